@@ -1,0 +1,89 @@
+import type { ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service } from './core/types.ts';
+import type * as api from './generated/types/index.ts';
+import { objectKey, type KubernetesObject } from './object.ts';
+
+/** Every object that the control plane knows, immutable. Maps are keyed by `objectKey`. */
+export interface ClusterState {
+  readonly gatewayClasses: ReadonlyMap<string, api.GatewayClass>;
+  readonly gateways: ReadonlyMap<string, api.Gateway>;
+  readonly listenerSets: ReadonlyMap<string, api.ListenerSet>;
+  readonly httpRoutes: ReadonlyMap<string, api.HTTPRoute>;
+  readonly grpcRoutes: ReadonlyMap<string, api.GRPCRoute>;
+  readonly tlsRoutes: ReadonlyMap<string, api.TLSRoute>;
+  readonly tcpRoutes: ReadonlyMap<string, api.TCPRoute>;
+  readonly udpRoutes: ReadonlyMap<string, api.UDPRoute>;
+  readonly referenceGrants: ReadonlyMap<string, api.ReferenceGrant>;
+  readonly backendTLSPolicies: ReadonlyMap<string, api.BackendTLSPolicy>;
+  readonly meshes: ReadonlyMap<string, api.XMesh>;
+  readonly backendTrafficPolicies: ReadonlyMap<string, api.XBackendTrafficPolicy>;
+  readonly backends: ReadonlyMap<string, api.XBackend>;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly endpointSlices: ReadonlyMap<string, EndpointSlice>;
+  readonly pods: ReadonlyMap<string, Pod>;
+  readonly namespaces: ReadonlyMap<string, Namespace>;
+  readonly secrets: ReadonlyMap<string, Secret>;
+  readonly configMaps: ReadonlyMap<string, ConfigMap>;
+  /** Objects of kinds that the caller added, by `{kind}/{namespace}/{name}`. */
+  readonly policies: ReadonlyMap<string, KubernetesObject>;
+}
+
+/** Which map holds a built-in kind. */
+const mapOf: ReadonlyMap<string, Exclude<keyof ClusterState, 'policies'>> = new Map([
+  ['GatewayClass', 'gatewayClasses'],
+  ['Gateway', 'gateways'],
+  ['ListenerSet', 'listenerSets'],
+  ['HTTPRoute', 'httpRoutes'],
+  ['GRPCRoute', 'grpcRoutes'],
+  ['TLSRoute', 'tlsRoutes'],
+  ['TCPRoute', 'tcpRoutes'],
+  ['UDPRoute', 'udpRoutes'],
+  ['ReferenceGrant', 'referenceGrants'],
+  ['BackendTLSPolicy', 'backendTLSPolicies'],
+  ['XMesh', 'meshes'],
+  ['XBackendTrafficPolicy', 'backendTrafficPolicies'],
+  ['XBackend', 'backends'],
+  ['Service', 'services'],
+  ['EndpointSlice', 'endpointSlices'],
+  ['Pod', 'pods'],
+  ['Namespace', 'namespaces'],
+  ['Secret', 'secrets'],
+  ['ConfigMap', 'configMaps'],
+] as const);
+
+export function emptyState(): ClusterState {
+  const maps = [...mapOf.values(), 'policies' as const].map((name) => [name, new Map()] as const);
+  return Object.fromEntries(maps) as unknown as ClusterState;
+}
+
+/** The state that holds just these objects; of two with one name the later one counts. */
+export function stateOf(objects: Iterable<KubernetesObject>): ClusterState {
+  const state = emptyState();
+  for (const object of objects) {
+    const { map, key } = placeOf(object);
+    // The maps are new and nobody else has them yet.
+    (state[map] as Map<string, KubernetesObject>).set(key, object);
+  }
+  return state;
+}
+
+/** Adds the object or puts it in the place of its predecessor. All other maps are shared with `state`. */
+export function applyObject(state: ClusterState, object: KubernetesObject): ClusterState {
+  const { map, key } = placeOf(object);
+  if (state[map].get(key) === object) return state;
+  return { ...state, [map]: new Map<string, KubernetesObject>(state[map]).set(key, object) };
+}
+
+/** `state` itself where it has no such object. */
+export function removeObject(state: ClusterState, object: KubernetesObject): ClusterState {
+  const { map, key } = placeOf(object);
+  if (!state[map].has(key)) return state;
+  const rest = new Map<string, KubernetesObject>(state[map]);
+  rest.delete(key);
+  return { ...state, [map]: rest };
+}
+
+function placeOf(object: KubernetesObject): { readonly map: keyof ClusterState; readonly key: string } {
+  const map = mapOf.get(object.kind);
+  const { namespace, name } = object.metadata;
+  return map === undefined ? { map: 'policies', key: `${object.kind}/${namespace}/${name}` } : { map, key: objectKey(object) };
+}
