@@ -1,3 +1,3 @@
 export * from './resources.ts';
 export * from './duration.ts';
-export type * from './stream.ts';
+export * from './stream/index.ts';

@@ -1,4 +1,4 @@
-import type { Resource, ResourceKind } from './resources.ts';
+import type { Resource, ResourceKind } from '../resources.ts';
 
 /**
  * The stream between controller and proxy. Messages are those of the xDS protocol's delta discovery
@@ -26,6 +26,8 @@ export interface DeltaRequest {
   /** The response that this acknowledges, or refuses where `error` is set. */
   readonly nonce?: string;
   readonly error?: string;
+  /** Every resource of the type that the proxy refuses or can't carry out at present, with the reason, by name. */
+  readonly rejected?: Readonly<Record<string, string>>;
 }
 
 export interface DeltaResponse {

@@ -1,0 +1,57 @@
+import type { Resource, ResourceKind } from '../resources.ts';
+import { list, maxName, object, oneOf, optional, record, text, type Check } from './check.ts';
+import type { DeltaRequest, DeltaResponse, ProxyNode, VersionedResource } from './messages.ts';
+import { resourceShapes } from './shapes.ts';
+
+export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
+
+/** A message is refused above this many UTF-16 units; a sender splits before (`Publisher`). */
+export const maxMessageLength = 64 << 20;
+
+export const resourceKinds: readonly ResourceKind[] = ['Listener', 'Destination', 'RouteTable', 'Certificate', 'Backend', 'Endpoints'];
+
+const name = text(maxName);
+const names = list(name);
+const kind = oneOf(...resourceKinds);
+
+const request = object<DeltaRequest>({
+  node: optional(object<ProxyNode>({ id: name, role: oneOf('gateway', 'sidecar'), namespace: name, name })),
+  type: kind,
+  subscribe: names,
+  unsubscribe: names,
+  initialVersions: optional(record(name)),
+  nonce: optional(name),
+  error: optional(text()),
+  rejected: optional(record(text())),
+});
+
+const versioned = object<VersionedResource>({ name, version: name, resource: () => undefined });
+const response = object<DeltaResponse>({ type: kind, nonce: name, resources: list(versioned), removed: names });
+
+export function decodeRequest(message: string): Decoded<DeltaRequest> {
+  return decode(message, request);
+}
+
+/** The envelope only: each resource is checked on its own (`resourceFault`), so that one bad resource does not cost the others. */
+export function decodeResponse(message: string): Decoded<DeltaResponse> {
+  return decode(message, response);
+}
+
+/** Why a received resource can't be used, or undefined. */
+export function resourceFault(type: ResourceKind, received: VersionedResource): string | undefined {
+  const fault = resourceShapes[type](received.resource, type);
+  if (fault !== undefined) return fault;
+  return (received.resource as Resource).name === received.name ? undefined : `${type}.name: is not ${received.name}`;
+}
+
+function decode<T>(message: string, check: Check): Decoded<T> {
+  if (message.length > maxMessageLength) return { ok: false, error: `message longer than ${maxMessageLength}` };
+  let value: unknown;
+  try {
+    value = JSON.parse(message);
+  } catch {
+    return { ok: false, error: 'message is not JSON' };
+  }
+  const fault = check(value, 'message');
+  return fault === undefined ? { ok: true, value: value as T } : { ok: false, error: fault };
+}

@@ -1,0 +1,145 @@
+import type * as r from '../resources.ts';
+import { flag, integer, list, maxName, number, object, oneOf, optional, record, text, variants, type Check } from './check.ts';
+
+const name = text(maxName);
+const port = integer(0, 65_535);
+const duration = text(64);
+const count = integer(0, Number.MAX_SAFE_INTEGER);
+
+const ref = object<r.ObjectRef>({ kind: name, namespace: name, name });
+
+const origin = object<r.Origin>({
+  kind: name,
+  namespace: name,
+  name,
+  stanza: oneOf('override', 'default', 'route'),
+  level: oneOf('Mesh', 'GatewayClass', 'Namespace', 'Gateway', 'Listener', 'ListenerSet', 'Route', 'Rule', 'Service', 'Port'),
+});
+
+const retry = object<r.RetryFields>({
+  maxRetries: optional(count),
+  retryOn: optional(
+    object<NonNullable<r.RetryFields['retryOn']>>({
+      codes: optional(list(integer(100, 599), 500)),
+      conditions: optional(list(oneOf('connect-failure', 'refused-stream', 'reset', 'gateway-error', '5xx', 'timeout'), 100)),
+    }),
+  ),
+  methods: optional(list(name, 100)),
+  perTryTimeout: optional(duration),
+  backoff: optional(object<NonNullable<r.RetryFields['backoff']>>({ base: optional(duration), max: optional(duration) })),
+  respectRetryAfter: optional(flag),
+  maxBufferedBodyBytes: optional(count),
+  budget: optional(
+    object<NonNullable<r.RetryFields['budget']>>({ percent: optional(number), interval: optional(duration), minPerSecond: optional(number) }),
+  ),
+});
+
+const timeouts = object<r.TimeoutFields>({
+  request: optional(duration),
+  backendRequest: optional(duration),
+  connect: optional(duration),
+  idle: optional(duration),
+  streamIdle: optional(duration),
+  requestHeaders: optional(duration),
+  maxConnectionDuration: optional(duration),
+});
+
+const policy = object<r.EffectivePolicy>({ retry: optional(retry), timeouts: optional(timeouts), origins: record(origin, 1000) });
+
+const target = variants('kind', {
+  backend: object<Extract<r.BackendTarget, { kind: 'backend' }>>({ kind: name, ref, port, backend: name }),
+  // An invalid backend may have no port; JSON leaves the field out.
+  invalid: object<Omit<Extract<r.BackendTarget, { kind: 'invalid' }>, 'port'>>({ kind: name, ref, status: integer(100, 599), reason: text() }),
+});
+
+const headerValues = list(object<r.HeaderValue>({ name, value: text() }), 1000);
+const headers = object<r.HeaderFilter>({ type: name, set: headerValues, add: headerValues, remove: list(name, 1000) });
+const pathModifier = object<r.PathModifier>({ type: oneOf('ReplaceFullPath', 'ReplacePrefixMatch'), value: text() });
+const texts = list(text(), 1000);
+
+const filter = variants('type', {
+  RequestHeaderModifier: headers,
+  ResponseHeaderModifier: headers,
+  RequestRedirect: object<Extract<r.Filter, { type: 'RequestRedirect' }>>({
+    type: name,
+    scheme: optional(name),
+    hostname: optional(name),
+    port: optional(port),
+    path: optional(pathModifier),
+    statusCode: integer(300, 399),
+  }),
+  URLRewrite: object<Extract<r.Filter, { type: 'URLRewrite' }>>({ type: name, hostname: optional(name), path: optional(pathModifier) }),
+  RequestMirror: object<Extract<r.Filter, { type: 'RequestMirror' }>>({ type: name, backend: target, numerator: count, denominator: count }),
+  CORS: object<r.CorsFilter>({
+    type: name,
+    allowOrigins: texts,
+    allowCredentials: flag,
+    allowMethods: texts,
+    allowHeaders: texts,
+    exposeHeaders: texts,
+    maxAge: number,
+  }),
+} satisfies Record<r.Filter['type'], Check>);
+
+const filters = list(filter, 1000);
+const named = list(object<r.NamedMatch>({ name: text(), type: oneOf('Exact', 'RegularExpression'), value: text() }), 1000);
+
+const match = object<r.Match>({
+  index: count,
+  path: object<r.PathMatch>({ type: oneOf('Exact', 'PathPrefix', 'RegularExpression'), value: text() }),
+  method: optional(name),
+  headers: named,
+  query: named,
+});
+
+const rule = object<r.Rule>({
+  index: count,
+  name: optional(name),
+  matches: list(match),
+  filters,
+  backends: list(object<r.WeightedBackend>({ index: count, target, weight: integer(0, 1_000_000), filters, policy: optional(count) })),
+  policy: optional(count),
+  failure: optional(object<r.RuleFailure>({ status: integer(100, 599), reason: text() })),
+});
+
+const route = object<r.Route>({
+  ref,
+  createdAt: number,
+  hostnames: list(object<r.RouteHostname>({ match: name, written: name })),
+  rules: list(rule),
+});
+
+const section = object<r.ListenerSection>({
+  name,
+  hostname: name,
+  protocol: oneOf('HTTP', 'HTTPS'),
+  certificates: optional(list(name, 1000)),
+  routes: name,
+  policy: optional(policy),
+});
+
+const destinationTarget = variants('kind', {
+  service: object<Extract<r.Destination['target'], { kind: 'service' }>>({ kind: name, service: ref, port, routes: name, policy: optional(policy) }),
+  passthrough: object<Extract<r.Destination['target'], { kind: 'passthrough' }>>({ kind: name }),
+});
+
+/** The structural check of each kind of resource. What a compiler of route tables must still check: regular expressions, indexes. */
+export const resourceShapes: Readonly<Record<r.ResourceKind, Check>> = {
+  Listener: object<r.Listener>({ kind: oneOf('Listener'), name, gateway: ref, address: name, port, sections: list(section, 10_000) }),
+  RouteTable: object<r.RouteTable>({ kind: oneOf('RouteTable'), name, routes: list(route), policies: list(policy) }),
+  Destination: object<r.Destination>({ kind: oneOf('Destination'), name, target: destinationTarget }),
+  Backend: object<r.Backend>({
+    kind: oneOf('Backend'),
+    name,
+    ref,
+    port,
+    protocol: oneOf('http1', 'h2c'),
+    balancing: oneOf('least-request', 'round-robin'),
+  }),
+  Endpoints: object<r.Endpoints>({
+    kind: oneOf('Endpoints'),
+    name,
+    endpoints: list(object<r.Endpoint>({ address: name, port, workload: optional(name) })),
+  }),
+  Certificate: object<r.Certificate>({ kind: oneOf('Certificate'), name, chain: text(), key: text() }),
+};
