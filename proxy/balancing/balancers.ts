@@ -1,0 +1,107 @@
+import type { EndpointSet, EndpointState } from './endpoints.ts';
+
+export interface BalancerInputs {
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Milliseconds on a monotonic clock. */
+  readonly now: () => number;
+}
+
+/**
+ * Chooses an endpoint, or undefined where there is none. `tried` are the endpoints of this request's earlier attempts, last one last.
+ * In order of preference: neither tried nor ejected; not tried; not ejected; any but the last; the one there is.
+ */
+export interface Balancer {
+  pick<Pool>(set: EndpointSet<Pool>, tried?: readonly EndpointState<Pool>[]): EndpointState<Pool> | undefined;
+}
+
+export function createBalancer(kind: 'least-request' | 'round-robin', inputs: BalancerInputs): Balancer {
+  return kind === 'round-robin' ? new RoundRobin(inputs) : new LeastRequest(inputs);
+}
+
+/** Draws per choice before looking at all. At most half is ejected, so eight draws miss once in 256. */
+const maxDraws = 8;
+
+/** Power of two choices: of two endpoints taken at random, the one with fewer requests in flight. */
+class LeastRequest implements Balancer {
+  readonly #inputs: BalancerInputs;
+
+  constructor(inputs: BalancerInputs) {
+    this.#inputs = inputs;
+  }
+
+  pick<Pool>(set: EndpointSet<Pool>, tried?: readonly EndpointState<Pool>[]): EndpointState<Pool> | undefined {
+    const states = set.states;
+    const count = states.length;
+    if (count < 2) return states[0];
+    const random = this.#inputs.random;
+    if ((tried === undefined || tried.length === 0) && set.ejectionsEnd === 0) {
+      const first = Math.floor(random() * count);
+      let second = Math.floor(random() * (count - 1));
+      if (second >= first) second++;
+      return fewer(states[first]!, states[second]!);
+    }
+    const now = this.#inputs.now();
+    if (set.ejectionsEnd <= now) set.ejectionsEnd = 0;
+    return this.#draw(states, tried, now) ?? choose(states, tried, now, Math.floor(random() * count));
+  }
+
+  #draw<Pool>(states: readonly EndpointState<Pool>[], tried: readonly EndpointState<Pool>[] | undefined, now: number): EndpointState<Pool> | undefined {
+    let found: EndpointState<Pool> | undefined;
+    for (let draw = 0; draw < maxDraws; draw++) {
+      const state = states[Math.floor(this.#inputs.random() * states.length)]!;
+      if (state === found || state.ejectedUntil > now || tried?.includes(state) === true) continue;
+      if (found !== undefined) return fewer(found, state);
+      found = state;
+    }
+    return found;
+  }
+}
+
+class RoundRobin implements Balancer {
+  readonly #inputs: BalancerInputs;
+
+  constructor(inputs: BalancerInputs) {
+    this.#inputs = inputs;
+  }
+
+  pick<Pool>(set: EndpointSet<Pool>, tried?: readonly EndpointState<Pool>[]): EndpointState<Pool> | undefined {
+    const states = set.states;
+    if (states.length < 2) return states[0];
+    const start = set.cursor >= states.length ? 0 : set.cursor;
+    let picked = states[start]!;
+    if (set.ejectionsEnd !== 0 || (tried !== undefined && tried.length > 0)) {
+      const now = this.#inputs.now();
+      if (set.ejectionsEnd <= now) set.ejectionsEnd = 0;
+      picked = choose(states, tried, now, start)!;
+    }
+    set.cursor = picked.index + 1;
+    return picked;
+  }
+}
+
+function fewer<Pool>(one: EndpointState<Pool>, other: EndpointState<Pool>): EndpointState<Pool> {
+  return other.active < one.active ? other : one;
+}
+
+/** The best by the order of preference; among equals the first from `start` on, cyclically. Looks at all. */
+function choose<Pool>(
+  states: readonly EndpointState<Pool>[],
+  tried: readonly EndpointState<Pool>[] | undefined,
+  now: number,
+  start: number,
+): EndpointState<Pool> | undefined {
+  const last = tried?.at(-1);
+  let best: EndpointState<Pool> | undefined;
+  let bestScore = -1;
+  for (let step = 0; step < states.length; step++) {
+    const state = states[(start + step) % states.length]!;
+    const score = (tried?.includes(state) === true ? 0 : 4) + (state.ejectedUntil > now ? 0 : 2) + (state === last ? 0 : 1);
+    if (score > bestScore) {
+      best = state;
+      bestScore = score;
+      if (score === 7) break;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,2 @@
+export * from './wheel.ts';
+export * from './driver.ts';
