@@ -1,0 +1,1 @@
+export type { CliEnvironment } from './environment.ts';
