@@ -1,4 +1,5 @@
-import type { EffectivePolicy, ObjectRef, PolicyLevel, RetryFields, TimeoutFields } from '#snapshot';
+import type { Condition, KubernetesObject, SourcePosition } from '#crds';
+import type { EffectivePolicy, ObjectRef, Origin, PolicyLevel, RetryFields, TimeoutFields } from '#snapshot';
 
 /** What a policy attaches to. `section` is a listener, a named rule or a port name. Namespace is empty for cluster-scoped kinds. */
 export interface PolicyTarget {
@@ -18,7 +19,7 @@ export interface PathStep {
 /**
  * The way a request takes through the hierarchy, for which one effective policy exists: this Gateway, listener, route, rule and
  * backend; or this client namespace, route, rule and backend. Top (least specific) first; a namespace that would stand twice
- * stands once, at the higher of its places. Whoever builds the path sees to that.
+ * stands once, at the higher of its places. Whoever builds the path sees to that; `gatewayPath` and `meshPath` do.
  */
 export interface PolicyPath {
   readonly steps: readonly PathStep[];
@@ -36,12 +37,126 @@ export interface LostField {
   /** As in `EffectivePolicy.origins`: `retry.maxRetries`. */
   readonly field: string;
   readonly value: unknown;
-  /** What won: `{kind}/{namespace}/{name} ({stanza} at {level})`. */
+  /**
+   * What won: `{kind}/{namespace}/{name} ({stanza} at {level})`. A field that cannot act where it stands loses to nobody: then the
+   * text begins with `nothing: ` and says why.
+   */
   readonly to: string;
 }
 
 export interface SettledPolicy {
   readonly policy: EffectivePolicy;
   readonly lost: readonly LostField[];
+  /** The messages of `findings`. */
   readonly warnings: readonly string[];
+  readonly findings: readonly Finding[];
 }
+
+/** Something in a merged result that will surprise whoever wrote it. */
+export interface Finding {
+  readonly reason: FindingReason;
+  readonly message: string;
+  /** The leaf that the finding is about. */
+  readonly field: string;
+  /** Who gave that leaf. */
+  readonly origin: Origin;
+}
+
+export type FindingReason =
+  /** A default under an override of the same field in the same object. */
+  | 'DeadDefault'
+  /** A field at a level where nothing reads it. */
+  | 'NoEffectAtLevel'
+  | 'BackendRequestClamped'
+  | 'PerTryTimeoutBeyondRequest'
+  | 'PerTryTimeoutBeyondBackendRequest'
+  | 'RetriesBeyondRequest'
+  | 'BackoffMaxBelowBase';
+
+/** `spec.targetRef` as users write it. */
+export interface TargetRef {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly sectionName?: string;
+  /** Only there to be refused with a message: a policy attaches in its own namespace. */
+  readonly namespace?: string;
+}
+
+export interface PolicySpec<Fields> {
+  readonly targetRef?: TargetRef;
+  readonly targetRefs?: readonly TargetRef[];
+  readonly override?: Fields;
+  readonly default?: Fields;
+}
+
+export interface RetryPolicy extends KubernetesObject {
+  readonly kind: 'RetryPolicy';
+  readonly spec: PolicySpec<RetryFields>;
+}
+
+export interface TimeoutPolicy extends KubernetesObject {
+  readonly kind: 'TimeoutPolicy';
+  readonly spec: PolicySpec<TimeoutFields>;
+}
+
+export type Policy = RetryPolicy | TimeoutPolicy;
+
+/** What the cluster knows of a target. `foreign`: it is there, but another controller's: we attach nothing and report nothing. */
+export type Lookup = (target: PolicyTarget) => 'found' | 'no-target' | 'no-section' | 'foreign';
+
+export interface Leaf {
+  /** As in `EffectivePolicy.origins`. */
+  readonly field: string;
+  readonly value: unknown;
+}
+
+/** A policy at one of its targets, with its stanzas flattened. */
+export interface Attached {
+  readonly policy: Policy;
+  readonly override: readonly Leaf[];
+  readonly default: readonly Leaf[];
+}
+
+/** Whether a policy is accepted at one of its targets (GEP-713, conditions of policies). */
+export interface TargetVerdict {
+  readonly target: PolicyTarget;
+  readonly reason: 'Accepted' | 'Conflicted' | 'Invalid' | 'TargetNotFound';
+  readonly message: string;
+}
+
+export interface PolicyVerdict {
+  readonly policy: Policy;
+  readonly targets: readonly TargetVerdict[];
+}
+
+/** Which policies stand where. Made by `attach`. */
+export interface Attachments {
+  /** By `targetKey`; older policies first. */
+  readonly byTarget: ReadonlyMap<string, readonly Attached[]>;
+  /** In the order of `policyKey`. */
+  readonly verdicts: ReadonlyMap<string, PolicyVerdict>;
+  readonly problems: readonly PolicyProblem[];
+}
+
+/** A fault or a surprise in a policy; the controller's `Problem`. */
+export interface PolicyProblem {
+  readonly severity: 'error' | 'warning';
+  readonly object: ObjectRef & { readonly apiVersion: string };
+  readonly path: readonly (string | number)[];
+  readonly source?: SourcePosition;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What status needs to know of a settled path; the controller's `SettledPath` is one. */
+export interface PathVerdict {
+  readonly via:
+    | { readonly kind: 'gateway'; readonly gateway: ObjectRef }
+    | { readonly kind: 'mesh'; readonly service: ObjectRef };
+  readonly path: PolicyPath;
+  readonly settled: SettledPolicy;
+}
+
+/** A condition without its time, which the writer of the status adds. */
+export type ConditionDraft = Omit<Condition, 'lastTransitionTime'>;

@@ -1,0 +1,86 @@
+import { flatten } from '../settle/leaves.ts';
+import type { Attached, Attachments, Lookup, Policy, PolicyProblem, PolicyVerdict, TargetVerdict } from '../types.ts';
+import { byAge, compareText } from './order.ts';
+import { overlap, overlapText, type Overlap } from './overlap.ts';
+import { duplicateTarget, olderWins, refusedTarget, stanzaProblems, strayVersion } from './problems.ts';
+import { describeTarget, policyKey, refKey, targetKey, targetsOf, type ResolvedTarget } from './targets.ts';
+
+/**
+ * Puts every policy where it attaches (policy.md, GEP-713): refuses what its author may not touch, orders the policies of each
+ * target, and finds those that lose everything to an older one. The order of `policies` does not matter. Never throws for what
+ * a user wrote: that is in `problems` and `verdicts`.
+ */
+export function attach(policies: Iterable<Policy>, lookup: Lookup): Attachments {
+  const byTarget = new Map<string, Attached[]>();
+  const verdicts: [string, PolicyVerdict][] = [];
+  const problems: PolicyProblem[] = [];
+  for (const policy of [...policies].sort(byAge)) {
+    const attached: Attached = { policy, override: flatten(policy.kind, policy.spec.override), default: flatten(policy.kind, policy.spec.default) };
+    const { distinct, repeated } = distinctTargets(policy);
+    const targets = distinct.flatMap((resolved) => place(attached, resolved, { byTarget, problems, lookup }) ?? []);
+    problems.push(...repeated.map((resolved) => duplicateTarget(policy, resolved)), ...stanzaProblems(attached, targets));
+    verdicts.push([policyKey(policy), { policy, targets }]);
+  }
+  return {
+    byTarget,
+    verdicts: new Map(verdicts.sort(([a], [b]) => compareText(a, b))),
+    problems: problems.sort((a, b) => compareText(refKey(a.object), refKey(b.object))),
+  };
+}
+
+interface Placing {
+  readonly byTarget: Map<string, Attached[]>;
+  readonly problems: PolicyProblem[];
+  readonly lookup: Lookup;
+}
+
+/** Undefined for a target that is another controller's. Older policies must have been placed before. */
+function place(attached: Attached, resolved: ResolvedTarget, { byTarget, problems, lookup }: Placing): TargetVerdict | undefined {
+  const { policy } = attached;
+  const refused = resolved.refusal ?? missing(resolved, lookup);
+  if (refused === 'foreign') return undefined;
+  problems.push(...strayVersion(policy, resolved));
+  if (refused !== undefined) {
+    const verdict = { target: resolved.target, ...refused };
+    problems.push(...refusedTarget(policy, resolved, verdict));
+    return verdict;
+  }
+  const key = targetKey(resolved.target);
+  const older = byTarget.get(key) ?? [];
+  const overlapping = overlap(attached, older);
+  byTarget.set(key, [...older, attached]);
+  const verdict = acceptance(resolved, overlapping);
+  problems.push(...refusedTarget(policy, resolved, verdict), ...olderWins(policy, resolved, overlapping));
+  return verdict;
+}
+
+function distinctTargets(policy: Policy): { readonly distinct: readonly ResolvedTarget[]; readonly repeated: readonly ResolvedTarget[] } {
+  const distinct = new Map<string, ResolvedTarget>();
+  const repeated: ResolvedTarget[] = [];
+  for (const resolved of targetsOf(policy)) {
+    // The group too: of two references, one with a wrong group, both deserve their verdict.
+    const key = `${resolved.target.group} ${targetKey(resolved.target)}`;
+    if (distinct.has(key)) repeated.push(resolved);
+    else distinct.set(key, resolved);
+  }
+  return { distinct: [...distinct.values()], repeated };
+}
+
+function missing({ target }: ResolvedTarget, lookup: Lookup): Pick<TargetVerdict, 'reason' | 'message'> | 'foreign' | undefined {
+  const { section: _, ...whole } = target;
+  switch (lookup(target)) {
+    case 'found':
+      return undefined;
+    case 'foreign':
+      return 'foreign';
+    case 'no-target':
+      return { reason: 'TargetNotFound', message: `There is no ${describeTarget(whole)}.` };
+    case 'no-section':
+      return { reason: 'TargetNotFound', message: `There is no ${describeTarget(target)}.` };
+  }
+}
+
+function acceptance({ target }: ResolvedTarget, { total, fields }: Overlap): TargetVerdict {
+  if (!total) return { target, reason: 'Accepted', message: `Attached to ${describeTarget(target)}.` };
+  return { target, reason: 'Conflicted', message: `Older policies on ${describeTarget(target)} set every field that this one sets: ${fields.map(overlapText).join(', ')}.` };
+}

@@ -1,0 +1,57 @@
+import type { Attached, Policy, PolicyProblem, TargetVerdict } from '../types.ts';
+import { connectionFields, connectionHint, deadDefaults } from '../settle/leaves.ts';
+import type { Overlap } from './overlap.ts';
+import { describeTarget, policyRef, type ResolvedTarget } from './targets.ts';
+
+export function problem(policy: Policy, rest: Omit<PolicyProblem, 'object' | 'source'>): PolicyProblem {
+  const source = policy.source === undefined ? {} : { source: policy.source };
+  return { ...rest, object: { ...policyRef(policy), apiVersion: policy.apiVersion }, ...source };
+}
+
+/** `['spec', 'default', 'retryOn', 'codes']` for `retry.retryOn.codes`. */
+export function stanzaPath(stanza: 'override' | 'default', field: string): readonly string[] {
+  return ['spec', stanza, ...field.split('.').slice(1)];
+}
+
+export function duplicateTarget(policy: Policy, { target, path }: ResolvedTarget): PolicyProblem {
+  return problem(policy, { severity: 'warning', path, reason: 'DuplicateTarget', message: `${describeTarget(target)} is named twice.` });
+}
+
+/** As in published samples: `group: gateway.networking.k8s.io/v1alpha2`. */
+export function strayVersion(policy: Policy, { path, strayVersion: version, target }: ResolvedTarget): readonly PolicyProblem[] {
+  if (version === undefined) return [];
+  const message = `A group carries no version: ${target.group} is meant, /${version} is ignored.`;
+  return [problem(policy, { severity: 'warning', path: [...path, 'group'], reason: 'VersionInGroup', message })];
+}
+
+export function refusedTarget(policy: Policy, { path }: ResolvedTarget, { reason, message }: TargetVerdict): readonly PolicyProblem[] {
+  return reason === 'Accepted' ? [] : [problem(policy, { severity: 'error', path, reason, message })];
+}
+
+/** What an older policy on the same target takes from this one, where it leaves it something. */
+export function olderWins(policy: Policy, { target }: ResolvedTarget, { fields, total }: Overlap): readonly PolicyProblem[] {
+  if (total) return [];
+  return fields.map(({ stanza, field, by }) => {
+    const message = `${describeTarget(target)} gets ${field} from ${by}, which is older; this ${stanza} is not used there.`;
+    return problem(policy, { severity: 'warning', path: stanzaPath(stanza, field), reason: 'OlderPolicyWins', message });
+  });
+}
+
+/** Surprises that the policy alone shows, wherever it attaches. */
+export function stanzaProblems(attached: Attached, targets: readonly TargetVerdict[]): readonly PolicyProblem[] {
+  const { policy } = attached;
+  const dead = deadDefaults(attached).map(({ field, message }) =>
+    problem(policy, { severity: 'warning', path: stanzaPath('default', field), reason: 'DeadDefault', message }),
+  );
+  const below = targets.find(({ target, reason }) => reason === 'Accepted' && ['HTTPRoute', 'GRPCRoute', 'Service'].includes(target.kind));
+  if (below === undefined) return dead;
+  const idle = (['override', 'default'] as const).flatMap((stanza) =>
+    attached[stanza]
+      .filter(({ field }) => connectionFields.has(field))
+      .map(({ field }) => {
+        const message = `${field} has no effect on ${describeTarget(below.target)}: ${connectionHint}`;
+        return problem(policy, { severity: 'warning', path: stanzaPath(stanza, field), reason: 'NoEffectAtLevel', message });
+      }),
+  );
+  return [...dead, ...idle];
+}
