@@ -1,0 +1,323 @@
+import type { FailureCode } from '../failures.ts';
+import { field, identifyField, isRemovable, type FieldId } from './names.ts';
+import { bytesOf, COLON, CR, HTAB, isToken, LF, SP, tokenByte, valueByte } from './tables.ts';
+
+export interface HeadLimits {
+  /** Bytes of a head, its first line included. */
+  readonly maxHeadBytes: number;
+  readonly maxHeaders: number;
+  readonly maxTargetBytes: number;
+}
+
+/** What a parse returns in place of the head's end: the head goes on beyond the bytes at hand. */
+export const needMore = -1;
+/** `failure` and `reason` say why. */
+export const invalid = -2;
+
+const maxNameBytes = 256;
+const maxConnectionOptions = 32;
+const stride = 4;
+
+/** How the body's end is told (RFC 9112, 6.3). */
+export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
+export type Framing = (typeof framing)[keyof typeof framing];
+
+/** What becomes of a field when the head is written anew. */
+export const treatment = {
+  copy: 0,
+  drop: 1,
+  /** Valid, but not written as `name: value`: the line is made anew. */
+  rewrite: 2,
+} as const;
+
+const chunked = bytesOf('chunked');
+const close = bytesOf('close');
+const keepAlive = bytesOf('keep-alive');
+const upgrade = bytesOf('upgrade');
+
+/**
+ * Fields of a head, as offsets into the bytes that were parsed. One object serves all messages: what it says holds until the
+ * next parse, so whoever needs it later parses the same bytes again (300 ns, and rare).
+ */
+export class Fields {
+  count = 0;
+  /** Where the first field begins, and where the empty line does. */
+  start = 0;
+  end = 0;
+  /** By field: name start, name end, value start, value end. */
+  readonly at: Int32Array;
+  readonly ids: Uint8Array;
+  readonly treatments: Uint8Array;
+  /** Index of the one field with that id that matters, -1 where there is none. */
+  host = -1;
+  expect = -1;
+  upgrade = -1;
+  forwardedFor = -1;
+  requestId = -1;
+  traceparent = -1;
+  origin = -1;
+  retryAfter = -1;
+  /** Lines of that name. */
+  hosts = 0;
+  contentLengths = 0;
+  transferEncodings = 0;
+  /** -1 where there is none. */
+  contentLength = -1;
+  /** What `Connection` lists. */
+  closes = false;
+  keepsAlive = false;
+  upgrades = false;
+
+  failure: FailureCode = 'bad-request';
+  reason = '';
+
+  readonly #limits: HeadLimits;
+  readonly #faults: { readonly syntax: FailureCode; readonly size: FailureCode; readonly coding: FailureCode };
+  #connections = 0;
+
+  constructor(limits: HeadLimits, side: 'request' | 'response') {
+    this.#limits = limits;
+    this.#faults =
+      side === 'request'
+        ? { syntax: 'bad-request', size: 'head-too-large', coding: 'unsupported-transfer-coding' }
+        : { syntax: 'bad-response', size: 'response-too-large-head', coding: 'bad-response' };
+    this.at = new Int32Array(limits.maxHeaders * stride);
+    this.ids = new Uint8Array(limits.maxHeaders);
+    this.treatments = new Uint8Array(limits.maxHeaders);
+  }
+
+  /** Parses from the first field's first byte on. Returns the offset behind the empty line, `needMore` or `invalid`. */
+  parse(bytes: Uint8Array, from: number, to: number): number {
+    this.#reset(from);
+    const { at } = this;
+    let p = from;
+    for (;;) {
+      if (p >= to) return needMore;
+      let byte = bytes[p]!;
+      if (byte === CR) {
+        if (p + 1 >= to) return needMore;
+        if (bytes[p + 1] !== LF) return this.refuse('bare-cr');
+        this.end = p;
+        return this.#settle(bytes, p + 2);
+      }
+      const nameStart = p;
+      while (tokenByte[byte] !== 0) {
+        if (++p >= to) return p - nameStart > maxNameBytes ? this.refuseSize('name-too-long') : needMore;
+        byte = bytes[p]!;
+      }
+      // Also what refuses folded lines, space before the colon, and a line that ends in LF alone.
+      if (byte !== COLON || p === nameStart) return this.refuse('field-name');
+      if (p - nameStart > maxNameBytes) return this.refuseSize('name-too-long');
+      const nameEnd = p;
+      do {
+        if (++p >= to) return needMore;
+        byte = bytes[p]!;
+      } while (byte === SP || byte === HTAB);
+      const valueStart = p;
+      while (valueByte[byte] !== 0) {
+        if (++p >= to) return needMore;
+        byte = bytes[p]!;
+      }
+      if (byte !== CR) return this.refuse('field-value');
+      if (p + 1 >= to) return needMore;
+      if (bytes[p + 1] !== LF) return this.refuse('bare-cr');
+      let valueEnd = p;
+      while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--;
+      const index = this.count;
+      if (index === this.#limits.maxHeaders) return this.refuseSize('too-many-fields');
+      const base = index * stride;
+      at[base] = nameStart;
+      at[base + 1] = nameEnd;
+      at[base + 2] = valueStart;
+      at[base + 3] = valueEnd;
+      const canonical = valueStart === nameEnd + 2 && valueEnd === p && bytes[nameEnd + 1] === SP;
+      this.treatments[index] = canonical ? treatment.copy : treatment.rewrite;
+      const id = identifyField(bytes, nameStart, nameEnd);
+      this.ids[index] = id;
+      if (id !== field.other && !this.#note(bytes, index, id)) return invalid;
+      this.count = index + 1;
+      p += 2;
+    }
+  }
+
+  /** Offsets by field number. */
+  nameStart(index: number): number {
+    return this.at[index * stride]!;
+  }
+
+  nameEnd(index: number): number {
+    return this.at[index * stride + 1]!;
+  }
+
+  valueStart(index: number): number {
+    return this.at[index * stride + 2]!;
+  }
+
+  valueEnd(index: number): number {
+    return this.at[index * stride + 3]!;
+  }
+
+  /** The first byte behind the field's line. */
+  lineEnd(index: number): number {
+    return index + 1 < this.count ? this.at[(index + 1) * stride]! : this.end;
+  }
+
+  value(bytes: Buffer, index: number): string {
+    return bytes.toString('latin1', this.valueStart(index), this.valueEnd(index));
+  }
+
+  /** Values of all lines of that name, joined by `, ` (RFC 9110, 5.3). Takes a lower-case name. */
+  lookup(bytes: Buffer, name: string): string | undefined {
+    let found: string | undefined;
+    for (let index = 0; index < this.count; index++) {
+      if (!this.isNamed(bytes, index, name)) continue;
+      const value = this.value(bytes, index);
+      found = found === undefined ? value : `${found}, ${value}`;
+    }
+    return found;
+  }
+
+  isNamed(bytes: Uint8Array, index: number, lower: string): boolean {
+    const start = this.nameStart(index);
+    if (this.nameEnd(index) - start !== lower.length) return false;
+    for (let offset = 0; offset < lower.length; offset++) if (tokenByte[bytes[start + offset]!] !== lower.charCodeAt(offset)) return false;
+    return true;
+  }
+
+  drop(index: number): void {
+    this.treatments[index] = treatment.drop;
+  }
+
+  refuse(reason: string): typeof invalid {
+    this.failure = this.#faults.syntax;
+    this.reason = reason;
+    return invalid;
+  }
+
+  refuseSize(reason: string): typeof invalid {
+    this.failure = this.#faults.size;
+    this.reason = reason;
+    return invalid;
+  }
+
+  #reset(from: number): void {
+    this.start = from;
+    this.count = 0;
+    this.host = this.expect = this.upgrade = this.forwardedFor = this.requestId = this.traceparent = this.origin = this.retryAfter = -1;
+    this.hosts = this.contentLengths = this.transferEncodings = this.#connections = 0;
+    this.contentLength = -1;
+    this.closes = this.keepsAlive = this.upgrades = false;
+  }
+
+  /** Takes note of a field with a meaning. False: it makes the message invalid. */
+  #note(bytes: Uint8Array, index: number, id: FieldId): boolean {
+    switch (id) {
+      case field.host:
+        this.host = index;
+        this.hosts++;
+        return true;
+      case field.contentLength:
+        this.treatments[index] = treatment.drop;
+        return this.#noteContentLength(bytes, index);
+      case field.transferEncoding:
+        this.treatments[index] = treatment.drop;
+        return this.#noteTransferEncoding(bytes, index);
+      case field.connection:
+        this.#connections++;
+        this.treatments[index] = treatment.drop;
+        return true;
+      case field.upgrade:
+        this.upgrade = index;
+        this.treatments[index] = treatment.drop;
+        return true;
+      case field.hopByHop:
+        this.treatments[index] = treatment.drop;
+        return true;
+      case field.framingAlias:
+        this.refuse('framing-alias');
+        return false;
+      default:
+        this.#notePlace(index, id);
+        return true;
+    }
+  }
+
+  #notePlace(index: number, id: FieldId): void {
+    if (id === field.forwardedFor) this.forwardedFor = index;
+    else if (id === field.requestId) this.requestId = index;
+    else if (id === field.traceparent) this.traceparent = index;
+    else if (id === field.origin) this.origin = index;
+    else if (id === field.expect) this.expect = index;
+    else if (id === field.retryAfter) this.retryAfter = index;
+    else if (id === field.internal) this.treatments[index] = treatment.drop;
+  }
+
+  /** `0|[1-9][0-9]*`, once: any other spelling is read differently by different servers. */
+  #noteContentLength(bytes: Uint8Array, index: number): boolean {
+    const start = this.valueStart(index);
+    const end = this.valueEnd(index);
+    let length = 0;
+    // 15 digits stay below 2^53.
+    let valid = end > start && end - start <= 15 && (bytes[start] !== 48 || end - start === 1);
+    for (let p = start; valid && p < end; p++) {
+      const digit = bytes[p]! - 48;
+      valid = digit >= 0 && digit <= 9;
+      length = length * 10 + digit;
+    }
+    if (!valid || this.contentLengths++ > 0) {
+      this.refuse('content-length');
+      return false;
+    }
+    this.contentLength = length;
+    return true;
+  }
+
+  /** Exactly one `chunked`. */
+  #noteTransferEncoding(bytes: Uint8Array, index: number): boolean {
+    const start = this.valueStart(index);
+    if (this.transferEncodings++ === 0 && this.valueEnd(index) - start === chunked.length && isToken(bytes, start, chunked)) return true;
+    this.failure = this.#faults.coding;
+    this.reason = 'transfer-encoding';
+    return false;
+  }
+
+  #settle(bytes: Uint8Array, end: number): number {
+    if (this.contentLengths > 0 && this.transferEncodings > 0) return this.refuse('length-and-chunked');
+    if (this.#connections === 0) return end;
+    let options = 0;
+    for (let index = 0; index < this.count; index++) {
+      if (this.ids[index] !== field.connection) continue;
+      let p = this.valueStart(index);
+      const to = this.valueEnd(index);
+      while (p < to) {
+        if (bytes[p] === SP || bytes[p] === HTAB || bytes[p] === 44) {
+          p++;
+          continue;
+        }
+        const start = p;
+        while (p < to && tokenByte[bytes[p]!] !== 0) p++;
+        if (p === start || ++options > maxConnectionOptions) return this.refuse('connection-options');
+        this.#connectionOption(bytes, start, p);
+        while (p < to && (bytes[p] === SP || bytes[p] === HTAB)) p++;
+        if (p < to && bytes[p] !== 44) return this.refuse('connection-options');
+      }
+    }
+    return end;
+  }
+
+  #connectionOption(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length === close.length && isToken(bytes, start, close)) this.closes = true;
+    else if (length === keepAlive.length && isToken(bytes, start, keepAlive)) this.keepsAlive = true;
+    else if (length === upgrade.length && isToken(bytes, start, upgrade)) this.upgrades = true;
+    else {
+      for (let index = 0; index < this.count; index++) {
+        const nameStart = this.nameStart(index);
+        if (this.nameEnd(index) - nameStart !== length || !isRemovable(this.ids[index] as FieldId)) continue;
+        let same = true;
+        for (let offset = 0; same && offset < length; offset++) same = tokenByte[bytes[nameStart + offset]!] === tokenByte[bytes[start + offset]!];
+        if (same) this.treatments[index] = treatment.drop;
+      }
+    }
+  }
+}

@@ -1,0 +1,8 @@
+export { RequestHead, type TargetForm } from './request.ts';
+export { ResponseHead } from './response.ts';
+export { Fields, framing, invalid, needMore, treatment, type Framing, type HeadLimits } from './fields.ts';
+export { field } from './names.ts';
+export { ChunkedReader, brokenChunk } from './chunked.ts';
+export { OutputBuffer } from './output.ts';
+export { normalisePath, parseAuthority, sameAuthority, type Authority } from './target.ts';
+export { bytesOf, isFieldName, isFieldValue } from './tables.ts';

@@ -1,0 +1,242 @@
+import { Fields, framing, invalid, needMore, type Framing, type HeadLimits } from './fields.ts';
+import { CR, isToken, LF, SP, bytesOf, targetByte, targetClass, tokenByte } from './tables.ts';
+import { normalisePath, parseAuthority, sameAuthority, type Authority } from './target.ts';
+
+/** Target forms of RFC 9112, 3.2. */
+export type TargetForm = 'origin' | 'absolute' | 'authority' | 'asterisk';
+
+const maxMethodBytes = 32;
+const maxEmptyLines = 2;
+const continueExpectation = bytesOf('100-continue');
+const websocket = bytesOf('websocket');
+const noAuthority: Authority = { host: '', port: undefined };
+
+/**
+ * Head of a request. Strings are made of the method, the authority and the path alone; everything else stays bytes. Like `Fields`, one
+ * object serves all requests and holds until the next parse.
+ */
+export class RequestHead {
+  readonly fields: Fields;
+  method = 'GET';
+  form: TargetForm = 'origin';
+  /** As written: the target's for absolute and authority form, else the Host field's. */
+  authorityText = '';
+  authority: Authority = noAuthority;
+  /** Absolute form whose authority is another than the Host field's. Which of them counts is for the listener to say. */
+  hostDisagrees = false;
+  /** Normal form, without the query. */
+  path = '/';
+  /** What follows `?`, as sent. */
+  query: string | undefined = undefined;
+  minorVersion = 1;
+  framing: Framing = framing.none;
+  contentLength = 0;
+  keepAlive = true;
+  expectsContinue = false;
+  /** Asks to become a WebSocket (RFC 6455, 4.1), the one upgrade that is forwarded. */
+  upgradesToWebSocket = false;
+
+  readonly #limits: HeadLimits;
+  #targetStart = 0;
+  #targetEnd = 0;
+  #targetClasses = 0;
+
+  constructor(limits: HeadLimits) {
+    this.#limits = limits;
+    this.fields = new Fields(limits, 'request');
+  }
+
+  /** Returns the offset behind the head, `needMore` or `invalid` (`fields.failure`, `fields.reason`). */
+  parse(bytes: Buffer, from: number, to: number): number {
+    const end = this.#parse(bytes, from, to);
+    if (end === invalid) return invalid;
+    const size = (end === needMore ? to : end) - from;
+    if (size > this.#limits.maxHeadBytes) return this.fields.refuseSize('head-too-large');
+    return end;
+  }
+
+  #parse(bytes: Buffer, from: number, to: number): number {
+    let p = this.#parseLine(bytes, from, to);
+    if (p < 0) return p;
+    p = this.fields.parse(bytes, p, to);
+    if (p < 0) return p;
+    const fault = this.#settleFields(bytes) || this.#settleTarget(bytes);
+    return fault === '' ? p : fault === 'reported' ? invalid : this.fields.refuse(fault);
+  }
+
+  #parseLine(bytes: Buffer, from: number, to: number): number {
+    let p = from;
+    // RFC 9112, 2.2: empty lines before a request are to be ignored.
+    while (p < to && bytes[p] === CR) {
+      if (p + 1 >= to) return needMore;
+      if (bytes[p + 1] !== LF || (p - from) / 2 >= maxEmptyLines) return this.fields.refuse('empty-line');
+      p += 2;
+    }
+    const methodStart = p;
+    for (;;) {
+      if (p >= to) return p - methodStart > maxMethodBytes ? this.fields.refuse('method') : needMore;
+      if (tokenByte[bytes[p]!] === 0) break;
+      p++;
+    }
+    if (bytes[p] !== SP || p === methodStart || p - methodStart > maxMethodBytes) return this.fields.refuse('method');
+    this.method = methodText(bytes, methodStart, p);
+    return this.#parseTarget(bytes, p + 1, to);
+  }
+
+  #parseTarget(bytes: Buffer, from: number, to: number): number {
+    let p = from;
+    let classes = 0;
+    for (;;) {
+      if (p >= to) return p - from > this.#limits.maxTargetBytes ? this.#refuseTarget() : needMore;
+      const byteClass = targetByte[bytes[p]!]!;
+      if (byteClass === 0) break;
+      classes |= byteClass;
+      p++;
+    }
+    if (p - from > this.#limits.maxTargetBytes) return this.#refuseTarget();
+    if (bytes[p] !== SP || p === from) return this.fields.refuse('target');
+    this.#targetStart = from;
+    this.#targetEnd = p;
+    this.#targetClasses = classes;
+    return this.#parseVersion(bytes, p + 1, to);
+  }
+
+  #parseVersion(bytes: Buffer, p: number, to: number): number {
+    if (p + 10 > to) return bytes[p] === undefined || p >= to || bytes[p] === 72 ? needMore : this.fields.refuse('version');
+    const named = bytes[p] === 72 && bytes[p + 1] === 84 && bytes[p + 2] === 84 && bytes[p + 3] === 80 && bytes[p + 4] === 47;
+    if (!named || bytes[p + 6] !== 46 || bytes[p + 8] !== CR || bytes[p + 9] !== LF) return this.fields.refuse('version');
+    const major = bytes[p + 5]! - 48;
+    const minor = bytes[p + 7]! - 48;
+    if (major < 0 || major > 9 || minor < 0 || minor > 9) return this.fields.refuse('version');
+    if (major !== 1 || minor > 1) return this.#refuseWith('unsupported-version', 'version');
+    this.minorVersion = minor;
+    return p + 10;
+  }
+
+  /** What the fields say together. Returns a reason to refuse, `reported` where it is noted already, or the empty text. */
+  #settleFields(bytes: Buffer): string {
+    const { fields } = this;
+    if (fields.hosts > 1) return 'several-hosts';
+    if (this.minorVersion === 1 && fields.hosts === 0) return 'host-missing';
+    if (fields.transferEncodings > 0) {
+      if (this.minorVersion === 0) return 'chunked-in-1.0';
+      this.framing = framing.chunked;
+      this.contentLength = 0;
+    } else {
+      this.contentLength = Math.max(0, fields.contentLength);
+      this.framing = this.contentLength > 0 ? framing.length : framing.none;
+    }
+    this.keepAlive = !fields.closes && (this.minorVersion === 1 || fields.keepsAlive);
+    this.expectsContinue = false;
+    if (fields.expect >= 0 && this.minorVersion === 1) {
+      if (!this.#valueIs(bytes, fields.expect, continueExpectation)) return this.#report('expectation-failed', 'expect');
+      this.expectsContinue = this.framing !== framing.none;
+    }
+    this.upgradesToWebSocket =
+      fields.upgrade >= 0 && fields.upgrades && this.method === 'GET' && this.minorVersion === 1 && this.framing === framing.none && this.#valueIs(bytes, fields.upgrade, websocket);
+    return '';
+  }
+
+  #settleTarget(bytes: Buffer): string {
+    const { fields } = this;
+    const start = this.#targetStart;
+    const hostText = fields.host >= 0 ? fields.value(bytes, fields.host) : '';
+    // Nearly all requests of a connection are for one host.
+    if (hostText !== this.authorityText) {
+      const authority = parseAuthority(hostText);
+      if (authority === undefined) return 'host';
+      this.authority = authority;
+      this.authorityText = hostText;
+    }
+    this.hostDisagrees = false;
+    if (this.method === 'CONNECT') return this.#settleAuthorityForm(bytes);
+    if (bytes[start] === 47) {
+      this.form = 'origin';
+      return this.#settlePath(bytes, start);
+    }
+    if (bytes[start] === 42 && this.#targetEnd - start === 1) {
+      this.form = 'asterisk';
+      this.path = '*';
+      this.query = undefined;
+      return this.method === 'OPTIONS' ? '' : 'target';
+    }
+    return this.#settleAbsoluteForm(bytes, hostText);
+  }
+
+  #settleAuthorityForm(bytes: Buffer): string {
+    const text = bytes.toString('latin1', this.#targetStart, this.#targetEnd);
+    const authority = parseAuthority(text);
+    if (authority?.port === undefined || authority.host === '') return 'target';
+    this.form = 'authority';
+    this.authority = authority;
+    this.authorityText = text;
+    this.path = '';
+    this.query = undefined;
+    return '';
+  }
+
+  #settleAbsoluteForm(bytes: Buffer, hostText: string): string {
+    const text = bytes.toString('latin1', this.#targetStart, Math.min(this.#targetEnd, this.#targetStart + 8)).toLowerCase();
+    const schemeLength = text.startsWith('http://') ? 7 : text.startsWith('https://') ? 8 : 0;
+    if (schemeLength === 0) return 'target';
+    const authorityStart = this.#targetStart + schemeLength;
+    let p = authorityStart;
+    while (p < this.#targetEnd && bytes[p] !== 47 && bytes[p] !== 63 && bytes[p] !== 35) p++;
+    const authorityText = bytes.toString('latin1', authorityStart, p);
+    const authority = parseAuthority(authorityText);
+    if (authority === undefined || authority.host === '') return 'target';
+    this.hostDisagrees = hostText !== '' && !sameAuthority(authority, this.authority, schemeLength === 7 ? 80 : 443);
+    this.form = 'absolute';
+    this.authority = authority;
+    this.authorityText = authorityText;
+    return this.#settlePath(bytes, p);
+  }
+
+  #settlePath(bytes: Buffer, start: number): string {
+    const classes = this.#targetClasses;
+    let pathEnd = this.#targetEnd;
+    this.query = undefined;
+    if ((classes & targetClass.query) !== 0) {
+      pathEnd = start;
+      while (pathEnd < this.#targetEnd && bytes[pathEnd] !== 63) pathEnd++;
+      if (pathEnd < this.#targetEnd) this.query = bytes.toString('latin1', pathEnd + 1, this.#targetEnd);
+    }
+    // A fragment is never sent (CVE-2021-32779: it was a way around path rules).
+    if ((classes & targetClass.refused) !== 0 && bytes.subarray(start, this.#targetEnd).includes(35)) return 'fragment';
+    const path = start === pathEnd ? '/' : bytes.toString('latin1', start, pathEnd);
+    if ((classes & (targetClass.escape | targetClass.refused)) === 0) {
+      this.path = path;
+      return '';
+    }
+    const normal = normalisePath(path);
+    if (normal === undefined) return 'path';
+    this.path = normal;
+    return '';
+  }
+
+  #valueIs(bytes: Uint8Array, index: number, lower: Uint8Array): boolean {
+    const start = this.fields.valueStart(index);
+    return this.fields.valueEnd(index) - start === lower.length && isToken(bytes, start, lower);
+  }
+
+  #refuseTarget(): typeof invalid {
+    return this.#refuseWith('target-too-long', 'target');
+  }
+
+  #refuseWith(failure: 'target-too-long' | 'unsupported-version', reason: string): typeof invalid {
+    this.fields.failure = failure;
+    this.fields.reason = reason;
+    return invalid;
+  }
+
+  #report(failure: 'expectation-failed', reason: string): 'reported' {
+    this.fields.failure = failure;
+    this.fields.reason = reason;
+    return 'reported';
+  }
+}
+
+function methodText(bytes: Buffer, start: number, end: number): string {
+  if (end - start === 3 && bytes[start] === 71 && bytes[start + 1] === 69 && bytes[start + 2] === 84) return 'GET';
+  return bytes.toString('latin1', start, end);
+}

@@ -1,0 +1,83 @@
+import { Fields, framing, invalid, needMore, type Framing, type HeadLimits } from './fields.ts';
+import { CR, LF, SP, valueByte } from './tables.ts';
+
+/** Head of a response; see `RequestHead` for how long it holds. */
+export class ResponseHead {
+  readonly fields: Fields;
+  status = 0;
+  framing: Framing = framing.none;
+  contentLength = 0;
+  /** Whether the connection may carry another request, as far as the head says. */
+  keepAlive = false;
+  minorVersion = 1;
+  /** Reason phrase, as sent. */
+  reasonStart = 0;
+  reasonEnd = 0;
+
+  readonly #limits: HeadLimits;
+
+  constructor(limits: HeadLimits) {
+    this.#limits = limits;
+    this.fields = new Fields(limits, 'response');
+  }
+
+  /** `method` is that of the request, for a HEAD's response has no body. Returns the offset behind the head, `needMore` or `invalid`. */
+  parse(bytes: Buffer, from: number, to: number, method: string): number {
+    let end = this.#parseLine(bytes, from, to);
+    if (end >= 0) end = this.fields.parse(bytes, end, to);
+    if (end === invalid) return invalid;
+    if ((end === needMore ? to : end) - from > this.#limits.maxHeadBytes) return this.fields.refuseSize('head-too-large');
+    return end === needMore ? needMore : this.#settle(end, method);
+  }
+
+  #parseLine(bytes: Buffer, from: number, to: number): number {
+    if (from + 13 > to) return from < to && bytes[from] !== 72 ? this.fields.refuse('status-line') : needMore;
+    let p = from;
+    const named = bytes[p] === 72 && bytes[p + 1] === 84 && bytes[p + 2] === 84 && bytes[p + 3] === 80 && bytes[p + 4] === 47 && bytes[p + 5] === 49 && bytes[p + 6] === 46;
+    const minor = bytes[p + 7]! - 48;
+    if (!named || minor < 0 || minor > 1 || bytes[p + 8] !== SP) return this.fields.refuse('status-line');
+    const hundreds = bytes[p + 9]! - 48;
+    const tens = bytes[p + 10]! - 48;
+    const ones = bytes[p + 11]! - 48;
+    if (hundreds < 1 || hundreds > 5 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return this.fields.refuse('status');
+    this.status = hundreds * 100 + tens * 10 + ones;
+    this.minorVersion = minor;
+    p += 12;
+    // The space is due even before an empty phrase (RFC 9112, 4), and often missing.
+    if (bytes[p] === SP) p++;
+    else if (bytes[p] !== CR) return this.fields.refuse('status-line');
+    this.reasonStart = p;
+    for (;;) {
+      if (p >= to) return needMore;
+      if (valueByte[bytes[p]!] === 0) break;
+      p++;
+    }
+    this.reasonEnd = p;
+    if (bytes[p] !== CR) return this.fields.refuse('status-line');
+    if (p + 1 >= to) return needMore;
+    return bytes[p + 1] === LF ? p + 2 : this.fields.refuse('status-line');
+  }
+
+  /** RFC 9112, 6.3, in its order. */
+  #settle(end: number, method: string): number {
+    const { fields, status } = this;
+    this.keepAlive = !fields.closes && (this.minorVersion === 1 || fields.keepsAlive);
+    this.contentLength = 0;
+    if (method === 'HEAD' || status < 200 || status === 204 || status === 304) {
+      this.framing = framing.none;
+      this.contentLength = fields.contentLength;
+      return end;
+    }
+    if (fields.transferEncodings > 0) {
+      if (this.minorVersion === 0) return fields.refuse('chunked-in-1.0');
+      this.framing = framing.chunked;
+    } else if (fields.contentLength >= 0) {
+      this.contentLength = fields.contentLength;
+      this.framing = fields.contentLength > 0 ? framing.length : framing.none;
+    } else {
+      this.framing = framing.untilClose;
+      this.keepAlive = false;
+    }
+    return end;
+  }
+}
