@@ -1,0 +1,3 @@
+export * from './metrics.ts';
+export * from './exposition.ts';
+export { processCounters, processGauges, type CounterName, type GaugeName } from './process.ts';

@@ -1,0 +1,196 @@
+import type { FailureCode } from '../../failures.ts';
+import { cellsPerSeries, latencyCell, latencyCellEnd, latencyCells, latencyStart, offsets, statusCell } from './layout.ts';
+import { counterNames, gaugeNames, type CounterName, type GaugeName } from './process.ts';
+
+/** What requests are counted by. All of it is known when a table is compiled; nothing of a request's own is ever a label. */
+export interface SeriesLabels {
+  /** `{namespace}/{gateway}/{section}` of a listener, or `mesh/{client namespace}`. */
+  readonly source: string;
+  /** Kind, namespace and name of the route; of the Service where it has none; all empty where no rule matched. */
+  readonly routeKind: string;
+  readonly routeNamespace: string;
+  readonly routeName: string;
+  /** The rule's name, else its index; empty where no rule matched. */
+  readonly rule: string;
+  /** `{namespace}/{service}:{port}`; empty where none was chosen. */
+  readonly backend: string;
+}
+
+export interface MetricsOptions {
+  /** Series beyond this share one whose labels are all `other`. */
+  readonly maxSeries?: number;
+}
+
+const overflowLabels: SeriesLabels = { source: 'other', routeKind: 'other', routeNamespace: 'other', routeName: 'other', rule: 'other', backend: 'other' };
+const labelLength = 256;
+
+/**
+ * The numbers of one proxy process. Series are registered when tables are compiled and named by a small integer; what runs per request is
+ * a few additions in one array. Text is made only when somebody scrapes (`expose`).
+ */
+export class Metrics {
+  /** Cells of all series, `cellsPerSeries` each. To be read only. */
+  cells = new Float64Array(cellsPerSeries * 16);
+  readonly labels: SeriesLabels[] = [];
+  /** By series × 64 + place of the code in the failure table: failures are too rare to have cells. */
+  readonly failures = new Map<string, { readonly series: number; readonly code: FailureCode; count: number }>();
+  readonly counters = new Float64Array(counterNames.length);
+  readonly gauges = new Float64Array(gaugeNames.length);
+  /** Version in force, by type of resource or name of a snapshot. */
+  readonly versions = new Map<string, string>();
+  readonly #byKey = new Map<string, number>();
+  readonly #released = new Set<number>();
+  readonly #maxSeries: number;
+  readonly #overflow: number;
+
+  constructor(options: MetricsOptions = {}) {
+    this.#maxSeries = options.maxSeries ?? 5000;
+    this.#overflow = this.#create(overflowLabels);
+  }
+
+  /** The series of these labels. For the compiler of tables. */
+  series(labels: SeriesLabels): number {
+    const key = keyOf(labels);
+    const known = this.#byKey.get(key);
+    if (known !== undefined) {
+      this.#released.delete(known);
+      return known;
+    }
+    if (this.labels.length <= this.#maxSeries) return this.#create(labels);
+    return this.#recycle(labels) ?? this.#overflow;
+  }
+
+  /** No table uses this series any more. Its numbers stay, for counters must not go back, until the limit asks for its place. */
+  release(series: number): void {
+    if (series !== this.#overflow) this.#released.add(series);
+  }
+
+  /** A request of this series began. Each needs its `observe`. */
+  began(series: number): void {
+    this.cells[series * cellsPerSeries + offsets.active]!++;
+  }
+
+  /** A request that `began` is over. Status 0: no response left. */
+  observe(series: number, status: number, durationMs: number, bytesIn: number, bytesOut: number): void {
+    const base = series * cellsPerSeries;
+    const cells = this.cells;
+    cells[base + statusCell[status]!]!++;
+    cells[base + latencyStart + latencyCell(durationMs)]!++;
+    cells[base + offsets.durationSum]! += durationMs;
+    cells[base + offsets.active]!--;
+    cells[base + offsets.bytesIn]! += bytesIn;
+    cells[base + offsets.bytesOut]! += bytesOut;
+  }
+
+  /** The proxy answered in the backend's place, or an attempt failed. */
+  failed(series: number, code: FailureCode): void {
+    const key = `${series} ${code}`;
+    const entry = this.failures.get(key);
+    if (entry !== undefined) entry.count++;
+    else this.failures.set(key, { series, code, count: 1 });
+  }
+
+  /** Another attempt was made, or the budget forbade it. */
+  retried(series: number, result: 'made' | 'over-budget'): void {
+    this.cells[series * cellsPerSeries + (result === 'made' ? offsets.retries : offsets.retriesOverBudget)]!++;
+  }
+
+  mirrored(series: number, result: 'sent' | 'failed'): void {
+    this.cells[series * cellsPerSeries + (result === 'sent' ? offsets.mirrored : offsets.mirrorsFailed)]!++;
+  }
+
+  /** Counts something of the process as a whole. */
+  count(name: CounterName, by = 1): void {
+    this.counters[counterIndex[name]]! += by;
+  }
+
+  /** Sets a gauge of the process. */
+  set(name: GaugeName, value: number): void {
+    this.gauges[gaugeIndex[name]] = value;
+  }
+
+  /** Moves a gauge of the process. */
+  move(name: GaugeName, by: number): void {
+    this.gauges[gaugeIndex[name]]! += by;
+  }
+
+  /** The version of a kind of resource that serves now. */
+  serving(kind: string, version: string): void {
+    this.versions.set(clip(kind), clip(version));
+  }
+
+  /** Requests of a series that are over. */
+  requests(series: number): number {
+    const base = series * cellsPerSeries;
+    let sum = 0;
+    for (let cell = base; cell < base + latencyStart; cell++) sum += this.cells[cell]!;
+    return sum;
+  }
+
+  /** Milliseconds below which the given share (0..1) of requests took, an eighth too long at most; undefined without requests. */
+  quantile(series: number, share: number): number | undefined {
+    const total = this.requests(series);
+    if (total === 0) return undefined;
+    const start = series * cellsPerSeries + latencyStart;
+    let below = 0;
+    for (let cell = 0; cell < latencyCells; cell++) {
+      below += this.cells[start + cell]!;
+      if (below >= share * total && below > 0) return latencyCellEnd(cell);
+    }
+    return Infinity;
+  }
+
+  #create(labels: SeriesLabels): number {
+    const series = this.labels.length;
+    this.labels.push(clipLabels(labels));
+    this.#byKey.set(keyOf(labels), series);
+    if ((series + 1) * cellsPerSeries > this.cells.length) {
+      const wider = new Float64Array(this.cells.length * 2);
+      wider.set(this.cells);
+      this.cells = wider;
+    }
+    return series;
+  }
+
+  /** The place of the series that was released longest ago and has nothing in flight. */
+  #recycle(labels: SeriesLabels): number | undefined {
+    for (const series of this.#released) {
+      const base = series * cellsPerSeries;
+      if (this.cells[base + offsets.active] !== 0) continue;
+      this.#released.delete(series);
+      this.#byKey.delete(keyOf(this.labels[series]!));
+      this.cells.fill(0, base, base + cellsPerSeries);
+      for (const [key, entry] of this.failures) if (entry.series === series) this.failures.delete(key);
+      this.labels[series] = clipLabels(labels);
+      this.#byKey.set(keyOf(labels), series);
+      return series;
+    }
+    return undefined;
+  }
+}
+
+const counterIndex = indexOf(counterNames);
+const gaugeIndex = indexOf(gaugeNames);
+
+function indexOf<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
+  return Object.fromEntries(names.map((name, index) => [name, index])) as Record<Name, number>;
+}
+
+function keyOf(labels: SeriesLabels): string {
+  return [labels.source, labels.routeKind, labels.routeNamespace, labels.routeName, labels.rule, labels.backend].map(clip).join('\n');
+}
+
+function clipLabels(labels: SeriesLabels): SeriesLabels {
+  return {
+    source: clip(labels.source),
+    routeKind: clip(labels.routeKind),
+    routeNamespace: clip(labels.routeNamespace),
+    routeName: clip(labels.routeName),
+    rule: clip(labels.rule),
+    backend: clip(labels.backend),
+  };
+}
+
+function clip(text: string): string {
+  return text.length > labelLength ? text.slice(0, labelLength) : text;
+}

@@ -1,0 +1,36 @@
+/** Numbers of a proxy process as a whole; `docs/reference/metrics.md` lists them. Counters get `_total`, all get the prefix `weft_`. */
+
+export const processCounters = {
+  client_connections_accepted: 'Connections that clients opened.',
+  client_connections_refused: 'Connections of clients closed at once, for a limit or while draining.',
+  upstream_connections_opened: 'Connections to endpoints that came about.',
+  upstream_connections_failed: 'Connections to endpoints that failed or were not there in time.',
+  upstream_ejections: 'Times that an endpoint was avoided for a while because it refused connections.',
+  client_tls_handshakes: 'TLS handshakes with clients that succeeded.',
+  client_tls_handshakes_failed: 'TLS handshakes with clients that failed.',
+  upstream_tls_handshakes: 'TLS handshakes with endpoints that succeeded.',
+  upstream_tls_handshakes_failed: 'TLS handshakes with endpoints that failed.',
+  requests_rejected: 'Requests refused before a route was looked for: malformed, too large, too slow.',
+  upgrades: 'Exchanges that became a tunnel (WebSocket).',
+  config_updates: 'Snapshots of the control plane that were taken over.',
+  config_refused: 'Snapshots of the control plane that were refused.',
+  access_log_lines: 'Lines of the access log written.',
+  access_log_lines_dropped: 'Lines of the access log lost because they could not be written.',
+  spans_exported: 'Spans handed to the exporter.',
+  internal_errors: 'Faults of the proxy itself that were caught.',
+} as const;
+
+export const processGauges = {
+  client_connections_active: 'Connections of clients that are open.',
+  upstream_connections_active: 'Connections to endpoints that are open.',
+  upstream_connections_idle: 'Connections to endpoints that wait for a request.',
+  control_plane_connected: '1 while the stream to the control plane is open.',
+  last_config_timestamp_seconds: 'When the last snapshot was taken over, in seconds since 1970.',
+  draining: '1 while the process ends.',
+} as const;
+
+export type CounterName = keyof typeof processCounters;
+export type GaugeName = keyof typeof processGauges;
+
+export const counterNames = Object.keys(processCounters) as readonly CounterName[];
+export const gaugeNames = Object.keys(processGauges) as readonly GaugeName[];

@@ -1,0 +1,3 @@
+export * from './context.ts';
+export * from './tracer.ts';
+export * from './otlp.ts';
