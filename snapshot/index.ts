@@ -1,3 +1,5 @@
 export * from './resources.ts';
 export * from './duration.ts';
 export * from './stream/index.ts';
+export * from './hostname.ts';
+export * from './headers.ts';

@@ -100,6 +100,11 @@ export class Publisher {
     return { wanted, acked: subscription.acked, rejected: subscription.rejected, settled: subscription.pending === undefined };
   }
 
+  /** By name: why the proxy refuses a resource of the type, or can't carry it out. */
+  rejected(type: ResourceKind): ReadonlyMap<string, string> {
+    return this.#types.get(type)?.rejected ?? new Map();
+  }
+
   #admit(request: DeltaRequest): string | undefined {
     if (this.#view !== undefined) return undefined;
     if (request.node === undefined) return 'the first request has no node';

@@ -1,0 +1,116 @@
+import type { ClusterState } from '#crds';
+import type { Channel } from '#snapshot';
+import type { Environment, ObjectStatus, Problem, Translation } from '../types.ts';
+import { assignAddresses, type AddressRange } from './addresses.ts';
+import { joinFeedback } from './feedback.ts';
+import { Sessions, type SessionProgress } from './sessions.ts';
+
+export interface ControllerEnvironment {
+  /** The pure function that this runs at every change of state. */
+  translate(state: ClusterState, environment: Environment): Translation;
+  readonly addresses: AddressRange;
+  /** Added to every bound port. */
+  readonly portOffset: number;
+  /** After every rebuild, and whenever a proxy's report has changed something. */
+  changed(report: Report): void;
+  /** Something that no user can mend by an edit: a session ended for a breach of protocol, a translation that failed. */
+  failed(message: string): void;
+}
+
+/** What the controller knows and says, all of one state. */
+export interface Report {
+  readonly state: ClusterState;
+  readonly translation: Translation;
+  /** With what the proxies reported. */
+  readonly statuses: readonly ObjectStatus[];
+  readonly problems: readonly Problem[];
+}
+
+export interface Controller {
+  /** Translates and pushes soon; of several states set in one turn of the event loop only the last is translated. */
+  setState(state: ClusterState): void;
+  /** Serves a proxy that has connected. */
+  accept(channel: Channel): void;
+  /** How far each connected proxy has followed. */
+  progress(): readonly SessionProgress[];
+  report(): Report | undefined;
+  close(): void;
+}
+
+/** The control plane in this process: state in, statuses and pushes out. Does no I/O itself. */
+export function createController(env: ControllerEnvironment): Controller {
+  return new Rebuilder(env);
+}
+
+class Rebuilder implements Controller {
+  readonly #env: ControllerEnvironment;
+  readonly #sessions: Sessions;
+  #addresses: ReadonlyMap<string, readonly string[]> = new Map();
+  #pending: ClusterState | undefined;
+  #report: Report | undefined;
+  #rejoining = false;
+  #closed = false;
+
+  constructor(env: ControllerEnvironment) {
+    this.#env = env;
+    this.#sessions = new Sessions({
+      changed: () => this.#rejoinSoon(),
+      refused: (reason, proxy) => env.failed(`the session of ${proxy?.id ?? 'a proxy'} was ended: ${reason}`),
+    });
+  }
+
+  setState(state: ClusterState): void {
+    if (this.#closed) return;
+    const scheduled = this.#pending !== undefined;
+    this.#pending = state;
+    if (!scheduled) setImmediate(() => this.#rebuild());
+  }
+
+  accept(channel: Channel): void {
+    this.#sessions.accept(channel);
+  }
+
+  progress(): readonly SessionProgress[] {
+    return this.#sessions.progress();
+  }
+
+  report(): Report | undefined {
+    return this.#report;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#sessions.close();
+  }
+
+  #rebuild(): void {
+    const state = this.#pending;
+    this.#pending = undefined;
+    if (state === undefined || this.#closed) return;
+    this.#addresses = assignAddresses(state, this.#env.addresses, this.#addresses);
+    let translation: Translation;
+    try {
+      translation = this.#env.translate(state, { gatewayAddresses: this.#addresses, portOffset: this.#env.portOffset });
+    } catch (error) {
+      // Translation is total; should it fail all the same, the last good one goes on.
+      this.#env.failed(`translation failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      return;
+    }
+    this.#sessions.push(translation.snapshots);
+    this.#tell(state, translation);
+  }
+
+  #rejoinSoon(): void {
+    if (this.#rejoining || this.#closed) return;
+    this.#rejoining = true;
+    setImmediate(() => {
+      this.#rejoining = false;
+      if (this.#report !== undefined && !this.#closed) this.#tell(this.#report.state, this.#report.translation);
+    });
+  }
+
+  #tell(state: ClusterState, translation: Translation): void {
+    this.#report = { state, translation, ...joinFeedback(translation, this.#sessions.rejections()) };
+    this.#env.changed(this.#report);
+  }
+}

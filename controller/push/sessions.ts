@@ -1,0 +1,111 @@
+import { Publisher, resourceKinds, type Channel, type ProxyNode, type ResourceKind, type TypeProgress } from '#snapshot';
+import type { Snapshots } from '../types.ts';
+import { viewOf } from './view.ts';
+
+/** A resource that a proxy refuses, or can't carry out. */
+export interface Rejection {
+  readonly proxy: ProxyNode;
+  readonly type: ResourceKind;
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface SessionProgress {
+  readonly proxy: ProxyNode;
+  readonly types: ReadonlyMap<ResourceKind, TypeProgress>;
+  /** The proxy has answered for everything that it should have, with the newest versions; refused ones count as answered. */
+  readonly current: boolean;
+}
+
+export interface SessionsEnvironment {
+  /** A proxy acknowledged, refused or reported something, came or went. */
+  changed(): void;
+  /** The controller ended a session, and why: a peer that does not keep to the protocol. */
+  refused(reason: string, proxy: ProxyNode | undefined): void;
+}
+
+/** More proxies than this at once are turned away. */
+const maxSessions = 20_000;
+
+/** Every connected proxy. Each is sent what it subscribed to, when that changes. */
+export class Sessions {
+  readonly #env: SessionsEnvironment;
+  readonly #open = new Map<Channel, Publisher>();
+  #snapshots: Snapshots | undefined;
+
+  constructor(env: SessionsEnvironment) {
+    this.#env = env;
+  }
+
+  /** Serves a proxy's stream until either side closes it. */
+  accept(channel: Channel): void {
+    if (this.#open.size >= maxSessions) {
+      this.#env.refused(`more than ${maxSessions} proxies`, undefined);
+      return channel.close();
+    }
+    const publisher = new Publisher({
+      send: (message) => channel.send(message),
+      open: (node) => this.#admit(node, channel),
+      reported: () => this.#env.changed(),
+    });
+    this.#open.set(channel, publisher);
+    channel.onClose(() => {
+      if (this.#open.delete(channel)) this.#env.changed();
+    });
+    channel.onMessage((message) => {
+      if (!this.#open.has(channel)) return;
+      const fault = publisher.receive(message);
+      if (fault !== undefined) this.#end(channel, fault);
+    });
+  }
+
+  /** From now on these; sends each proxy what differs, of the types given (all unless only some can have changed). */
+  push(snapshots: Snapshots, types?: readonly ResourceKind[]): void {
+    this.#snapshots = snapshots;
+    for (const publisher of this.#open.values()) publisher.refresh(types);
+  }
+
+  progress(): readonly SessionProgress[] {
+    return [...this.#open.values()].flatMap((publisher) => {
+      const proxy = publisher.node;
+      if (proxy === undefined) return [];
+      const types = new Map(resourceKinds.map((type) => [type, publisher.progress(type)] as const));
+      return [{ proxy, types, current: [...types.values()].every(upToDate) }];
+    });
+  }
+
+  rejections(): readonly Rejection[] {
+    return [...this.#open.values()].flatMap((publisher) => {
+      const proxy = publisher.node;
+      if (proxy === undefined) return [];
+      return resourceKinds.flatMap((type) => [...publisher.rejected(type)].map(([name, reason]) => ({ proxy, type, name, reason })));
+    });
+  }
+
+  close(): void {
+    for (const channel of this.#open.keys()) channel.close();
+    this.#open.clear();
+  }
+
+  #admit(node: ProxyNode, channel: Channel): ReturnType<typeof viewOf> {
+    // A proxy that came back before its old connection was seen to be gone: the old one is.
+    for (const [other, publisher] of this.#open) {
+      if (other === channel || publisher.node?.id !== node.id) continue;
+      this.#open.delete(other);
+      other.close();
+    }
+    return viewOf(node, () => this.#snapshots);
+  }
+
+  #end(channel: Channel, fault: string): void {
+    const proxy = this.#open.get(channel)?.node;
+    this.#open.delete(channel);
+    channel.close();
+    this.#env.refused(fault, proxy);
+    this.#env.changed();
+  }
+}
+
+function upToDate({ wanted, acked, rejected, settled }: TypeProgress): boolean {
+  return settled && [...wanted].every(([name, version]) => acked.get(name) === version || rejected.has(name));
+}

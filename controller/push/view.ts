@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import type { ProxyNode, Published, Resource, ResourceKind, ResourceView } from '#snapshot';
+import type { Snapshots } from '../types.ts';
+
+const published = new WeakMap<Resource, Published>();
+
+/**
+ * The resource as it goes over the wire. The version is a hash of the content: translation writes the fields of a kind in one order, so
+ * equal content gives equal text. Made once per object: a translation reuses what did not change.
+ */
+export function publish(resource: Resource): Published {
+  const known = published.get(resource);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(resource);
+  const version = createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  const made = { version, encoded: `{"name":${JSON.stringify(resource.name)},"version":"${version}","resource":${text}}` };
+  published.set(resource, made);
+  return made;
+}
+
+/**
+ * What one proxy may see of the newest snapshots: a gateway its own listeners, their tables and certificates; a sidecar what clients of
+ * its namespace see. A private key reaches only the gateway whose listener names it.
+ */
+export function viewOf(node: ProxyNode, snapshots: () => Snapshots | undefined): ResourceView {
+  const listeners = (): ReturnType<Snapshots['listeners']['get']> =>
+    node.role === 'gateway' ? snapshots()?.listeners.get(`${node.namespace}/${node.name}`) : undefined;
+  const tables = node.role === 'gateway' ? `listener/${node.namespace}/${node.name}/` : `service/${node.namespace}/`;
+
+  const lookup = (current: Snapshots, type: ResourceKind, name: string): Resource | undefined => {
+    switch (type) {
+      case 'Listener':
+        return listeners()?.find((listener) => listener.name === name);
+      case 'Destination':
+        return node.role === 'sidecar' ? destination(current, node.namespace, name) : undefined;
+      case 'RouteTable':
+        return name.startsWith(tables) ? current.routeTable(name) : undefined;
+      case 'Certificate':
+        return listeners()?.some(({ sections }) => sections.some((section) => section.certificates?.includes(name))) === true ? current.certificate(name) : undefined;
+      case 'Backend':
+        return current.backend(name);
+      case 'Endpoints':
+        return current.endpoints(name);
+    }
+  };
+
+  return {
+    find: (type, name) => {
+      const current = snapshots();
+      const resource = current === undefined ? undefined : lookup(current, type, name);
+      return resource === undefined ? undefined : publish(resource);
+    },
+    own: (type) => (type === 'Listener' ? (listeners()?.map(({ name }) => name) ?? []) : []),
+  };
+}
+
+function destination(snapshots: Snapshots, clientNamespace: string, name: string): Resource | undefined {
+  const colon = name.lastIndexOf(':');
+  const port = Number(name.slice(colon + 1));
+  if (colon <= 0 || !Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
+  return snapshots.destination(clientNamespace, name.slice(0, colon), port);
+}
