@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import type { CliEnvironment } from './environment.ts';
+import { loadQuietly, type Loaded } from './load.ts';
+import { failWith, outputOption, pathsOption } from './options.ts';
+import { nameOf } from './table.ts';
+
+/** One finding, wherever it was made. */
+interface Finding {
+  readonly severity: 'error' | 'warning';
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+  readonly column: number | undefined;
+  readonly object: { readonly apiVersion: string; readonly kind: string; readonly namespace: string; readonly name: string } | undefined;
+  readonly path: readonly (string | number)[];
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** `weft analyze`: every problem and warning, by file and line. Exit status 1 where there is a problem. */
+export function register(program: Command, environment: CliEnvironment): void {
+  program
+    .command('analyze')
+    .description('List every problem and warning in manifests, with file, line and column')
+    .addOption(pathsOption())
+    .addOption(outputOption())
+    .action(async (options: { readonly file: string[]; readonly output?: 'json' }) => {
+      try {
+        const loaded = await loadQuietly(options.file);
+        const findings = findingsOf(loaded);
+        if (options.output === 'json') environment.out(`${JSON.stringify({ problems: findings, ignored: loaded.ignored }, null, 2)}\n`);
+        else environment.out(findingsText(findings, loaded));
+        environment.exitStatus(findings.some(({ severity }) => severity === 'error') ? 1 : 0);
+      } catch (error) {
+        failWith(error, environment);
+      }
+    });
+}
+
+function findingsOf({ problems, translation }: Loaded): readonly Finding[] {
+  const unread = problems.map(({ source, object, path, reason, message }): Finding => ({ severity: 'error', ...source, object, path, reason, message }));
+  const understood = translation.problems.map(({ severity, source, object, path, reason, message }): Finding => ({
+    severity, file: source?.file, line: source?.line, column: source?.column, object, path, reason, message,
+  }));
+  return [...unread, ...understood].toSorted((a, b) => (a.file ?? '').localeCompare(b.file ?? '') || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+}
+
+function findingsText(findings: readonly Finding[], { ignored }: Loaded): string {
+  const lines = findings.map(({ severity, file, line, column, object, reason, message }) => {
+    const where = file === undefined ? '' : `${file}:${line}:${column}: `;
+    return `${where}${severity}: ${object === undefined ? '' : `${object.kind} ${nameOf(object)}: `}${message} [${reason}]`;
+  });
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  const kinds = new Map<string, number>();
+  for (const { kind } of ignored) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  if (kinds.size > 0) lines.push(`not read, as they mean nothing to Weft: ${[...kinds].map(([kind, count]) => `${count} ${kind}`).join(', ')}`);
+  lines.push(findings.length === 0 ? 'no problems' : `${count(errors, 'problem')}, ${count(findings.length - errors, 'warning')}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

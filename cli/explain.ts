@@ -1,0 +1,68 @@
+import type { Command } from 'commander';
+import type { CliEnvironment } from './environment.ts';
+import { explain, type ExplainedRequest } from './explain/answer.ts';
+import { clientOf, placeAtGateway, placeInMesh, UsageError, type Place } from './explain/place.ts';
+import { answerText } from './explain/text.ts';
+import { load, type Loaded } from './load.ts';
+import { failWith, outputOption, pathsOption } from './options.ts';
+
+interface ExplainOptions {
+  readonly file: string[];
+  readonly gateway?: string;
+  readonly from?: string;
+  readonly fromNamespace?: string;
+  readonly request: string;
+  readonly header: string[];
+  readonly output?: 'json';
+}
+
+/** `weft explain`: what would happen to a request, and why. */
+export function register(program: Command, environment: CliEnvironment): void {
+  program
+    .command('explain')
+    .description('Say what would happen to a request, and why: route, rule, backends, effective policy with origins')
+    .argument('<url>', 'the URL as the client writes it')
+    .addOption(pathsOption())
+    .option('--gateway <namespace/name>', 'the request comes to this Gateway')
+    .option('--from <namespace/pod>', 'the request comes from this Pod')
+    .option('--from-namespace <namespace>', 'the request comes from a workload of this namespace')
+    .option('-X, --request <method>', 'the method', 'GET')
+    .option('-H, --header <name: value>', 'a header; may be repeated', (value: string, all: string[]) => [...all, value], [])
+    .addOption(outputOption())
+    .action(async (url: string, options: ExplainOptions) => {
+      try {
+        const request = requestOf(url, options);
+        const loaded = await load(options.file, environment);
+        const answer = explain(loaded.translation, placeOf(loaded, options, request), request);
+        if (options.output === 'json') environment.out(`${JSON.stringify(answer, null, 2)}\n`);
+        else environment.out(`${options.request} ${url}\n${answerText(answer)}`);
+      } catch (error) {
+        failWith(error, environment);
+      }
+    });
+}
+
+function requestOf(url: string, options: ExplainOptions): ExplainedRequest {
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`;
+  if (!URL.canParse(text) || !/^https?:/i.test(text)) throw new UsageError(`"${url}" is no http or https URL`);
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(options.request)) throw new UsageError(`"${options.request}" is no HTTP method`);
+  const headers = new Map<string, string>();
+  for (const header of options.header) {
+    const colon = header.indexOf(':');
+    const name = header.slice(0, Math.max(colon, 0)).trim().toLowerCase();
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) throw new UsageError(`"${header}" is no header; write 'name: value'`);
+    const value = header.slice(colon + 1).trim();
+    const earlier = headers.get(name);
+    headers.set(name, earlier === undefined ? value : `${earlier}, ${value}`);
+  }
+  return { method: options.request, url: new URL(text), headers };
+}
+
+function placeOf({ state, translation }: Loaded, options: ExplainOptions, request: ExplainedRequest): Place {
+  const given = [options.gateway, options.from, options.fromNamespace].filter((option) => option !== undefined);
+  if (given.length !== 1) throw new UsageError('say where the request comes from: one of --gateway NAMESPACE/NAME, --from NAMESPACE/POD, --from-namespace NAMESPACE');
+  if (options.gateway !== undefined) return placeAtGateway(translation, options.gateway, request);
+  if (options.fromNamespace !== undefined) return placeInMesh(translation, options.fromNamespace, request, []);
+  const { namespace, notes } = clientOf(state, options.from!);
+  return placeInMesh(translation, namespace, request, notes);
+}

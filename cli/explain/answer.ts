@@ -1,0 +1,146 @@
+import type { Translation } from '#controller';
+import {
+  compile, compileFilters, explainCandidates, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView,
+} from '#routing';
+import { type EffectivePolicy, type Filter, type ObjectRef, type RouteTable, type WeightedBackend } from '#snapshot';
+import type { Place } from './place.ts';
+
+/** A request to be explained. Header names are lower case. */
+export interface ExplainedRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+export interface ExplainedBackend {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number | undefined;
+  readonly weight: number;
+  readonly valid: boolean;
+  /** Why it is not valid. */
+  readonly reason?: string;
+  /** `address:port` of each ready endpoint. */
+  readonly endpoints: readonly string[];
+  readonly filters: readonly Filter[];
+  /** Present where the policies of the backends differ from each other. */
+  readonly policy?: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'origins'>;
+}
+
+export interface ExplainedRejection {
+  readonly route: ObjectRef;
+  readonly rule: number;
+  readonly match: number;
+  readonly reason: string;
+}
+
+/** What would happen to one request, and why. The shape of `weft explain -o json`. */
+export interface Answer {
+  readonly outcome: 'forward' | 'redirect' | 'respond' | 'passthrough';
+  readonly status?: number;
+  readonly location?: string;
+  /** Why the proxy would answer itself. */
+  readonly reason?: string;
+  readonly listener?: { readonly gateway: ObjectRef; readonly name: string; readonly hostname: string; readonly port: number };
+  readonly service?: ObjectRef & { readonly port: number };
+  readonly route?: ObjectRef;
+  readonly rule?: { readonly index: number; readonly name?: string };
+  readonly match?: { readonly index: number };
+  readonly filters: readonly Filter[];
+  readonly backends: readonly ExplainedBackend[];
+  readonly retry?: EffectivePolicy['retry'];
+  readonly timeouts?: EffectivePolicy['timeouts'];
+  readonly origins: EffectivePolicy['origins'];
+  readonly rejected: readonly ExplainedRejection[];
+  readonly notes: readonly string[];
+}
+
+const nothing = { filters: [], backends: [], origins: {}, rejected: [] } as const;
+
+/** Asks the data plane's own `decide` at `place`, and says what comes of its decision. */
+export function explain(translation: Translation, place: Place, request: ExplainedRequest): Answer {
+  if (place.kind === 'passthrough') return { ...nothing, outcome: 'passthrough', notes: [...place.notes, `${request.url.host} is no Service that the mesh knows: forwarded untouched`] };
+  const where = place.kind === 'listener' ? { listener: place.listener } : { service: place.service };
+  if (place.kind === 'no-listener') return { ...nothing, outcome: 'respond', status: 404, reason: place.reason, notes: place.notes };
+  const target = normalizePath(`${request.url.pathname}${request.url.search}`);
+  if ('problem' in target) return { ...nothing, ...where, outcome: 'respond', status: 400, reason: target.problem, notes: place.notes };
+  const table = translation.snapshots.routeTable(place.routes);
+  if (table === undefined) throw new Error(`the snapshot has no route table ${place.routes}; this is a fault of Weft, please report it`);
+  return answerFrom(translation, table, { where, notes: place.notes, request, target });
+}
+
+interface Asked {
+  readonly where: Pick<Answer, 'listener' | 'service'>;
+  readonly notes: readonly string[];
+  readonly request: ExplainedRequest;
+  readonly target: NormalTarget;
+}
+
+function answerFrom(translation: Translation, table: RouteTable, asked: Asked): Answer {
+  const { decision, rejected } = explainCandidates(table, viewOf(asked.request, asked.target), compile(table));
+  const base = { ...asked.where, rejected, notes: asked.notes };
+  if (decision.kind === 'no-route') return { ...nothing, ...base, outcome: 'respond', status: 404, reason: 'no rule matches the request' };
+  const { route, rule, match } = decision.candidate;
+  const backends = rule.backends.map((backend) => explainBackend(translation, table, backend));
+  const chosen = {
+    ...base,
+    // A Service without routes is its own, implicit route; nobody wrote it, so none is named.
+    ...(route.ref.kind === 'Service' ? {} : { route: route.ref, rule: { index: rule.index, ...(rule.name === undefined ? {} : { name: rule.name }) }, match: { index: match.index } }),
+    filters: rule.filters,
+  };
+  return { ...chosen, ...outcomeOf(decision.candidate, asked), ...policiesOf(table, decision.candidate, backends) };
+}
+
+function viewOf(request: ExplainedRequest, target: NormalTarget): RequestView {
+  const host = normalizeHost(request.headers.get('host') ?? request.url.host);
+  return {
+    method: request.method,
+    host: 'problem' in host ? '' : host.host,
+    path: target.path,
+    query: target.query,
+    header: (name) => request.headers.get(name),
+  };
+}
+
+function outcomeOf(candidate: Candidate, asked: Asked): Pick<Answer, 'outcome' | 'status' | 'location' | 'reason'> {
+  const { rule } = candidate;
+  if (rule.failure !== undefined) return { outcome: 'respond', status: rule.failure.status, reason: rule.failure.reason };
+  const filters = compileFilters(rule.filters, candidate.match);
+  const { url, headers, method } = asked.request;
+  const origin = headers.get('origin');
+  const requested = headers.get('access-control-request-method');
+  if (filters.cors !== undefined && method === 'OPTIONS' && origin !== undefined && requested !== undefined) return { outcome: 'respond', status: filters.cors.preflight(origin, requested, headers.get('access-control-request-headers')).status, reason: 'a CORS preflight, answered by the CORS filter' };
+  if (filters.redirect !== undefined) {
+    const listenerPort = asked.where.listener?.port ?? asked.where.service?.port;
+    const { status, location } = filters.redirect({ scheme: url.protocol.slice(0, -1), host: url.hostname, port: listenerPort, path: asked.target.path, query: asked.target.query });
+    return { outcome: 'redirect', status, location };
+  }
+  const total = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
+  if (total === 0) return { outcome: 'respond', status: 500, reason: rule.backends.length === 0 ? 'the rule has no backends' : 'every backend of the rule has weight 0' };
+  const invalid = rule.backends.filter((backend) => backend.weight > 0 && backend.target.kind === 'invalid');
+  const first = invalid[0];
+  if (first?.target.kind === 'invalid' && invalid.length === rule.backends.filter((backend) => backend.weight > 0).length) return { outcome: 'respond', status: first.target.status, reason: first.target.reason };
+  return { outcome: 'forward' };
+}
+
+function explainBackend(translation: Translation, table: RouteTable, backend: WeightedBackend): ExplainedBackend {
+  const { target, weight, filters } = backend;
+  const policy = backend.policy === undefined ? undefined : table.policies[backend.policy];
+  const common = { namespace: target.ref.namespace, name: target.ref.name, port: target.port, weight, filters, ...(policy === undefined ? {} : { policy }) };
+  if (target.kind === 'invalid') return { ...common, valid: false, reason: target.reason, endpoints: [] };
+  const endpoints = translation.snapshots.endpoints(target.backend)?.endpoints ?? [];
+  return { ...common, valid: true, endpoints: endpoints.map((endpoint) => `${endpoint.address}:${endpoint.port}`) };
+}
+
+/** The policy of the first backend that gets requests speaks for the answer; backends that differ carry their own. */
+function policiesOf(table: RouteTable, { rule }: Candidate, backends: readonly ExplainedBackend[]): Pick<Answer, 'retry' | 'timeouts' | 'origins' | 'backends'> {
+  const spokesman = rule.backends.find((backend) => backend.weight > 0 && backend.target.kind === 'backend')?.policy ?? rule.policy;
+  const policy: EffectivePolicy = spokesman === undefined ? { origins: {} } : table.policies[spokesman]!;
+  const differ = new Set(rule.backends.map((backend) => backend.policy)).size > 1;
+  return {
+    ...(policy.retry === undefined ? {} : { retry: policy.retry }),
+    ...(policy.timeouts === undefined ? {} : { timeouts: policy.timeouts }),
+    origins: policy.origins,
+    backends: differ ? backends : backends.map(({ policy: _same, ...backend }) => backend),
+  };
+}

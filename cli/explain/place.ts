@@ -1,0 +1,75 @@
+import type { ClusterState } from '#crds';
+import type { Translation } from '#controller';
+import { hostMatches } from '#routing';
+import type { Listener, ListenerSection, ObjectRef } from '#snapshot';
+import type { Answer, ExplainedRequest } from './answer.ts';
+
+/** Where a request enters: the table that decides it, or why there is none. */
+export type Place =
+  | { readonly kind: 'listener'; readonly listener: NonNullable<Answer['listener']>; readonly routes: string; readonly notes: readonly string[] }
+  | { readonly kind: 'service'; readonly service: ObjectRef & { readonly port: number }; readonly routes: string; readonly notes: readonly string[] }
+  | { readonly kind: 'no-listener'; readonly reason: string; readonly notes: readonly string[] }
+  | { readonly kind: 'passthrough'; readonly notes: readonly string[] };
+
+/** The user asked about something that is not there; the message says what is. */
+export class UsageError extends Error {}
+
+/** The Gateway listener that a request to `url` reaches: its port, then the most specific hostname (Gateway API, Listener.hostname). */
+export function placeAtGateway(translation: Translation, gateway: string, request: ExplainedRequest): Place {
+  const listeners = translation.snapshots.listeners.get(gateway);
+  if (listeners === undefined || listeners.length === 0) {
+    const known = [...translation.snapshots.listeners].filter(([, bound]) => bound.length > 0).map(([name]) => name);
+    throw new UsageError(`no Gateway ${gateway} that serves; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ') || 'none'}. 'weft analyze' says what is wrong with the others`);
+  }
+  const protocol = request.url.protocol === 'https:' ? 'HTTPS' : 'HTTP';
+  const sections = sectionsFor(gateway, listeners, request.url, protocol);
+  const host = requestHost(request);
+  const matching = sections.filter(({ section }) => section.hostname === '' || hostMatches(section.hostname, host));
+  const best = matching.toSorted((a, b) => specificity(b.section.hostname) - specificity(a.section.hostname))[0];
+  if (best === undefined) return { kind: 'no-listener', reason: `no listener of ${gateway} is for the host ${host}; there are ${sections.map(({ section }) => `${section.name} (${section.hostname})`).join(', ')}`, notes: [] };
+  const { listener, section } = best;
+  const port = Number(listener.name.split('/').at(-1));
+  return { kind: 'listener', listener: { gateway: listener.gateway, name: section.name, hostname: section.hostname, port }, routes: section.routes, notes: [] };
+}
+
+interface BoundSection {
+  readonly listener: Listener;
+  readonly section: ListenerSection;
+}
+
+/** Those on the URL's port. A URL without a port means the scheme's own, or, where the Gateway has no such listener, all of that protocol. */
+function sectionsFor(gateway: string, listeners: readonly Listener[], url: URL, protocol: 'HTTP' | 'HTTPS'): readonly BoundSection[] {
+  const all = listeners.flatMap((listener) => listener.sections.map((section) => ({ listener, section }))).filter(({ section }) => section.protocol === protocol);
+  const onPort = (port: string): BoundSection[] => all.filter(({ listener }) => listener.name.split('/').at(-1) === port);
+  const found = url.port === '' ? [onPort(protocol === 'HTTPS' ? '443' : '80'), all].find((some) => some.length > 0) : onPort(url.port);
+  if (found !== undefined && found.length > 0) return found;
+  const known = listeners.flatMap((listener) => listener.sections.map((section) => `${section.name} (${section.protocol} ${listener.name.split('/').at(-1)})`));
+  throw new UsageError(`Gateway ${gateway} has no ${protocol} listener${url.port === '' ? '' : ` on port ${url.port}`}; it has ${known.join(', ')}`);
+}
+
+function specificity(hostname: string): number {
+  return hostname === '' ? 0 : hostname.startsWith('*.') ? hostname.length : 1000 + hostname.length;
+}
+
+function requestHost(request: ExplainedRequest): string {
+  return (request.headers.get('host') ?? request.url.hostname).toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
+}
+
+/** What a client in `namespace` reaches when it dials the URL's host and port. */
+export function placeInMesh(translation: Translation, namespace: string, request: ExplainedRequest, notes: readonly string[]): Place {
+  const port = request.url.port === '' ? (request.url.protocol === 'https:' ? 443 : 80) : Number(request.url.port);
+  const { target } = translation.snapshots.destination(namespace, request.url.hostname, port);
+  if (target.kind === 'passthrough') return { kind: 'passthrough', notes };
+  return { kind: 'service', service: { ...target.service, port: target.port }, routes: target.routes, notes };
+}
+
+/** The client namespace of `--from NS/POD`; the notes say when no sidecar stands beside the Pod. */
+export function clientOf(state: ClusterState, pod: string): { readonly namespace: string; readonly notes: readonly string[] } {
+  const found = state.pods.get(pod);
+  if (found === undefined) throw new UsageError(`no Pod ${pod}; there ${state.pods.size === 1 ? 'is' : 'are'} ${[...state.pods.keys()].slice(0, 10).join(', ') || 'none'}`);
+  const { namespace, labels } = found.metadata;
+  const label = 'weft-mesh.io/inject';
+  const wish = labels?.[label] ?? state.namespaces.get(namespace)?.metadata.labels?.[label];
+  const notes = wish === 'enabled' ? [] : [`${pod} has no sidecar (neither it nor its namespace has the label ${label}: enabled); this is what it would meet with one`];
+  return { namespace, notes };
+}

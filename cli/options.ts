@@ -1,0 +1,19 @@
+import { Option } from 'commander';
+import type { CliEnvironment } from './environment.ts';
+import { UsageError } from './explain/place.ts';
+
+/** `-f PATH…`: files or folders of manifests. */
+export function pathsOption(): Option {
+  return new Option('-f, --file <path...>', 'files or folders of YAML').makeOptionMandatory();
+}
+
+export function outputOption(): Option {
+  return new Option('-o, --output <format>', 'machine-readable output').choices(['json']);
+}
+
+/** A fault in the call is told in one line, with exit status 2; anything else is a fault of ours and is thrown on. */
+export function failWith(error: unknown, environment: CliEnvironment): void {
+  if (!(error instanceof UsageError)) throw error;
+  environment.err(`weft: ${error.message}\n`);
+  environment.exitStatus(2);
+}

@@ -1,0 +1,97 @@
+import type { Command } from 'commander';
+import type { SettledPath } from '#controller';
+import { affects, type PolicyEffect } from '#policy';
+import type { CliEnvironment } from './environment.ts';
+import { UsageError } from './explain/place.ts';
+import { load } from './load.ts';
+import { failWith, outputOption, pathsOption } from './options.ts';
+import { pathText, selectPaths, type PathQuery } from './paths.ts';
+import { fieldsInForce, originText, show } from './policy-text.ts';
+import { columns } from './table.ts';
+
+interface PolicyOptions extends PathQuery {
+  readonly file: string[];
+  readonly output?: 'json';
+}
+
+/** `weft policy`: the effective policy of a path; `weft policy affects`: the paths of a policy. */
+export function register(program: Command, environment: CliEnvironment): void {
+  const command = program
+    .command('policy')
+    .description('Show the effective policy of a path, where each field came from and what lost')
+    .addOption(pathsOption())
+    .option('--gateway <namespace/name[/listener]>', 'requests that come through this Gateway')
+    .option('--from-namespace <namespace>', 'requests of workloads of this namespace')
+    .option('--route <kind/namespace/name[/rule]>', 'by this route, and rule (name or index)')
+    .option('--backend <namespace/name[:port]>', 'to this Service')
+    .addOption(outputOption())
+    .action(async (options: PolicyOptions) => {
+      await guarded(environment, async () => {
+        const { translation } = await load(options.file, environment);
+        const paths = selectPaths(translation, options);
+        environment.out(options.output === 'json' ? `${JSON.stringify(policyJson(paths), null, 2)}\n` : policyText(paths));
+      });
+    });
+  command
+    .command('affects')
+    .description('Show every path that a policy touches, and what it decides there')
+    .argument('<kind/namespace/name>', 'the policy')
+    .addOption(pathsOption())
+    .addOption(outputOption())
+    .action(async (name: string, _options: unknown, self: Command) => {
+      // Commander gives -f and -o to the parent command where both declare them.
+      const options = self.optsWithGlobals<PolicyOptions>();
+      await guarded(environment, async () => {
+        const { state, translation } = await load(options.file, environment);
+        const policy = state.policies.get(name);
+        if (policy === undefined) throw new UsageError(`no policy ${name}; there ${state.policies.size === 1 ? 'is' : 'are'} ${[...state.policies.keys()].join(', ') || 'none'}`);
+        const effects = affects(policy, translation.paths.all());
+        environment.out(options.output === 'json' ? `${JSON.stringify(effects.map(effectJson), null, 2)}\n` : effectsText(name, effects));
+      });
+    });
+}
+
+async function guarded(environment: CliEnvironment, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    failWith(error, environment);
+  }
+}
+
+/** Several paths can have several policies; the first one is shown then, and the warning names the others. */
+function chosen(paths: readonly SettledPath[]): { readonly path: SettledPath; readonly warnings: readonly string[] } {
+  const path = paths[0]!;
+  const same = JSON.stringify(path.settled.policy);
+  const others = paths.filter((other) => JSON.stringify(other.settled.policy) !== same);
+  const more = others.length === 0 ? [] : [`this is ${pathText(path)}; it is otherwise on ${others.map(pathText).join('; ')}`];
+  return { path, warnings: [...path.settled.warnings, ...more] };
+}
+
+function policyJson(paths: readonly SettledPath[]): object {
+  const { path, warnings } = chosen(paths);
+  const { policy, lost } = path.settled;
+  return { ...(policy.retry === undefined ? {} : { retry: policy.retry }), ...(policy.timeouts === undefined ? {} : { timeouts: policy.timeouts }), origins: policy.origins, lost, warnings };
+}
+
+function policyText(paths: readonly SettledPath[]): string {
+  const { path, warnings } = chosen(paths);
+  const { policy, lost } = path.settled;
+  const lines = [pathText(path), fieldsInForce(policy, '  ')];
+  if (lost.length > 0) lines.push('lost', columns(lost.map((field) => [field.field, show(field.value), originText(field), `to ${field.to}`]), '  '));
+  return `${[...lines, ...warnings.map((warning) => `warning: ${warning}`)].join('\n')}\n`;
+}
+
+function effectJson({ path, won, lost }: PolicyEffect): object {
+  return { via: path.via, route: path.route, rule: path.rule, backend: path.backend, won, lost };
+}
+
+function effectsText(name: string, effects: readonly PolicyEffect[]): string {
+  if (effects.length === 0) return `${name} touches no path: its target serves no route, or it is not accepted ('weft analyze' says why)\n`;
+  const blocks = effects.map(({ path, won, lost }) => {
+    const rows = [...won.map(({ field, value }) => [field, show(value), 'decides']), ...lost.map(({ field, value, to }) => [field, show(value), `loses to ${to}`])];
+    return `${pathText(path)}\n${columns(rows, '  ')}`;
+  });
+  return `${blocks.join('\n')}\n`;
+}
+
