@@ -1,6 +1,13 @@
 export * from './object.ts';
 export * from './result.ts';
+export * from './registry.ts';
 export * from './state.ts';
+export { builtInKinds } from './builtin.ts';
+export { parseObject } from './parse.ts';
+export { positionOf, readManifests } from './manifests/read.ts';
+export { check, type Checked, type UnknownFields } from './schema/check.ts';
+export { checkRules, unevaluableRules } from './schema/rules.ts';
+export type * from './manifests/types.ts';
 export type * from './core/types.ts';
 export type * from './generated/types/index.ts';
 export type * from './schema/schema.ts';

@@ -1,6 +1,10 @@
 import type { ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service } from './core/types.ts';
 import type * as api from './generated/types/index.ts';
 import { objectKey, type KubernetesObject } from './object.ts';
+import { groupOf } from './registry.ts';
+
+/** What tells an object from every other one. */
+export type ObjectName = Pick<KubernetesObject, 'apiVersion' | 'kind' | 'metadata'>;
 
 /** Every object that the control plane knows, immutable. Maps are keyed by `objectKey`. */
 export interface ClusterState {
@@ -27,27 +31,27 @@ export interface ClusterState {
   readonly policies: ReadonlyMap<string, KubernetesObject>;
 }
 
-/** Which map holds a built-in kind. */
+/** Which map holds a built-in kind, by `{group}/{kind}`. */
 const mapOf: ReadonlyMap<string, Exclude<keyof ClusterState, 'policies'>> = new Map([
-  ['GatewayClass', 'gatewayClasses'],
-  ['Gateway', 'gateways'],
-  ['ListenerSet', 'listenerSets'],
-  ['HTTPRoute', 'httpRoutes'],
-  ['GRPCRoute', 'grpcRoutes'],
-  ['TLSRoute', 'tlsRoutes'],
-  ['TCPRoute', 'tcpRoutes'],
-  ['UDPRoute', 'udpRoutes'],
-  ['ReferenceGrant', 'referenceGrants'],
-  ['BackendTLSPolicy', 'backendTLSPolicies'],
-  ['XMesh', 'meshes'],
-  ['XBackendTrafficPolicy', 'backendTrafficPolicies'],
-  ['XBackend', 'backends'],
-  ['Service', 'services'],
-  ['EndpointSlice', 'endpointSlices'],
-  ['Pod', 'pods'],
-  ['Namespace', 'namespaces'],
-  ['Secret', 'secrets'],
-  ['ConfigMap', 'configMaps'],
+  ['gateway.networking.k8s.io/GatewayClass', 'gatewayClasses'],
+  ['gateway.networking.k8s.io/Gateway', 'gateways'],
+  ['gateway.networking.k8s.io/ListenerSet', 'listenerSets'],
+  ['gateway.networking.k8s.io/HTTPRoute', 'httpRoutes'],
+  ['gateway.networking.k8s.io/GRPCRoute', 'grpcRoutes'],
+  ['gateway.networking.k8s.io/TLSRoute', 'tlsRoutes'],
+  ['gateway.networking.k8s.io/TCPRoute', 'tcpRoutes'],
+  ['gateway.networking.k8s.io/UDPRoute', 'udpRoutes'],
+  ['gateway.networking.k8s.io/ReferenceGrant', 'referenceGrants'],
+  ['gateway.networking.k8s.io/BackendTLSPolicy', 'backendTLSPolicies'],
+  ['gateway.networking.x-k8s.io/XMesh', 'meshes'],
+  ['gateway.networking.x-k8s.io/XBackendTrafficPolicy', 'backendTrafficPolicies'],
+  ['gateway.networking.x-k8s.io/XBackend', 'backends'],
+  ['/Service', 'services'],
+  ['discovery.k8s.io/EndpointSlice', 'endpointSlices'],
+  ['/Pod', 'pods'],
+  ['/Namespace', 'namespaces'],
+  ['/Secret', 'secrets'],
+  ['/ConfigMap', 'configMaps'],
 ] as const);
 
 export function emptyState(): ClusterState {
@@ -74,7 +78,7 @@ export function applyObject(state: ClusterState, object: KubernetesObject): Clus
 }
 
 /** `state` itself where it has no such object. */
-export function removeObject(state: ClusterState, object: KubernetesObject): ClusterState {
+export function removeObject(state: ClusterState, object: ObjectName): ClusterState {
   const { map, key } = placeOf(object);
   if (!state[map].has(key)) return state;
   const rest = new Map<string, KubernetesObject>(state[map]);
@@ -82,8 +86,8 @@ export function removeObject(state: ClusterState, object: KubernetesObject): Clu
   return { ...state, [map]: rest };
 }
 
-function placeOf(object: KubernetesObject): { readonly map: keyof ClusterState; readonly key: string } {
-  const map = mapOf.get(object.kind);
+function placeOf(object: ObjectName): { readonly map: keyof ClusterState; readonly key: string } {
+  const map = mapOf.get(`${groupOf(object.apiVersion)}/${object.kind}`);
   const { namespace, name } = object.metadata;
   return map === undefined ? { map: 'policies', key: `${object.kind}/${namespace}/${name}` } : { map, key: objectKey(object) };
 }

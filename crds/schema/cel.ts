@@ -1,4 +1,5 @@
 import { Environment } from '@marcbachmann/cel-js';
+import { isObject } from './record.ts';
 import { isAddress, patternOf } from './scalar.ts';
 
 /** Gives the value of an expression for one `self`; throws where CEL has an evaluation error. */
@@ -46,18 +47,29 @@ export function expressionOf(text: string): Expression | undefined {
 function compile(text: string): Expression | undefined {
   try {
     shared ??= environment();
-    // The library's own `matches` makes a new RegExp at every call and knows no flag groups.
-    const parsed = shared.parse(text.replaceAll(/\.matches\(/g, '.fits('));
+    const parsed = shared.parse(adapted(text));
     return parsed.check().valid ? (self) => parsed({ self }) : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** An item of a list on the way to the field: `has(self.matches[0].path)`. */
+const hasBelowIndex = /\bhas\(([\w.]*(?:\[\d+\][\w.]*)+)\.(\w+)\)/g;
+
+/**
+ * What the library lacks, put in words that it knows: its `matches` makes a new RegExp at every call and knows no flag groups,
+ * its `has` takes no index. A string literal with such text would be changed too; no CRD has one.
+ */
+function adapted(text: string): string {
+  return text.replaceAll('.matches(', '.fits(').replaceAll(hasBelowIndex, 'hasField($1, "$2")');
+}
+
 function environment(): Environment {
   const env = new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false })
     .registerVariable('self', 'dyn')
     .registerFunction('string.fits(string): bool', (text: string, pattern: string) => patternOf(pattern).test(text))
+    .registerFunction('hasField(dyn, string): bool', (object: unknown, key: string) => isObject(object) && Object.hasOwn(object, key))
     .registerFunction('isIP(string): bool', isAddress)
     .registerType('FormatLibrary', FormatLibrary)
     .registerType('Format', Format)

@@ -61,8 +61,15 @@ class Checker {
       case 'boolean':
         return typeof raw === 'boolean' ? raw : this.#wrongType('true or false', raw);
       default:
-        return raw;
+        return this.#untyped(schema, raw);
     }
+  }
+
+  /** A part of `oneOf` and its like names no type; its keywords speak of values of the type that they fit. */
+  #untyped(schema: Schema, raw: unknown): unknown {
+    if (isObject(raw) && (schema.properties !== undefined || schema.required !== undefined)) return this.#object(schema, raw);
+    if (typeof raw === 'string') return this.#faultless(raw, stringFault(schema, raw));
+    return typeof raw === 'number' ? this.#faultless(raw, numberFault(schema, raw)) : raw;
   }
 
   #intOrString(schema: Schema, raw: unknown): unknown {

@@ -1,0 +1,89 @@
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Node } from 'yaml';
+import type { SourcePosition } from '../object.ts';
+import type { FieldPath } from '../result.ts';
+import { yamlOptions } from './yaml.ts';
+
+/** Turns offsets into lines and columns, both 1-based. */
+export class TextFile {
+  readonly name: string;
+  readonly text: string;
+  #lineStarts: readonly number[] | undefined;
+
+  constructor(name: string, text: string) {
+    this.name = name;
+    this.text = text;
+  }
+
+  position(offset: number): SourcePosition {
+    const starts = (this.#lineStarts ??= lineStarts(this.text));
+    let low = 0;
+    let high = starts.length - 1;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { file: this.name, line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
+  }
+}
+
+function lineStarts(text: string): readonly number[] {
+  const starts = [0];
+  for (let index = text.indexOf('\n'); index !== -1; index = text.indexOf('\n', index + 1)) starts.push(index + 1);
+  return starts;
+}
+
+/**
+ * One YAML document of a file. Its nodes take many times the room of the text, and positions are asked for when something is
+ * wrong only; so they are made anew at the first question and then kept as long as one of its objects.
+ */
+export class DocumentText {
+  readonly file: TextFile;
+  readonly #start: number;
+  readonly #end: number;
+  #document: Document.Parsed | undefined;
+
+  constructor(file: TextFile, start: number, end: number) {
+    this.file = file;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** Where the field begins; where it is not written, the nearest thing around it that is. */
+  position(path: FieldPath): SourcePosition {
+    this.#document ??= parseDocument(this.file.text.slice(this.#start, this.#end), yamlOptions);
+    return this.file.position(this.#start + offsetOf(this.#document, path));
+  }
+}
+
+/** Of the key in a mapping, of the value in a sequence. */
+export function offsetOf(document: Document, path: FieldPath): number {
+  let node = target(document, document.contents);
+  let offset = node?.range?.[0] ?? 0;
+  for (const step of path) {
+    const found = isMap(node) ? entry(node, String(step)) : isSeq(node) && typeof step === 'number' ? item(node, step) : undefined;
+    if (found === undefined) return offset;
+    offset = found.offset ?? offset;
+    node = target(document, found.node);
+  }
+  return offset;
+}
+
+interface Found {
+  readonly offset: number | undefined;
+  readonly node: unknown;
+}
+
+function entry(map: { readonly items: readonly { readonly key: unknown; readonly value: unknown }[] }, key: string): Found | undefined {
+  const pair = map.items.find((candidate) => isScalar(candidate.key) && String(candidate.key.value) === key);
+  return pair === undefined ? undefined : { offset: isScalar(pair.key) ? pair.key.range?.[0] : undefined, node: pair.value };
+}
+
+function item(list: { readonly items: readonly unknown[] }, index: number): Found | undefined {
+  const node = list.items[index];
+  return node === undefined ? undefined : { offset: (node as Node).range?.[0], node };
+}
+
+function target(document: Document, node: unknown): Node | undefined {
+  return (isAlias(node) ? node.resolve(document) : node) as Node | undefined;
+}
