@@ -1,0 +1,13 @@
+export type * from './types.ts';
+export { compile, decide } from './compile/table.ts';
+export type { CompiledTable } from './compile/table.ts';
+export { filtersFor } from './filters/plan.ts';
+export { pickBackend } from './filters/pick.ts';
+export { explainCandidates } from './naive/explain.ts';
+export type { Explanation } from './naive/explain.ts';
+export { checkPattern } from './pattern.ts';
+export { normalizeHost } from './request/host.ts';
+export type { NormalHost } from './request/host.ts';
+export { normalizePath } from './request/path.ts';
+export type { NormalTarget, RequestProblem } from './request/path.ts';
+export { queryValue } from './request/query.ts';
