@@ -48,7 +48,7 @@ export class RetryBudget {
     if (bucket <= this.#current) return;
     const steps = this.#current < 0 ? bucketCount : Math.min(bucket - this.#current, bucketCount);
     for (let step = 0; step < steps; step++) {
-      const slot = (bucket - step) % bucketCount;
+      const slot = (bucket + bucketCount - step) % bucketCount;
       this.#requestSum -= this.#requests[slot]!;
       this.#retrySum -= this.#retries[slot]!;
       this.#requests[slot] = 0;
