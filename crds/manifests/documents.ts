@@ -53,8 +53,12 @@ interface Fault {
   readonly message: string;
 }
 
+const messages: Readonly<Partial<Record<string, string>>> = {
+  NON_STRING_KEY: 'a key must be a string; where this is a template, render it first',
+};
+
 function syntaxFaults(document: Document.Parsed): readonly Fault[] {
-  return [...document.errors, ...document.warnings].map((error) => ({ offset: error.pos[0], message: error.message }));
+  return [...document.errors, ...document.warnings].map((error) => ({ offset: error.pos[0], message: messages[error.code] ?? error.message }));
 }
 
 /** Keys that occur twice, and nesting beyond the bound. */

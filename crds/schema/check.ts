@@ -198,7 +198,7 @@ function isOpen(schema: Schema): boolean {
 
 function unknownField(key: string, schema: Schema): string {
   const known = Object.keys(schema.properties ?? {});
-  const similar = nearest(key, known);
+  const similar = nearest(key, known) ?? known.find((name) => key.length > 3 && name.startsWith(key));
   if (similar !== undefined) return `is not a field; did you mean ${similar}?`;
   return known.length === 0 ? 'is not a field; remove it' : `is not a field; remove it, or use one of ${known.join(', ')}`;
 }
