@@ -217,7 +217,6 @@ export class Fields {
         this.hosts++;
         return true;
       case field.contentLength:
-        this.treatments[index] = treatment.drop;
         return this.#noteContentLength(bytes, index);
       case field.transferEncoding:
         this.treatments[index] = treatment.drop;

@@ -4,5 +4,4 @@ export { Fields, framing, invalid, needMore, treatment, type Framing, type HeadL
 export { field } from './names.ts';
 export { ChunkedReader, brokenChunk } from './chunked.ts';
 export { OutputBuffer } from './output.ts';
-export { normalisePath, parseAuthority, sameAuthority, type Authority } from './target.ts';
 export { bytesOf, isFieldName, isFieldValue } from './tables.ts';

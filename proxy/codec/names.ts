@@ -23,14 +23,14 @@ export const field = {
   retryAfter: 17,
   /** `x-weft-…`: ours alone. */
   internal: 18,
-  /** End-to-end fields that `Connection` must not be able to remove: authorization, cookie, tracestate. */
+  /** End-to-end fields that `Connection` must not be able to remove: authorization, cookie. */
   endToEnd: 19,
   /** `access-control-…` of a response: a CORS filter's answer replaces them. */
   accessControl: 20,
   userAgent: 21,
   /** An alias by which some servers take a framing field: never forwarded (`content_length`). */
   framingAlias: 22,
-  xRealIp: 23,
+  tracestate: 23,
 } as const;
 
 export type FieldId = (typeof field)[keyof typeof field];
@@ -57,7 +57,7 @@ const known: readonly (readonly [string, FieldId])[] = [
   ['forwarded', field.forwarded],
   ['x-request-id', field.requestId],
   ['traceparent', field.traceparent],
-  ['tracestate', field.endToEnd],
+  ['tracestate', field.tracestate],
   ['authorization', field.endToEnd],
   ['cookie', field.endToEnd],
   ['set-cookie', field.endToEnd],
@@ -65,7 +65,6 @@ const known: readonly (readonly [string, FieldId])[] = [
   ['access-control-request-method', field.requestMethod],
   ['retry-after', field.retryAfter],
   ['user-agent', field.userAgent],
-  ['x-real-ip', field.xRealIp],
   ['content_length', field.framingAlias],
   ['transfer_encoding', field.framingAlias],
 ];

@@ -1,6 +1,6 @@
+import { normalizeHost, normalizePath, type NormalHost } from '#routing';
 import { Fields, framing, invalid, needMore, type Framing, type HeadLimits } from './fields.ts';
 import { CR, isToken, LF, SP, bytesOf, targetByte, targetClass, tokenByte } from './tables.ts';
-import { normalisePath, parseAuthority, sameAuthority, type Authority } from './target.ts';
 
 /** Target forms of RFC 9112, 3.2. */
 export type TargetForm = 'origin' | 'absolute' | 'authority' | 'asterisk';
@@ -9,7 +9,8 @@ const maxMethodBytes = 32;
 const maxEmptyLines = 2;
 const continueExpectation = bytesOf('100-continue');
 const websocket = bytesOf('websocket');
-const noAuthority: Authority = { host: '', port: undefined };
+/** A request may leave its Host empty (RFC 9112, 3.2), and one of HTTP/1.0 may have none. */
+const noAuthority: NormalHost = { host: '', port: undefined };
 
 /**
  * Head of a request. Strings are made of the method, the authority and the path alone; everything else stays bytes. Like `Fields`, one
@@ -21,7 +22,7 @@ export class RequestHead {
   form: TargetForm = 'origin';
   /** As written: the target's for absolute and authority form, else the Host field's. */
   authorityText = '';
-  authority: Authority = noAuthority;
+  authority: NormalHost = noAuthority;
   /** Absolute form whose authority is another than the Host field's. Which of them counts is for the listener to say. */
   hostDisagrees = false;
   /** Normal form, without the query. */
@@ -143,8 +144,8 @@ export class RequestHead {
     const hostText = fields.host >= 0 ? fields.value(bytes, fields.host) : '';
     // Nearly all requests of a connection are for one host.
     if (hostText !== this.authorityText) {
-      const authority = parseAuthority(hostText);
-      if (authority === undefined) return 'host';
+      const authority = hostText === '' ? noAuthority : normalizeHost(hostText);
+      if ('problem' in authority) return 'host';
       this.authority = authority;
       this.authorityText = hostText;
     }
@@ -165,8 +166,8 @@ export class RequestHead {
 
   #settleAuthorityForm(bytes: Buffer): string {
     const text = bytes.toString('latin1', this.#targetStart, this.#targetEnd);
-    const authority = parseAuthority(text);
-    if (authority?.port === undefined || authority.host === '') return 'target';
+    const authority = normalizeHost(text);
+    if ('problem' in authority || authority.port === undefined) return 'target';
     this.form = 'authority';
     this.authority = authority;
     this.authorityText = text;
@@ -183,8 +184,8 @@ export class RequestHead {
     let p = authorityStart;
     while (p < this.#targetEnd && bytes[p] !== 47 && bytes[p] !== 63 && bytes[p] !== 35) p++;
     const authorityText = bytes.toString('latin1', authorityStart, p);
-    const authority = parseAuthority(authorityText);
-    if (authority === undefined || authority.host === '') return 'target';
+    const authority = normalizeHost(authorityText);
+    if ('problem' in authority) return 'target';
     this.hostDisagrees = hostText !== '' && !sameAuthority(authority, this.authority, schemeLength === 7 ? 80 : 443);
     this.form = 'absolute';
     this.authority = authority;
@@ -193,24 +194,17 @@ export class RequestHead {
   }
 
   #settlePath(bytes: Buffer, start: number): string {
-    const classes = this.#targetClasses;
-    let pathEnd = this.#targetEnd;
-    this.query = undefined;
-    if ((classes & targetClass.query) !== 0) {
-      pathEnd = start;
-      while (pathEnd < this.#targetEnd && bytes[pathEnd] !== 63) pathEnd++;
-      if (pathEnd < this.#targetEnd) this.query = bytes.toString('latin1', pathEnd + 1, this.#targetEnd);
-    }
-    // A fragment is never sent (CVE-2021-32779: it was a way around path rules).
-    if ((classes & targetClass.refused) !== 0 && bytes.subarray(start, this.#targetEnd).includes(35)) return 'fragment';
-    const path = start === pathEnd ? '/' : bytes.toString('latin1', start, pathEnd);
-    if ((classes & (targetClass.escape | targetClass.refused)) === 0) {
-      this.path = path;
+    const text = bytes.toString('latin1', start, this.#targetEnd);
+    // Most targets are in normal form and without a query, which the scan of their bytes has told.
+    if (this.#targetClasses === targetClass.plain && text !== '') {
+      this.path = text;
+      this.query = undefined;
       return '';
     }
-    const normal = normalisePath(path);
-    if (normal === undefined) return 'path';
-    this.path = normal;
+    const target = normalizePath(text.startsWith('/') ? text : `/${text}`);
+    if ('problem' in target) return 'path';
+    this.path = target.path;
+    this.query = target.query;
     return '';
   }
 
@@ -234,6 +228,10 @@ export class RequestHead {
     this.fields.reason = reason;
     return 'reported';
   }
+}
+
+function sameAuthority(one: NormalHost, other: NormalHost, defaultPort: number): boolean {
+  return one.host === other.host && (one.port ?? defaultPort) === (other.port ?? defaultPort);
 }
 
 function methodText(bytes: Buffer, start: number, end: number): string {

@@ -13,21 +13,14 @@ valueByte[0x09] = 1;
 
 /** Classes of a request target's bytes; 0 ends it. */
 export const targetClass = {
+  /** Stands in a path as it is. */
   plain: 1,
-  /** `%` and `.`: the path may not be in normal form. */
-  escape: 2,
-  /** `?`: a query begins. */
-  query: 4,
-  /** `\` and `#`: refused in a path, `#` everywhere. */
-  refused: 8,
+  /** `%`, `.`, `?` and what is not in the grammar of paths: there may be a query, or a path that is not in normal form. */
+  special: 2,
 } as const;
 
-export const targetByte = new Uint8Array(256).fill(targetClass.plain, 0x21, 0x7f);
-targetByte[0x25] = targetClass.escape;
-targetByte[0x2e] = targetClass.escape;
-targetByte[0x3f] = targetClass.query;
-targetByte[0x23] = targetClass.refused;
-targetByte[0x5c] = targetClass.refused;
+export const targetByte = new Uint8Array(256).fill(targetClass.special, 0x21, 0x7f);
+for (const character of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~!$&'()*+,;=:@/") targetByte[character.charCodeAt(0)] = targetClass.plain;
 
 /** Value of a hexadecimal digit, 255 for every other byte. */
 export const hexValue = new Uint8Array(256).fill(255);

@@ -1,0 +1,125 @@
+import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable } from '#snapshot';
+import type { AccessLog, Metrics, Tracer } from './telemetry/index.ts';
+
+/** What a proxy takes from its process. Nothing in this folder reads a clock or draws a number by itself. */
+export interface ProxyEnvironment {
+  /** Milliseconds on a monotonic clock: `performance.now`. */
+  now(): number;
+  /** Milliseconds since 1970: `Date.now`. */
+  wallClock(): number;
+  /** In [0, 1): `Math.random`. */
+  random(): number;
+  readonly metrics: Metrics;
+  readonly accessLog?: AccessLog;
+  readonly tracer?: Tracer;
+  readonly options?: Partial<ProxyLimits>;
+}
+
+/** Bounds on everything that a peer could grow. Bytes, counts, milliseconds. */
+export interface ProxyLimits {
+  /** Of a head, request or response. */
+  readonly maxHeadBytes: number;
+  readonly maxHeaders: number;
+  readonly maxTargetBytes: number;
+  /** Client connections of one listener. */
+  readonly maxConnections: number;
+  /** 1xx responses before the final one. */
+  readonly maxInterimResponses: number;
+  /** Idle connections kept per endpoint. */
+  readonly maxIdlePerEndpoint: number;
+  /** Of a request's body that a mirror gets; a longer one is not mirrored. */
+  readonly maxMirrorBodyBytes: number;
+  /** Mirrored requests in flight; more are not sent. */
+  readonly maxMirrors: number;
+  /** Hosts outside of the mesh to which connections are kept. */
+  readonly maxPassthroughHosts: number;
+  /** Rest of a response that is read and dropped so that its connection can be used again. */
+  readonly maxDiscardedBytes: number;
+  /** How long a client that ended its side has to wait for the first byte of a response before it counts as gone. */
+  readonly halfClosedMs: number;
+  /** How long, and for how many bytes, a connection that is to be closed is read on, so that the client gets the last response. */
+  readonly lingerMs: number;
+  readonly lingerBytes: number;
+  readonly tlsHandshakeMs: number;
+  /** Proxies in front of a gateway whose `x-forwarded-*` and `x-request-id` are believed; 0: the client's own are replaced. */
+  readonly trustedHops: number;
+}
+
+export const defaultLimits: ProxyLimits = {
+  maxHeadBytes: 65_536,
+  maxHeaders: 128,
+  maxTargetBytes: 16_384,
+  maxConnections: 20_000,
+  maxInterimResponses: 16,
+  maxIdlePerEndpoint: 128,
+  maxMirrorBodyBytes: 65_536,
+  maxMirrors: 1024,
+  maxPassthroughHosts: 256,
+  maxDiscardedBytes: 65_536,
+  halfClosedMs: 1000,
+  lingerMs: 1000,
+  lingerBytes: 1_048_576,
+  tlsHandshakeMs: 10_000,
+  trustedHops: 0,
+};
+
+export interface Changes<T> {
+  /** New and changed resources. */
+  readonly changed?: readonly T[];
+  /** Names of resources that are gone. */
+  readonly removed?: readonly string[];
+}
+
+/** Changes that take effect together. */
+export interface ResourceUpdate {
+  readonly routeTables?: Changes<RouteTable>;
+  readonly backends?: Changes<Backend>;
+  readonly endpoints?: Changes<Endpoints>;
+  readonly certificates?: Changes<Certificate>;
+}
+
+/** A resource that can't be used; what was in force before stays. For the NACK. */
+export interface Refusal {
+  readonly kind: 'RouteTable' | 'Backend' | 'Endpoints' | 'Certificate';
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** A socket that accepts connections. */
+export interface Bound {
+  readonly address: string;
+  /** The port that was bound, also where 0 was asked for. */
+  readonly port: number;
+  /** Stops accepting, lets requests in flight end for at most `drainMs`, then closes what is left. Never rejects. */
+  close(drainMs: number): Promise<void>;
+}
+
+export interface BoundListener extends Bound {
+  /** Takes over sections and their policies; address and port stay as bound. Takes effect with the next request. */
+  update(listener: Listener): void;
+}
+
+export interface OutboundOptions {
+  readonly address: string;
+  readonly port: number;
+  /**
+   * What the workload dialled: `host` lower case, no trailing dot. Called for each request, so it answers from memory what it knows.
+   * A rejection is answered 503.
+   */
+  resolve(host: string, port: number): Destination | Promise<Destination>;
+}
+
+export interface Proxy {
+  /** Compiles and swaps. Requests in flight end on what they began with. What is refused changes nothing. */
+  apply(update: ResourceUpdate): readonly Refusal[];
+  /** Rejects where the address can't be bound. */
+  listen(listener: Listener): Promise<BoundListener>;
+  /**
+   * The sidecar's outbound side: an HTTP proxy (RFC 9110, 7.3.2). Absolute form and origin form are routed, CONNECT becomes a tunnel.
+   */
+  listenOutbound(options: OutboundOptions): Promise<Bound>;
+  /** Closes all listeners gracefully: no request in flight is cut before `ms` milliseconds are over. */
+  drain(ms: number): Promise<void>;
+  /** Closes everything at once. */
+  close(): Promise<void>;
+}
