@@ -5,3 +5,8 @@ export { connectionPolicy, settle } from './settle/settle.ts';
 export { connectionSteps, gatewayPath, meshPath, type GatewayPathParts, type MeshPathParts, type RouteStep, type ServiceStep } from './settle/paths.ts';
 export { describeOrigin } from './settle/leaves.ts';
 export { policyApiVersion, policyGroup, policyKinds, type PolicyKind } from './schema/kinds.ts';
+export { policyStatuses, type AncestorStatus, type PolicyObjectStatus } from './status/status.ts';
+export { affected, type AffectedObject } from './status/affected.ts';
+export { affects, type Effect } from './status/affects.ts';
+export type { Stake, WonField } from './status/stakes.ts';
+export { pathProblems } from './status/problems.ts';

@@ -112,6 +112,8 @@ function merge({ acting, idle }: Claims, stations: readonly Station[]): SettledP
   const findings: Finding[] = [];
   for (const claim of idle) {
     lost.push(lostTo(claim, `nothing: ${connectionHint}`));
+    // A namespace holds clients as well as routes and Services: the field may be meant for the connections of the former.
+    if (claim.origin.level === 'Namespace') continue;
     const message = `${describeOrigin(claim.origin)} sets ${claim.field} to ${showValue(claim.value)}, which has no effect there: ${connectionHint}`;
     findings.push({ reason: 'NoEffectAtLevel', message, field: claim.field, origin: claim.origin });
   }

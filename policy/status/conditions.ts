@@ -1,0 +1,59 @@
+import type { ConditionDraft, TargetVerdict } from '../types.ts';
+import type { Tally } from './tally.ts';
+
+/** In a message; a condition's message has room for 32,768 characters. */
+const maxListed = 12;
+
+export function acceptedCondition(refused: readonly TargetVerdict[], accepted: readonly TargetVerdict[]): ConditionDraft {
+  const [first] = refused;
+  const message = (verdicts: readonly TargetVerdict[]): string => verdicts.map((verdict) => verdict.message).join(' ');
+  if (first === undefined) return { type: 'Accepted', status: 'True', reason: 'Accepted', message: message(accepted) };
+  return { type: 'Accepted', status: 'False', reason: first.reason, message: message(refused) };
+}
+
+/**
+ * GEP-713's `Programmed`, and one reason more: `NoEffect`, where no request passes the target or the fields cannot act there.
+ * Without a tally no path leads through the target.
+ */
+export function programmedCondition(tally: Tally | undefined): ConditionDraft {
+  if (tally === undefined) return programmed('False', 'NoEffect', 'No request on which it could act passes the target.');
+  const won = [...tally.won].sort();
+  const losses = lossTexts(tally);
+  if (losses.length === 0) return programmed('True', 'Programmed', `Decides ${won.join(', ')} on ${pathCount(tally.paths)}.`);
+  if (won.length > 0) return programmed('True', 'PartiallyProgrammed', `Decides ${won.join(', ')}. Does not decide ${listed(losses)}.`);
+  const idle = [...tally.lost.values()].every((winners) => [...winners.keys()].every((to) => to.startsWith('nothing: ')));
+  return programmed('False', idle ? 'NoEffect' : 'Overridden', `Decides nothing. Not ${listed(losses)}.`);
+}
+
+/** More ancestors than a status has room for: the last entry tells of the rest. */
+export function aggregatedCondition(rest: readonly string[]): ConditionDraft {
+  const message = `${rest.length} more, not listed here: ${listed(rest, ', ')}.`;
+  return { type: 'Aggregated', status: 'True', reason: 'Aggregated', message };
+}
+
+function programmed(status: 'True' | 'False', reason: string, message: string): ConditionDraft {
+  return { type: 'Programmed', status, reason, message };
+}
+
+/** `retry.maxRetries: RetryPolicy/weft-system/gold (override at GatewayClass) on 2 of 3 paths`. */
+function lossTexts({ lost, paths }: Tally): readonly string[] {
+  return [...lost].sort(byFirst).flatMap(([field, winners]) =>
+    [...winners].sort(byFirst).map(([to, count]) => {
+      const where = count >= paths ? `on ${pathCount(paths)}` : `on ${count} of ${paths} paths`;
+      return to.startsWith('nothing: ') ? `${field}: ${to.slice('nothing: '.length).replace(/\.$/, '')}` : `${field}: ${to} does, ${where}`;
+    }),
+  );
+}
+
+function pathCount(count: number): string {
+  return count === 1 ? 'its one path' : `all ${count} paths`;
+}
+
+function listed(texts: readonly string[], separator = '; '): string {
+  const rest = texts.length - maxListed;
+  return [...texts.slice(0, maxListed), ...(rest > 0 ? [`and ${rest} more`] : [])].join(separator);
+}
+
+function byFirst(a: readonly [string, unknown], b: readonly [string, unknown]): number {
+  return a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;
+}

@@ -1,0 +1,40 @@
+import type { ObjectRef } from '#snapshot';
+import { stanzaPath } from '../attach/problems.ts';
+import { policyRef, refKey } from '../attach/targets.ts';
+import type { Attachments, Finding, PathVerdict, PolicyProblem, SettledPolicy } from '../types.ts';
+import { compareText } from '../attach/order.ts';
+
+/** Findings that `attach` reports already, from the policy alone. */
+const reported: ReadonlySet<string> = new Set(['DeadDefault', 'NoEffectAtLevel']);
+
+/**
+ * The warnings that only merged results show, each once per policy and field, however many paths have it. One about a field that
+ * stands in a route is the route's.
+ */
+export function pathProblems(attachments: Attachments, paths: Iterable<Pick<PathVerdict, 'settled'>>): readonly PolicyProblem[] {
+  const groups = new Map<string, { readonly finding: Finding; readonly messages: Set<string> }>();
+  const seen = new Set<SettledPolicy>();
+  for (const { settled } of paths) {
+    if (seen.has(settled)) continue;
+    seen.add(settled);
+    for (const finding of settled.findings) {
+      if (reported.has(finding.reason)) continue;
+      const key = `${refKey(finding.origin)} ${finding.field} ${finding.origin.stanza} ${finding.reason}`;
+      const group = groups.get(key) ?? { finding, messages: new Set<string>() };
+      group.messages.add(finding.message);
+      groups.set(key, group);
+    }
+  }
+  return [...groups].sort(([a], [b]) => compareText(a, b)).map(([, { finding, messages }]) => problemOf(attachments, finding, [...messages].sort()));
+}
+
+function problemOf({ verdicts }: Attachments, { reason, field, origin }: Finding, messages: readonly string[]): PolicyProblem {
+  const message = messages.length > 1 ? `${messages[0]} On other paths it is likewise, with other values (${messages.length - 1} more).` : messages[0]!;
+  const policy = verdicts.get(refKey(origin))?.policy;
+  if (policy === undefined || origin.stanza === 'route') {
+    const route: ObjectRef = { kind: origin.kind, namespace: origin.namespace, name: origin.name };
+    return { severity: 'warning', object: { ...route, apiVersion: 'gateway.networking.k8s.io/v1' }, path: ['spec', 'rules'], reason, message };
+  }
+  const source = policy.source === undefined ? {} : { source: policy.source };
+  return { severity: 'warning', object: { ...policyRef(policy), apiVersion: policy.apiVersion }, path: stanzaPath(origin.stanza, field), reason, message, ...source };
+}

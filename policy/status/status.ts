@@ -1,0 +1,86 @@
+import { describeTarget, targetKey, targetKinds } from '../attach/targets.ts';
+import { compareText } from '../attach/order.ts';
+import type { Attachments, ConditionDraft, PathVerdict, PolicyTarget, PolicyVerdict, TargetVerdict } from '../types.ts';
+import { acceptedCondition, aggregatedCondition, programmedCondition } from './conditions.ts';
+import { tally, type Tally } from './tally.ts';
+
+/** PolicyStatus of Gateway API allows this many. */
+const maxAncestors = 16;
+
+export interface AncestorStatus {
+  readonly ancestorRef: { readonly group: string; readonly kind: string; readonly namespace?: string; readonly name: string; readonly sectionName?: string };
+  readonly controllerName: string;
+  readonly conditions: readonly ConditionDraft[];
+}
+
+/** The controller's `ObjectStatus`. */
+export interface PolicyObjectStatus {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly status: { readonly ancestors: readonly AncestorStatus[] };
+}
+
+/**
+ * The status of every policy (GEP-713, PolicyAncestorStatus): one entry per Gateway, Service or mesh on whose paths it stands, one
+ * per target that refused it, and one per target that no request passes. `paths` are all paths, settled with `attachments`.
+ */
+export function policyStatuses(attachments: Attachments, paths: Iterable<PathVerdict>, controllerName: string): readonly PolicyObjectStatus[] {
+  const { byPolicy, passed } = tally(attachments, paths);
+  return [...attachments.verdicts].map(([key, verdict]) => {
+    const entries = entriesOf(verdict, byPolicy.get(key) ?? new Map(), passed);
+    const { apiVersion, kind, metadata } = verdict.policy;
+    return { apiVersion, kind, namespace: metadata.namespace, name: metadata.name, status: { ancestors: render(verdict, entries, controllerName) } };
+  });
+}
+
+interface Entry {
+  readonly ancestor: PolicyTarget;
+  readonly refused: readonly TargetVerdict[];
+  readonly conditions: readonly ConditionDraft[];
+}
+
+function entriesOf({ targets }: PolicyVerdict, tallies: ReadonlyMap<string, Tally>, passed: ReadonlySet<string>): readonly Entry[] {
+  const accepted = targets.filter(({ reason }) => reason === 'Accepted');
+  const unused = accepted.filter(({ target }) => !passed.has(targetKey(target)));
+  // Where fields stand that nobody looks for at the target, paths pass and nothing was counted.
+  const silent = tallies.size === 0 && unused.length === 0 ? accepted : unused;
+  const ancestors = new Map<string, PolicyTarget>();
+  for (const { ancestor } of tallies.values()) ancestors.set(identity(ancestor), ancestor);
+  for (const { target, reason } of targets) if (reason !== 'Accepted') ancestors.set(identity(target), target);
+  for (const { target } of silent) if (!ancestors.has(identity(target))) ancestors.set(identity(target), target);
+  return [...ancestors.values()].map((ancestor) => {
+    const refused = targets.filter(({ target, reason }) => reason !== 'Accepted' && identity(target) === identity(ancestor));
+    const here = tallies.get(targetKey(ancestor));
+    const own = accepted.filter(({ target }) => identity(target) === identity(ancestor));
+    const condition = acceptedCondition(refused, here === undefined && own.length > 0 ? own : accepted);
+    return { ancestor, refused, conditions: refused.length > 0 ? [condition] : [condition, programmedCondition(here)] };
+  });
+}
+
+function render({ policy }: PolicyVerdict, entries: readonly Entry[], controllerName: string): readonly AncestorStatus[] {
+  // What needs attention must not be among what is left out.
+  const ordered = [...entries].sort((a, b) => urgency(a) - urgency(b) || compareText(targetKey(a.ancestor), targetKey(b.ancestor)));
+  const rest = ordered.slice(maxAncestors).map(({ ancestor }) => describeTarget(ancestor));
+  const generation = policy.metadata.generation === undefined ? {} : { observedGeneration: policy.metadata.generation };
+  return ordered.slice(0, maxAncestors).map(({ ancestor, conditions }, index) => {
+    const all = rest.length > 0 && index === maxAncestors - 1 ? [...conditions, aggregatedCondition(rest)] : conditions;
+    return { ancestorRef: refOf(ancestor), controllerName, conditions: all.map((condition) => ({ ...condition, ...generation })) };
+  });
+}
+
+function urgency({ refused, conditions }: Entry): number {
+  if (refused.length > 0) return 0;
+  return ['NoEffect', 'Overridden', 'PartiallyProgrammed', 'Programmed'].indexOf(conditions[1]?.reason ?? '') + 1;
+}
+
+/** The group counts: a reference with a wrong group names another thing. */
+function identity(target: PolicyTarget): string {
+  return `${target.group} ${targetKey(target)}`;
+}
+
+function refOf({ group, kind, namespace, name, section }: PolicyTarget): AncestorStatus['ancestorRef'] {
+  const scoped = targetKinds.get(kind)?.clusterScoped === true || namespace === '' ? {} : { namespace };
+  return { group, kind, ...scoped, name, ...(section === undefined ? {} : { sectionName: section }) };
+}
