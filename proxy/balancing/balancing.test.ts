@@ -27,7 +27,7 @@ for (const kind of ['least-request', 'round-robin'] as const) {
     fc.assert(
       fc.property(scenario, ({ count, seed, refused, tried, active }) => {
         const set = new EndpointSet(endpoints(count));
-        set.states.forEach((state, index) => (state.active = active[index]!));
+        for (const [index, state] of set.states.entries()) state.active = active[index]!;
         for (const index of refused) if (index < count) set.refused(set.states[index]!, 0);
         const triedStates = tried.filter((index) => index < count).map((index) => set.states[index]!);
         const picked = createBalancer(kind, { random: chance(seed), now: () => 10 }).pick(set, triedStates);

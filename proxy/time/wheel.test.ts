@@ -41,12 +41,12 @@ test('every timer fires once, never early, and at most one tick late', (t) => {
         now = Math.max(now, wheel.nextWake()) + (turn % step);
         wheel.advance(now);
       }
-      alarms.forEach((alarm, index) => {
+      for (const [index, alarm] of alarms.entries()) {
         const due = start + delays[index]!;
         if (alarm.firedAt.length !== 1) throw new Error(`fired ${alarm.firedAt.length} times`);
         const late = alarm.firedAt[0]! - due;
         if (late < 0 || late > 10 + 10 + step) throw new Error(`due ${due}, fired ${alarm.firedAt[0]}`);
-      });
+      }
     }),
     { numRuns: 150 },
   );
@@ -76,7 +76,7 @@ test('schedule, postpone, bring forward and cancel in any order agree with a pla
           now += wait;
           const before = alarms.map((alarm) => alarm.firedAt.length);
           wheel.advance(now);
-          alarms.forEach((alarm, index) => {
+          for (const [index, alarm] of alarms.entries()) {
             const fired = alarm.firedAt.length - before[index]!;
             const at = due.get(index);
             // In the last tick before now either is right.
@@ -84,7 +84,7 @@ test('schedule, postpone, bring forward and cancel in any order agree with a pla
             const may = at !== undefined && at <= now;
             if (fired > 1 || (fired === 1 && !may) || (fired === 0 && must)) throw new Error(`timer ${index} due ${at}: fired ${fired} at ${now}`);
             if (fired === 1) due.delete(index);
-          });
+          }
         }
         if (wheel.size !== due.size) throw new Error(`size ${wheel.size}, expected ${due.size}`);
       }

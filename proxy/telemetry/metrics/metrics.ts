@@ -156,7 +156,7 @@ export class Metrics {
   #recycle(labels: SeriesLabels): number | undefined {
     for (const series of this.#released) {
       const base = series * cellsPerSeries;
-      if (this.cells[base + offsets.active] !== 0) continue;
+      if (this.cells[base + offsets.active]! > 0) continue;
       this.#released.delete(series);
       this.#byKey.delete(keyOf(this.labels[series]!));
       this.cells.fill(0, base, base + cellsPerSeries);

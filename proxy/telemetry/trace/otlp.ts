@@ -13,6 +13,8 @@ export interface OtlpOptions {
   readonly sample?: number;
   /** Milliseconds between exports, 5000 unless set. */
   readonly exportEvery?: number;
+  /** Milliseconds for one export, its repetitions included, 5000 unless set. */
+  readonly exportTimeout?: number;
 }
 
 /**
@@ -32,16 +34,18 @@ async function createOtlpSink(endpoint: string, options: OtlpOptions): Promise<S
     import('@opentelemetry/exporter-trace-otlp-http'),
     import('@opentelemetry/resources'),
   ]);
+  const exportTimeout = options.exportTimeout ?? 5000;
   const resource = resourceFromAttributes({ 'service.name': options.serviceName, ...options.resource });
-  const processor = new BatchSpanProcessor(new OTLPTraceExporter({ url }), {
+  const processor = new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: exportTimeout }), {
     maxQueueSize: 2048,
     maxExportBatchSize: 512,
     scheduledDelayMillis: options.exportEvery ?? 5000,
-    exportTimeoutMillis: 10_000,
+    exportTimeoutMillis: exportTimeout,
   });
   return {
     export: (span, end) => processor.onEnd(readable(span, end, resource)),
-    close: () => processor.shutdown().catch(() => {}),
+    // With a collector that is gone the exporter tries each batch for the whole timeout; a process that ends has no time for all of them.
+    close: () => Promise.race([processor.shutdown().catch(() => {}), wait(exportTimeout)]),
   };
 }
 
@@ -89,6 +93,10 @@ function readable(span: TraceSpan, end: SpanEnd, resource: Resource): ReadableSp
     droppedEventsCount: 0,
     droppedLinksCount: 0,
   };
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
 /** Seconds and nanoseconds. */
