@@ -1,0 +1,74 @@
+import { objectKey, type ClusterState, type Pod, type ReferenceGrant, type Service } from '#crds';
+
+/** Lookups in a ClusterState. Made once per map, so that a change of one kind leaves the others' lookups alone. */
+export interface Cluster {
+  readonly state: ClusterState;
+  service(namespace: string, name: string): Service | undefined;
+  /** Labels of a namespace, `kubernetes.io/metadata.name` included also where nobody wrote the Namespace down. */
+  namespaceLabels(name: string): Readonly<Record<string, string>>;
+  /** ReferenceGrants of the namespace that is referred to. */
+  grantsIn(namespace: string): readonly ReferenceGrant[];
+}
+
+export function clusterOf(state: ClusterState): Cluster {
+  const grants = grantsByNamespace(state.referenceGrants);
+  return {
+    state,
+    service: (namespace, name) => state.services.get(`${namespace}/${name}`),
+    namespaceLabels: (name) => ({ ...state.namespaces.get(name)?.metadata.labels, 'kubernetes.io/metadata.name': name }),
+    grantsIn: (namespace) => grants.get(namespace) ?? [],
+  };
+}
+
+/** Namespaces that exist or that an object lives in, sorted. */
+export function namespacesOf(state: ClusterState): readonly string[] {
+  const names = new Set(state.namespaces.keys());
+  for (const map of [state.pods, state.services, state.httpRoutes, state.gateways]) {
+    for (const object of map.values()) names.add(object.metadata.namespace);
+  }
+  return [...names].sort();
+}
+
+export const podsByNamespace = memoByMap((pods: ReadonlyMap<string, Pod>) => groupByNamespace(pods.values()));
+
+const grantsByNamespace = memoByMap((grants: ReadonlyMap<string, ReferenceGrant>) => groupByNamespace(grants.values()));
+
+/** Remembers a result for as long as its input map lives. Maps of a ClusterState never change, so the result stays true. */
+export function memoByMap<K extends object, V>(build: (map: K) => V): (map: K) => V {
+  const known = new WeakMap<K, V>();
+  return (map) => {
+    const old = known.get(map);
+    if (old !== undefined) return old;
+    const made = build(map);
+    known.set(map, made);
+    return made;
+  };
+}
+
+function groupByNamespace<T extends { readonly metadata: { readonly namespace: string; readonly name: string } }>(
+  objects: Iterable<T>,
+): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const object of [...objects].sort((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1))) {
+    const group = groups.get(object.metadata.namespace);
+    if (group === undefined) groups.set(object.metadata.namespace, [object]);
+    else group.push(object);
+  }
+  return groups;
+}
+
+/** Age first (older wins), then `{namespace}/{name}`; objects of manifests have no age. */
+export function byAge(
+  a: { readonly metadata: { readonly namespace: string; readonly name: string; readonly creationTimestamp?: string } },
+  b: { readonly metadata: { readonly namespace: string; readonly name: string; readonly creationTimestamp?: string } },
+): number {
+  const older = createdAt(a) - createdAt(b);
+  if (older !== 0) return older;
+  return objectKey(a) < objectKey(b) ? -1 : objectKey(a) > objectKey(b) ? 1 : 0;
+}
+
+/** Milliseconds since 1970; 0 where unknown. */
+export function createdAt(object: { readonly metadata: { readonly creationTimestamp?: string } }): number {
+  const time = Date.parse(object.metadata.creationTimestamp ?? '');
+  return Number.isNaN(time) ? 0 : time;
+}

@@ -1,0 +1,169 @@
+import type { HTTPRoute, HTTPRouteParentRef, Service } from '#crds';
+import { intersectHostnames, type RouteHostname } from '#snapshot';
+import type { Cluster } from '../cluster.ts';
+import { experimentalGroup, gatewayGroup } from '../names.ts';
+import { no, type Fault, type Verdict } from '../problems.ts';
+import type { GatewayFacts } from './gateways.ts';
+import { allows, type ListenerFacts } from './listeners.ts';
+import { buildRoute, type BuiltRoute } from './rules.ts';
+
+/** One of a route's parentRefs that is ours to answer, and the answer. */
+export interface Attachment {
+  readonly route: HTTPRoute;
+  readonly built: BuiltRoute;
+  readonly index: number;
+  readonly parentRef: HTTPRouteParentRef;
+  readonly accepted: Verdict;
+  /** Where the route is attached; undefined where it is not accepted. */
+  readonly to?: AttachedTo;
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly Fault[];
+}
+
+export type AttachedTo =
+  | { readonly kind: 'gateway'; readonly sections: readonly AttachedSection[] }
+  | { readonly kind: 'service'; readonly service: Service; readonly ports: readonly number[] };
+
+export interface AttachedSection {
+  readonly listener: ListenerFacts;
+  readonly hostnames: readonly RouteHostname[];
+}
+
+export interface Parents {
+  readonly cluster: Cluster;
+  readonly gateways: ReadonlyMap<string, GatewayFacts>;
+}
+
+/** What became of a route's parentRefs; those of other controllers are left out. */
+export interface RouteAttachments {
+  readonly route: HTTPRoute;
+  readonly attachments: readonly Attachment[];
+  /** About parentRefs that nobody answers. */
+  readonly warnings: readonly Fault[];
+}
+
+export function attachRoute(route: HTTPRoute, parents: Parents): RouteAttachments {
+  const attachments: Attachment[] = [];
+  const warnings: Fault[] = [];
+  for (const [index, parentRef] of (route.spec.parentRefs ?? []).entries()) {
+    const path = ['spec', 'parentRefs', index];
+    const parent = findParent(route, parentRef, path, parents);
+    if ('warning' in parent) warnings.push(parent.warning);
+    else if ('attach' in parent) attachments.push(parent.attach(index));
+  }
+  if (route.spec.useDefaultGateways === 'All') {
+    warnings.push({ reason: 'UnsupportedValue', path: ['spec', 'useDefaultGateways'], message: 'default Gateways are not supported yet; name the Gateway in parentRefs' });
+  }
+  return { route, attachments, warnings };
+}
+
+type Found = { readonly attach: (index: number) => Attachment } | { readonly warning: Fault } | { readonly foreign: true };
+
+function findParent(route: HTTPRoute, ref: HTTPRouteParentRef, path: Fault['path'], { cluster, gateways }: Parents): Found {
+  const namespace = ref.namespace ?? route.metadata.namespace;
+  const key = `${namespace}/${ref.name}`;
+  if (ref.group === gatewayGroup && ref.kind === 'Gateway') {
+    const facts = gateways.get(key);
+    if (facts !== undefined) return { attach: (index) => attachToGateway(route, ref, index, { facts, cluster }) };
+    if (cluster.state.gateways.has(key)) return { foreign: true };
+    return { warning: { reason: 'ParentNotFound', path, message: `Gateway ${key} not found; the route has no effect there` } };
+  }
+  if (ref.group === '' && ref.kind === 'Service') {
+    return { attach: (index) => attachToService(route, ref, index, cluster) };
+  }
+  if (ref.group === gatewayGroup && ref.kind === 'ListenerSet') {
+    const set = cluster.state.listenerSets.get(key);
+    if (set === undefined) return { warning: { reason: 'ParentNotFound', path, message: `ListenerSet ${key} not found; the route has no effect there` } };
+    const gateway = `${set.spec.parentRef.namespace ?? namespace}/${set.spec.parentRef.name}`;
+    if (!gateways.has(gateway)) return { foreign: true };
+    const fault = { reason: 'UnsupportedValue', path: [...path, 'kind'], message: 'ListenerSets are not supported yet; name the Gateway in parentRefs' };
+    return { attach: (index) => refused(route, ref, index, { fault, built: buildRoute(route, 'gateway', cluster) }) };
+  }
+  if (ref.kind === 'Service') {
+    return { warning: { reason: 'ParentNotFound', path: [...path, 'group'], message: `a parentRef to a Service needs group: "" (it says ${ref.group}); the route has no effect there` } };
+  }
+  if (ref.group === gatewayGroup || ref.group === experimentalGroup) {
+    return { warning: { reason: 'ParentNotFound', path, message: `${ref.kind} can not be a parent of a route; a Gateway or a Service (group "") can` } };
+  }
+  return { foreign: true };
+}
+
+function attachToGateway(route: HTTPRoute, ref: HTTPRouteParentRef, index: number, { facts, cluster }: { readonly facts: GatewayFacts; readonly cluster: Cluster }): Attachment {
+  const built = buildRoute(route, 'gateway', cluster);
+  const gateway = `Gateway ${facts.gateway.metadata.namespace}/${facts.gateway.metadata.name}`;
+  const refuse = (reason: string, path: Fault['path'], message: string): Attachment => refused(route, ref, index, { fault: { reason, path, message }, built });
+  const path = ['spec', 'parentRefs', index];
+
+  const candidates = facts.listeners.filter(({ listener }) => (ref.sectionName === undefined || listener.name === ref.sectionName) && (ref.port === undefined || listener.port === ref.port));
+  if (candidates.length === 0) {
+    const wanted = [...(ref.sectionName === undefined ? [] : [`name ${ref.sectionName}`]), ...(ref.port === undefined ? [] : [`port ${ref.port}`])].join(' and ');
+    return refuse('NoMatchingParent', path, `${gateway} has no listener with ${wanted}; it has ${facts.listeners.map(({ listener }) => `${listener.name} (${listener.port})`).join(', ')}`);
+  }
+  const open = candidates.filter((listener) => allows(listener, route.kind, route.metadata.namespace, cluster));
+  if (open.length === 0) {
+    return refuse('NotAllowedByListeners', path, `no listener of ${gateway} allows an ${route.kind} from namespace ${route.metadata.namespace}: see allowedRoutes of ${listenerNames(candidates)}`);
+  }
+  const sections = open.flatMap((listener): AttachedSection[] => {
+    const hostnames = intersectHostnames(listener.hostname, route.spec.hostnames ?? []);
+    return hostnames === undefined ? [] : [{ listener, hostnames }];
+  });
+  if (sections.length === 0) {
+    const theirs = [...new Set(open.map(({ hostname }) => hostname))].join(', ');
+    return refuse('NoMatchingListenerHostname', ['spec', 'hostnames'], `no hostname of the route meets that of a listener of ${gateway} (${theirs})`);
+  }
+  return {
+    route, built, index, parentRef: ref, accepted: built.accepted, faults: [],
+    ...(built.accepted.status === 'True' ? { to: { kind: 'gateway', sections } } : {}),
+    warnings: unreachableHostnames(route, sections, gateway),
+  };
+}
+
+function listenerNames(listeners: readonly ListenerFacts[]): string {
+  return listeners.map(({ listener }) => listener.name).join(', ');
+}
+
+/** Hostnames of the route that no listener it is attached to takes. */
+function unreachableHostnames(route: HTTPRoute, sections: readonly AttachedSection[], gateway: string): readonly Fault[] {
+  const reached = new Set(sections.flatMap(({ hostnames }) => hostnames.map(({ written }) => written)));
+  return (route.spec.hostnames ?? []).flatMap((hostname, index): Fault[] => {
+    if (reached.has(hostname.toLowerCase())) return [];
+    return [{ reason: 'UnreachableHostname', path: ['spec', 'hostnames', index], message: `no listener of ${gateway} that the route is attached to takes hostname ${hostname}` }];
+  });
+}
+
+/**
+ * Joins a route to the frontend of a Service (GEP-1294). Headless Services and those of type ExternalName have no frontend
+ * that requests pass through, so a route on them would have no effect; it is refused.
+ */
+function attachToService(route: HTTPRoute, ref: HTTPRouteParentRef, index: number, cluster: Cluster): Attachment {
+  const built = buildRoute(route, 'mesh', cluster);
+  const key = `${ref.namespace ?? route.metadata.namespace}/${ref.name}`;
+  const path = ['spec', 'parentRefs', index];
+  const refuse = (reason: string, at: Fault['path'], message: string): Attachment => refused(route, ref, index, { fault: { reason, path: at, message }, built });
+  const service = cluster.state.services.get(key);
+  if (service === undefined) return refuse('NoMatchingParent', path, `Service ${key} not found`);
+  if (service.spec.type === 'ExternalName') return refuse('UnsupportedValue', path, `Service ${key} is of type ExternalName: no request passes through it, so a route can't act on it`);
+  if (service.spec.clusterIP === 'None') return refuse('UnsupportedValue', path, `Service ${key} is headless: clients talk to its pods' own addresses, so a route can't act on it`);
+  const chosen = service.spec.ports.filter((port) => (ref.port === undefined || port.port === ref.port) && (ref.sectionName === undefined || port.name === ref.sectionName));
+  if (chosen.length === 0) {
+    const wanted = [...(ref.sectionName === undefined ? [] : [`name ${ref.sectionName}`]), ...(ref.port === undefined ? [] : [`number ${ref.port}`])].join(' and ');
+    return refuse('NoMatchingParent', path, `Service ${key} has no port${wanted === '' ? '' : ` with ${wanted}`}`);
+  }
+  const ports = chosen.filter((port) => port.protocol === 'TCP').map((port) => port.port);
+  if (ports.length === 0) return refuse('UnsupportedValue', path, `Service ${key} has no TCP port there; an HTTPRoute needs one`);
+  return {
+    route, built, index, parentRef: ref, accepted: built.accepted, faults: [],
+    ...(built.accepted.status === 'True' ? { to: { kind: 'service', service, ports: [...new Set(ports)] } } : {}),
+    warnings: meshHostnameWarnings(route),
+  };
+}
+
+function meshHostnameWarnings(route: HTTPRoute): readonly Fault[] {
+  const onlyMesh = (route.spec.parentRefs ?? []).every((ref) => ref.kind === 'Service');
+  if (!onlyMesh || (route.spec.hostnames ?? []).length === 0) return [];
+  return [{ reason: 'HostnamesIgnored', path: ['spec', 'hostnames'], message: 'hostnames have no effect on a route whose parent is a Service (GEP-1294); match the Host header instead' }];
+}
+
+function refused(route: HTTPRoute, parentRef: HTTPRouteParentRef, index: number, { fault, built }: { readonly fault: Fault; readonly built: BuiltRoute }): Attachment {
+  return { route, built, index, parentRef, accepted: no(fault.reason, fault.message), faults: [fault], warnings: [] };
+}

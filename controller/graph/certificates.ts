@@ -1,0 +1,87 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import type { Gateway, GatewayListener, GatewayListenerTlsCertificateRef, Secret } from '#crds';
+import type { Certificate } from '#snapshot';
+import type { Cluster } from '../cluster.ts';
+import { gatewayGroup } from '../names.ts';
+import type { Fault } from '../problems.ts';
+import { permitted } from './grants.ts';
+
+export interface ResolvedCertificates {
+  readonly certificates: readonly Certificate[];
+  readonly faults: readonly Fault[];
+}
+
+/** The certificates of an HTTPS listener. Those that resolve are served even when others do not. */
+export function resolveCertificates(gateway: Gateway, listener: GatewayListener, path: Fault['path'], cluster: Cluster): ResolvedCertificates {
+  const refs = listener.tls?.certificateRefs ?? [];
+  if (refs.length === 0) {
+    const message = 'a listener of protocol HTTPS needs tls.certificateRefs';
+    return { certificates: [], faults: [{ reason: 'InvalidCertificateRef', path: [...path, 'tls'], message }] };
+  }
+  const resolved = refs.map((ref, index) => resolveCertificate(gateway, ref, [...path, 'tls', 'certificateRefs', index], cluster));
+  return {
+    certificates: resolved.flatMap((each) => ('certificate' in each ? [each.certificate] : [])),
+    faults: resolved.flatMap((each) => ('fault' in each ? [each.fault] : [])),
+  };
+}
+
+type Resolved = { readonly certificate: Certificate } | { readonly fault: Fault };
+
+function resolveCertificate(gateway: Gateway, ref: GatewayListenerTlsCertificateRef, path: Fault['path'], cluster: Cluster): Resolved {
+  const { group, kind, name } = ref;
+  const namespace = ref.namespace ?? gateway.metadata.namespace;
+  const invalid = (message: string): Resolved => ({ fault: { reason: 'InvalidCertificateRef', path, message } });
+  if (group !== '' || kind !== 'Secret') return invalid(`${kind}${group === '' ? '' : `.${group}`} can't hold a certificate; only Secrets (group "", kind Secret) can`);
+  const from = { group: gatewayGroup, kind: 'Gateway', namespace: gateway.metadata.namespace };
+  if (!permitted(cluster, { from, to: { group, kind, namespace, name } })) {
+    const message = `no ReferenceGrant in namespace ${namespace} lets a Gateway of namespace ${gateway.metadata.namespace} refer to Secret ${name}`;
+    return { fault: { reason: 'RefNotPermitted', path, message } };
+  }
+  const secret = cluster.state.secrets.get(`${namespace}/${name}`);
+  if (secret === undefined) return invalid(`Secret ${namespace}/${name} not found`);
+  const read = readSecret(secret);
+  return 'fault' in read ? invalid(`Secret ${namespace}/${name} ${read.fault}`) : { certificate: read.certificate };
+}
+
+type SecretReading = { readonly certificate: Certificate } | { readonly fault: string };
+
+const readings = new WeakMap<Secret, SecretReading>();
+
+function readSecret(secret: Secret): SecretReading {
+  const known = readings.get(secret);
+  if (known !== undefined) return known;
+  const reading = checkSecret(secret);
+  readings.set(secret, reading);
+  return reading;
+}
+
+/** A pair that a TLS server could not use is found here, where it can still end in a condition. */
+function checkSecret(secret: Secret): SecretReading {
+  if (secret.type !== 'kubernetes.io/tls') return { fault: `has type ${secret.type === '' ? 'Opaque' : secret.type}; it must be kubernetes.io/tls` };
+  const chain = decode(secret.data['tls.crt']);
+  const key = decode(secret.data['tls.key']);
+  if (chain === undefined) return { fault: 'has no tls.crt' };
+  if (key === undefined) return { fault: 'has no tls.key' };
+  const pems = chain.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  const certificates = pems.map((pem) => attempt(() => new X509Certificate(pem)));
+  const [leaf] = certificates;
+  if (leaf === undefined || certificates.includes(undefined)) return { fault: 'has a tls.crt that is not a chain of certificates in PEM' };
+  const privateKey = attempt(() => createPrivateKey(key));
+  if (privateKey === undefined) return { fault: 'has a tls.key that is not an unencrypted private key in PEM' };
+  if (!leaf.checkPrivateKey(privateKey)) return { fault: 'has a tls.key that does not belong to the first certificate of tls.crt' };
+  const { namespace, name } = secret.metadata;
+  return { certificate: { kind: 'Certificate', name: `${namespace}/${name}`, chain, key } };
+}
+
+function decode(base64: string | undefined): string | undefined {
+  if (base64 === undefined || base64 === '') return undefined;
+  return Buffer.from(base64, 'base64').toString('utf8');
+}
+
+function attempt<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,151 @@
+import type { Gateway, GatewayClass } from '#crds';
+import { byAge, memoByMap, type Cluster } from '../cluster.ts';
+import { controllerName } from '../names.ts';
+import { no, verdictOf, withPath, yes, type Fault, type Verdict } from '../problems.ts';
+import type { Environment } from '../types.ts';
+import { describeListeners, type ListenerFacts } from './listeners.ts';
+
+/** One of our Gateways and all that can be said about it without routes. */
+export interface GatewayFacts {
+  readonly gateway: Gateway;
+  readonly className: string;
+  readonly listeners: readonly ListenerFacts[];
+  readonly accepted: Verdict;
+  readonly programmed: Verdict;
+  readonly resolved: Verdict;
+  /** Addresses that the Gateway asked for (or did not refuse) and got. */
+  readonly addresses: readonly string[];
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly Fault[];
+}
+
+export function isOurs(gatewayClass: GatewayClass | undefined): boolean {
+  return gatewayClass?.spec.controllerName === controllerName;
+}
+
+/** Our Gateways by `{namespace}/{name}`. */
+export function describeGateways(cluster: Cluster, environment: Environment): ReadonlyMap<string, GatewayFacts> {
+  const facts = new Map<string, GatewayFacts>();
+  const taken = new Map<string, string>();
+  for (const gateway of gatewaysByAge(cluster.state.gateways)) {
+    const gatewayClass = cluster.state.gatewayClasses.get(gateway.spec.gatewayClassName);
+    if (gatewayClass === undefined || !isOurs(gatewayClass)) continue;
+    const key = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
+    facts.set(key, describe(gateway, gatewayClass, { cluster, environment, taken, key }));
+  }
+  return facts;
+}
+
+const gatewaysByAge = memoByMap((gateways: ReadonlyMap<string, Gateway>) => [...gateways.values()].sort(byAge));
+
+interface Context {
+  readonly cluster: Cluster;
+  readonly environment: Environment;
+  /** `{address}:{port}` → the Gateway that has it. */
+  readonly taken: Map<string, string>;
+  readonly key: string;
+}
+
+function describe(gateway: Gateway, gatewayClass: GatewayClass, context: Context): GatewayFacts {
+  const addresses = chooseAddresses(gateway, context.environment.gatewayAddresses.get(context.key) ?? []);
+  const listeners = describeListeners(gateway, context.cluster, context.environment).map((facts) => reservePort(facts, addresses.usable, context));
+  const own = gatewayFaults(gateway, gatewayClass);
+  const bad = listeners.filter(({ accepted }) => accepted.status === 'False');
+  const accepted = acceptedVerdict(own, listeners, bad);
+  return {
+    gateway,
+    className: gatewayClass.metadata.name,
+    listeners,
+    accepted,
+    programmed: programmedVerdict(accepted, addresses, listeners),
+    resolved: resolvedVerdict(listeners),
+    addresses: accepted.status === 'True' ? addresses.usable : [],
+    faults: [...own, ...addresses.faults, ...listeners.flatMap(({ faults }) => faults)],
+    warnings: gatewayWarnings(gateway),
+  };
+}
+
+/** What is not supported in a Gateway as a whole. It is refused rather than served without what its owner asked for. */
+function gatewayFaults(gateway: Gateway, gatewayClass: GatewayClass): readonly Fault[] {
+  const { spec } = gateway;
+  const faults: Fault[] = [];
+  const fault = (reason: string, path: Fault['path'], message: string): unknown => faults.push({ reason, path: ['spec', ...path], message });
+  if (gatewayClass.spec.parametersRef !== undefined) {
+    fault('InvalidParameters', ['gatewayClassName'], `GatewayClass ${gatewayClass.metadata.name} is not accepted: its parametersRef is not supported yet`);
+  }
+  if (spec.infrastructure?.parametersRef !== undefined) fault('InvalidParameters', ['infrastructure', 'parametersRef'], 'parametersRef is not supported yet');
+  if (spec.tls?.backend !== undefined) fault('Invalid', ['tls', 'backend'], 'a client certificate for TLS to backends is not supported yet');
+  if (spec.defaultScope === 'All') fault('Invalid', ['defaultScope'], 'default Gateways are not supported yet; routes have to name this Gateway in parentRefs');
+  for (const [index, address] of (spec.addresses ?? []).entries()) {
+    if (address.type !== 'IPAddress') {
+      fault('UnsupportedAddress', ['addresses', index, 'type'], `addresses of type ${address.type} are not supported; only IPAddress is`);
+    } else if ((address.routability ?? '') !== '') {
+      fault('UnsupportedAddress', ['addresses', index, 'routability'], `routability ${address.routability} is not supported yet`);
+    }
+  }
+  return faults;
+}
+
+function gatewayWarnings({ spec }: Gateway): readonly Fault[] {
+  const from = spec.allowedListeners?.namespaces.from ?? 'None';
+  if (from === 'None') return [];
+  return [{ reason: 'UnsupportedValue', path: ['spec', 'allowedListeners'], message: 'ListenerSets are not supported yet; allowedListeners has no effect' }];
+}
+
+function acceptedVerdict(own: readonly Fault[], listeners: readonly ListenerFacts[], bad: readonly ListenerFacts[]): Verdict {
+  if (own.length > 0) return verdictOf(own, yes('Accepted', 'Accepted'));
+  const message = bad.map(({ listener, accepted }) => `listener ${listener.name}: ${accepted.message}`).join('; ');
+  if (bad.length > 0 && bad.length === listeners.length) return no('ListenersNotValid', `No listener is valid: ${message}`);
+  return bad.length > 0 ? yes('ListenersNotValid', `Served without the listeners that are not valid: ${message}`) : yes('Accepted', 'Accepted');
+}
+
+interface Addresses {
+  readonly usable: readonly string[];
+  readonly faults: readonly Fault[];
+}
+
+/** What the environment gave, as far as the Gateway's spec is content with it. */
+function chooseAddresses(gateway: Gateway, given: readonly string[]): Addresses {
+  const asked = (gateway.spec.addresses ?? []).flatMap((address, index) => (address.type === 'IPAddress' && (address.value ?? '') !== '' ? [{ value: address.value ?? '', index }] : []));
+  if (asked.length === 0) return { usable: given, faults: [] };
+  return {
+    usable: asked.filter(({ value }) => given.includes(value)).map(({ value }) => value),
+    faults: asked
+      .filter(({ value }) => !given.includes(value))
+      .map(({ value, index }) => ({
+        reason: 'AddressNotUsable',
+        path: ['spec', 'addresses', index, 'value'],
+        message: `address ${value} can not be used here${given.length === 0 ? '' : `; usable: ${given.join(', ')}`}`,
+      })),
+  };
+}
+
+function programmedVerdict(accepted: Verdict, addresses: Addresses, listeners: readonly ListenerFacts[]): Verdict {
+  if (accepted.status === 'False') return no('Invalid', `Not accepted: ${accepted.message}`);
+  const [unusable] = addresses.faults;
+  if (unusable !== undefined) return no('AddressNotUsable', addresses.faults.map((fault) => withPath(fault)).join('; '));
+  if (addresses.usable.length === 0) return no('AddressNotAssigned', 'No address has been assigned to the Gateway yet');
+  if (!listeners.some(({ programmed }) => programmed.status === 'True')) return no('Invalid', 'No listener is programmed');
+  return yes('Programmed', 'Programmed');
+}
+
+function resolvedVerdict(listeners: readonly ListenerFacts[]): Verdict {
+  const bad = listeners.filter(({ resolved }) => resolved.status === 'False');
+  if (bad.length === 0) return yes('ResolvedRefs', 'All references are resolved');
+  return no('ListenersNotResolved', bad.map(({ listener, resolved }) => `listener ${listener.name}: ${resolved.message}`).join('; '));
+}
+
+/** Two Gateways on one address can't share a port: the older one has it. */
+function reservePort(facts: ListenerFacts, addresses: readonly string[], { taken, key }: Context): ListenerFacts {
+  if (facts.accepted.status === 'False') return facts;
+  const { port } = facts.listener;
+  for (const address of addresses) {
+    const owner = taken.get(`${address}:${port}`);
+    if (owner === undefined || owner === key) continue;
+    const fault = { reason: 'PortUnavailable', path: ['spec', 'listeners', facts.index, 'port'], message: `port ${port} of address ${address} belongs to Gateway ${owner}` };
+    const accepted = no('PortUnavailable', withPath(fault));
+    return { ...facts, accepted, programmed: no('Invalid', accepted.message), faults: [...facts.faults, fault] };
+  }
+  for (const address of addresses) taken.set(`${address}:${port}`, key);
+  return facts;
+}

@@ -1,0 +1,74 @@
+import { formatPath, positionOf, type FieldPath, type KubernetesObject } from '#crds';
+import type { ObjectRef } from '#snapshot';
+import type { ConditionDraft, Problem } from './types.ts';
+
+/** How one question about an object was answered: becomes a condition, and a problem where the answer is no. */
+export interface Verdict {
+  readonly status: 'True' | 'False';
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** One fault at one place of an object, before it is known which object and condition it ends in. */
+export interface Fault {
+  readonly reason: string;
+  readonly path: FieldPath;
+  readonly message: string;
+}
+
+export function yes(reason: string, message: string): Verdict {
+  return { status: 'True', reason, message };
+}
+
+export function no(reason: string, message: string): Verdict {
+  return { status: 'False', reason, message };
+}
+
+/** Every fault by name, under the reason of the first; `good` where there is none. */
+export function verdictOf(faults: readonly Fault[], good: Verdict): Verdict {
+  const first = faults[0];
+  if (first === undefined) return good;
+  return no(first.reason, faults.map((fault) => withPath(fault)).join('; '));
+}
+
+/** `spec.rules[0]: what is wrong`. */
+export function withPath(fault: Fault): string {
+  return fault.path.length === 0 ? fault.message : `${formatPath(fault.path)}: ${fault.message}`;
+}
+
+/** A condition at the generation that it speaks of. */
+export function condition(type: string, verdict: Verdict, object: KubernetesObject): ConditionDraft {
+  const { generation } = object.metadata;
+  const text = verdict.message.length > maxMessage ? `${verdict.message.slice(0, maxMessage - 1)}…` : verdict.message;
+  return { type, status: verdict.status, reason: verdict.reason, message: text, ...(generation === undefined ? {} : { observedGeneration: generation }) };
+}
+
+/** metav1.Condition allows 32,768 bytes; a message that long helps nobody. */
+const maxMessage = 4096;
+
+export function problem(severity: Problem['severity'], object: KubernetesObject, fault: Fault): Problem {
+  const source = positionOf(object, fault.path);
+  return {
+    severity,
+    object: { apiVersion: object.apiVersion, ...refOf(object) },
+    path: fault.path,
+    ...(source === undefined ? {} : { source }),
+    reason: fault.reason,
+    message: fault.message,
+  };
+}
+
+export function refOf(object: KubernetesObject): ObjectRef {
+  const { namespace, name } = object.metadata;
+  return { kind: object.kind, namespace, name };
+}
+
+/** The same fault found on several ways (a route with two parents) is told once. */
+export function distinct(problems: readonly Problem[]): readonly Problem[] {
+  const seen = new Map<string, Problem>();
+  for (const each of problems) {
+    const { apiVersion, kind, namespace, name } = each.object;
+    seen.set(JSON.stringify([apiVersion, kind, namespace, name, each.path, each.reason, each.message]), each);
+  }
+  return [...seen.values()];
+}

@@ -1,0 +1,106 @@
+import type { ClusterState, EndpointSlice, Pod, Service, ServicePort } from '#crds';
+import type { Backend, Endpoint, Endpoints } from '#snapshot';
+import { memoByMap, podsByNamespace } from '../cluster.ts';
+import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
+import { matchesLabels } from '../graph/selectors.ts';
+
+/** A Service's annotation: `least-request` (as without it) or `round-robin`. */
+export const balancingAnnotation = 'weft-mesh.io/balancing';
+
+/** The Service and port that a Backend's name means, where there are such. */
+export function serviceOf(state: ClusterState, name: string): { readonly service: Service; readonly port: ServicePort } | undefined {
+  const colon = name.lastIndexOf(':');
+  const service = state.services.get(name.slice(0, colon));
+  const port = service === undefined ? undefined : portOf(service, Number(name.slice(colon + 1)));
+  return service === undefined || port === undefined ? undefined : { service, port };
+}
+
+export function renderBackend(state: ClusterState, name: string): Backend | undefined {
+  const found = serviceOf(state, name);
+  if (found === undefined || found.service.spec.type === 'ExternalName' || protocolRefusal(found.service, found.port) !== undefined) return undefined;
+  const { namespace, name: service } = found.service.metadata;
+  const roundRobin = found.service.metadata.annotations?.[balancingAnnotation] === 'round-robin';
+  return {
+    kind: 'Backend',
+    name: backendName(namespace, service, found.port.port),
+    ref: { kind: 'Service', namespace, name: service },
+    port: found.port.port,
+    protocol: 'http1',
+    balancing: roundRobin ? 'round-robin' : 'least-request',
+  };
+}
+
+/**
+ * The endpoints of a Backend (`{namespace}/{service}:{port}`); undefined where there is no such Service and port. Needs nothing
+ * of the graph, so a change of endpoints alone goes this way only. EndpointSlices count where there are any for the Service,
+ * else the Pods that its selector picks.
+ */
+export function renderEndpoints(state: ClusterState, name: string): Endpoints | undefined {
+  const found = serviceOf(state, name);
+  if (found === undefined || found.service.spec.type === 'ExternalName') return undefined;
+  const { service, port } = found;
+  const slices = slicesByService(state.endpointSlices).get(`${service.metadata.namespace}/${service.metadata.name}`);
+  const endpoints = slices === undefined ? fromPods(state, service, port) : fromSlices(slices, service, port);
+  return { kind: 'Endpoints', name, endpoints: sorted(endpoints) };
+}
+
+const slicesByService = memoByMap((slices: ReadonlyMap<string, EndpointSlice>) => {
+  const byService = new Map<string, EndpointSlice[]>();
+  for (const slice of slices.values()) {
+    const service = slice.metadata.labels?.['kubernetes.io/service-name'];
+    if (service === undefined) continue;
+    const key = `${slice.metadata.namespace}/${service}`;
+    const group = byService.get(key);
+    if (group === undefined) byService.set(key, [slice]);
+    else group.push(slice);
+  }
+  return byService;
+});
+
+function fromSlices(slices: readonly EndpointSlice[], service: Service, port: ServicePort): readonly Endpoint[] {
+  return slices.flatMap((slice) => {
+    if (slice.addressType === 'FQDN') return [];
+    const number = slice.ports.find((each) => each.name === port.name && each.protocol === port.protocol)?.port;
+    if (number === undefined) return [];
+    return slice.endpoints.flatMap(({ addresses, conditions, targetRef }): Endpoint[] => {
+      const [address] = addresses;
+      if (address === undefined || !(conditions.ready || service.spec.publishNotReadyAddresses)) return [];
+      const workload = targetRef?.kind === 'Pod' && targetRef.name !== undefined ? `${targetRef.namespace ?? slice.metadata.namespace}/${targetRef.name}` : undefined;
+      return [{ address, port: number, ...(workload === undefined ? {} : { workload }) }];
+    });
+  });
+}
+
+function fromPods(state: ClusterState, service: Service, port: ServicePort): readonly Endpoint[] {
+  const selector = service.spec.selector ?? {};
+  if (Object.keys(selector).length === 0) return [];
+  const { namespace } = service.metadata;
+  return (podsByNamespace(state.pods).get(namespace) ?? []).flatMap((pod): Endpoint[] => {
+    if (!matchesLabels(selector, pod.metadata.labels ?? {}) || !isReady(pod, service)) return [];
+    const { podIP } = pod.status;
+    const number = containerPort(pod, port);
+    return podIP === undefined || number === undefined ? [] : [{ address: podIP, port: number, workload: `${namespace}/${pod.metadata.name}` }];
+  });
+}
+
+/** Ready unless its status says otherwise: a manifest has no kubelet that writes one. */
+function isReady(pod: Pod, service: Service): boolean {
+  const { phase, conditions } = pod.status;
+  if (phase === 'Succeeded' || phase === 'Failed') return false;
+  if (service.spec.publishNotReadyAddresses) return true;
+  if (pod.metadata.deletionTimestamp !== undefined || phase === 'Pending' || phase === 'Unknown') return false;
+  return conditions.every(({ type, status }) => type !== 'Ready' || status === 'True');
+}
+
+/** A named targetPort is looked up in each Pod: two Pods of one Service may have it on different numbers. */
+function containerPort(pod: Pod, { targetPort, protocol }: ServicePort): number | undefined {
+  if (typeof targetPort === 'number') return targetPort;
+  const containers = [...pod.spec.containers, ...pod.spec.initContainers];
+  return containers.flatMap(({ ports }) => ports).find((port) => port.name === targetPort && port.protocol === protocol)?.containerPort;
+}
+
+/** In one order whatever the order of the input, and each address once. */
+function sorted(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const distinct = new Map(endpoints.map((endpoint) => [`${endpoint.address} ${endpoint.port}`, endpoint]));
+  return [...distinct].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+}

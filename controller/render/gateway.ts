@@ -1,0 +1,92 @@
+import { connectionPolicy, gatewayPath, settle, type Attachments } from '#policy';
+import type { Certificate, Listener, ListenerSection } from '#snapshot';
+import { createdAt } from '../cluster.ts';
+import type { Attachment } from '../graph/attachments.ts';
+import type { GatewayFacts } from '../graph/gateways.ts';
+import type { ListenerFacts } from '../graph/listeners.ts';
+import { refOf } from '../problems.ts';
+import type { Environment } from '../types.ts';
+import { isEmpty, pathEnd, type PathContext, type TableRoute, type TableWay } from './table.ts';
+
+/** A Gateway listener with its routes, ready to render. */
+export interface ListenerTable {
+  readonly listener: ListenerFacts;
+  readonly routes: readonly TableRoute[];
+  readonly way: TableWay;
+}
+
+/** One table per listener, also for listeners that are not served: `weft policy` may still ask about them. */
+export function listenerTables(facts: GatewayFacts, routes: ReadonlyMap<ListenerFacts, readonly TableRoute[]>, context: PathContext): readonly ListenerTable[] {
+  return facts.listeners.map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context) }));
+}
+
+/** The routes of each listener, each route once. */
+export function routesByListener(all: Iterable<Attachment>): ReadonlyMap<ListenerFacts, readonly TableRoute[]> {
+  const byListener = new Map<ListenerFacts, Map<Attachment['route'], TableRoute>>();
+  for (const { route, built, to } of all) {
+    if (to?.kind !== 'gateway') continue;
+    for (const { listener, hostnames } of to.sections) {
+      const routes = byListener.get(listener) ?? new Map<Attachment['route'], TableRoute>();
+      byListener.set(listener, routes.set(route, { ref: refOf(route), createdAt: createdAt(route), hostnames, rules: built.rules }));
+    }
+  }
+  return new Map([...byListener].map(([listener, routes]) => [listener, [...routes.values()]]));
+}
+
+function listenerWay({ gateway, className }: GatewayFacts, { listener }: ListenerFacts, { cluster, attachments }: PathContext): TableWay {
+  const ref = refOf(gateway);
+  return {
+    name: tableName(ref, listener.name),
+    via: { kind: 'gateway', gateway: ref, listener: listener.name },
+    settle: (path) => settle(path, attachments),
+    pathOf: (end) => gatewayPath({ gatewayClass: className, gateway: ref, listener: listener.name, ...pathEnd(end, cluster) }),
+  };
+}
+
+function tableName(gateway: { readonly namespace: string; readonly name: string }, section: string): string {
+  return `listener/${gateway.namespace}/${gateway.name}/${section}`;
+}
+
+/**
+ * The sockets of a Gateway: one per address and port that has a section to serve. The first address gives `{gateway}/{port}`,
+ * each further one `{gateway}/{port}/{address}`.
+ */
+export function renderListeners(facts: GatewayFacts, environment: Environment, attachments: Attachments): readonly Listener[] {
+  if (facts.accepted.status === 'False') return [];
+  const served = facts.listeners.filter(({ programmed }) => programmed.status === 'True');
+  const ports = [...new Set(served.map(({ listener }) => listener.port))];
+  const gateway = refOf(facts.gateway);
+  return facts.addresses.flatMap((address, index) =>
+    ports.map((port): Listener => {
+      const name = `${gateway.namespace}/${gateway.name}/${port}${index === 0 ? '' : `/${address}`}`;
+      const sections = served.filter(({ listener }) => listener.port === port).map((section) => renderSection(facts, section, attachments));
+      return { kind: 'Listener', name, gateway, address, port: port + environment.portOffset, sections };
+    }),
+  );
+}
+
+function renderSection(facts: GatewayFacts, { listener, hostname, certificates }: ListenerFacts, attachments: Attachments): ListenerSection {
+  const gateway = refOf(facts.gateway);
+  const { policy } = connectionPolicy(gatewayPath({ gatewayClass: facts.className, gateway, listener: listener.name }), attachments);
+  return {
+    name: listener.name,
+    hostname,
+    protocol: listener.protocol === 'HTTPS' ? 'HTTPS' : 'HTTP',
+    ...(listener.protocol === 'HTTPS' ? { certificates: certificates.map(({ name }) => name) } : {}),
+    routes: tableName(gateway, listener.name),
+    ...(isEmpty(policy) ? {} : { policy }),
+  };
+}
+
+/** Certificates of listeners that are served; no other Secret leaves the control plane. */
+export function servedCertificates(gateways: Iterable<GatewayFacts>): ReadonlyMap<string, Certificate> {
+  const certificates = new Map<string, Certificate>();
+  for (const { accepted, listeners } of gateways) {
+    if (accepted.status === 'False') continue;
+    for (const listener of listeners) {
+      if (listener.programmed.status === 'True') for (const certificate of listener.certificates) certificates.set(certificate.name, certificate);
+    }
+  }
+  return certificates;
+}
+

@@ -1,0 +1,59 @@
+import type { HTTPRouteRuleMatch } from '#crds';
+import type { Match, NamedMatch, PathMatch } from '#snapshot';
+import type { Fault } from '../problems.ts';
+import { patternFault } from './patterns.ts';
+
+export interface RenderedMatches {
+  /** Those that can be carried out. */
+  readonly matches: readonly Match[];
+  readonly faults: readonly Fault[];
+}
+
+export function renderMatches(matches: readonly HTTPRouteRuleMatch[], path: Fault['path']): RenderedMatches {
+  const all = matches.map((match, index) => renderMatch(match, index, [...path, index]));
+  return { matches: all.filter(({ faults }) => faults.length === 0).map(({ match }) => match), faults: all.flatMap(({ faults }) => faults) };
+}
+
+function renderMatch(match: HTTPRouteRuleMatch, index: number, path: Fault['path']): { readonly match: Match; readonly faults: readonly Fault[] } {
+  const headers = firstOfEach((match.headers ?? []).map((header) => ({ ...header, name: header.name.toLowerCase() })));
+  const query = firstOfEach(match.queryParams ?? []);
+  const faults = [
+    ...pathFaults(match.path, [...path, 'path', 'value']),
+    ...patternFaults(match.headers ?? [], [...path, 'headers']),
+    ...patternFaults(match.queryParams ?? [], [...path, 'queryParams']),
+  ];
+  return { match: { index, path: renderPath(match.path), ...(match.method === undefined ? {} : { method: match.method }), headers, query }, faults };
+}
+
+/** Of several entries for one name the first counts, the others are ignored (HTTPRouteMatch.headers, .queryParams). */
+function firstOfEach(conditions: readonly NamedMatch[]): readonly NamedMatch[] {
+  const byName = new Map<string, NamedMatch>();
+  for (const { name, type, value } of conditions) if (!byName.has(name)) byName.set(name, { name, type, value });
+  return [...byName.values()];
+}
+
+/** Requests are matched in normalised form, so a literal path has to have the same form. */
+function renderPath({ type, value }: PathMatch): PathMatch {
+  return { type, value: type === 'RegularExpression' || !value.includes('%') ? value : normaliseEscapes(value) };
+}
+
+/** RFC 3986, 6.2.2: escapes of unreserved characters are decoded, the others are written in upper case. */
+function normaliseEscapes(path: string): string {
+  return path.replace(/%[0-9a-f]{2}/gi, (escape) => {
+    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+    return /[\w.~-]/.test(character) ? character : escape.toUpperCase();
+  });
+}
+
+function pathFaults({ type, value }: PathMatch, path: Fault['path']): readonly Fault[] {
+  if (type === 'RegularExpression') return faultAt(patternFault(value), path);
+  return faultAt(value.startsWith('/') ? undefined : `a path of type ${type} begins with /`, path);
+}
+
+function patternFaults(conditions: readonly NamedMatch[], path: Fault['path']): readonly Fault[] {
+  return conditions.flatMap(({ type, value }, index) => (type === 'RegularExpression' ? faultAt(patternFault(value), [...path, index, 'value']) : []));
+}
+
+function faultAt(message: string | undefined, path: Fault['path']): readonly Fault[] {
+  return message === undefined ? [] : [{ reason: 'UnsupportedValue', message, path }];
+}

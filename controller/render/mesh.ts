@@ -1,0 +1,113 @@
+import type { Service, ServicePort } from '#crds';
+import { connectionPolicy, meshPath, settle } from '#policy';
+import type { Destination } from '#snapshot';
+import { createdAt, type Cluster } from '../cluster.ts';
+import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
+import { portKey, type PortRoutes } from '../graph/mesh.ts';
+import { meshName } from '../names.ts';
+import { refOf } from '../problems.ts';
+import { isEmpty, pathEnd, serviceStep, type PathContext, type TableRoute, type TableWay } from './table.ts';
+
+/** What mesh tables are made of. */
+export interface Mesh extends PathContext {
+  readonly routes: ReadonlyMap<string, PortRoutes>;
+}
+
+/** A Service port as the clients of one namespace see it, ready to render. */
+export interface ServiceTable {
+  readonly routes: readonly TableRoute[];
+  readonly way: TableWay;
+}
+
+/** Undefined where the mesh leaves the port alone: not TCP, or a protocol that it does not speak. */
+export function serviceTable(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): ServiceTable | undefined {
+  if (!isMeshPort(service, port)) return undefined;
+  const attached = mesh.routes.get(portKey(service, port.port));
+  const chosen = attached?.consumer.get(clientNamespace) ?? attached?.producer ?? [];
+  const routes: readonly TableRoute[] =
+    chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen.map(({ route, built }) => ({ ref: refOf(route), createdAt: createdAt(route), hostnames: [], rules: built.rules }));
+  return { routes, way: serviceWay(mesh, clientNamespace, service, port) };
+}
+
+export function isMeshPort(service: Service, port: ServicePort): boolean {
+  return service.spec.type !== 'ExternalName' && protocolRefusal(service, port) === undefined;
+}
+
+const implicitRoutes = new WeakMap<Service, Map<number, TableRoute>>();
+
+/** A Service without routes forwards everything to itself; the rule is there so that policies have something to act on. */
+function implicitRoute(service: Service, port: number): TableRoute {
+  const byPort = implicitRoutes.get(service) ?? new Map<number, TableRoute>();
+  implicitRoutes.set(service, byPort);
+  const old = byPort.get(port);
+  if (old !== undefined) return old;
+  const ref = refOf(service);
+  const target = { kind: 'backend', ref, port, backend: backendName(ref.namespace, ref.name, port) } as const;
+  const match = { index: 0, path: { type: 'PathPrefix', value: '/' }, headers: [], query: [] } as const;
+  const rule = { index: 0, matches: [match], filters: [], backends: [{ index: 0, target, weight: 1, filters: [] }] };
+  const made: TableRoute = { ref, createdAt: 0, hostnames: [], rules: [{ rule }] };
+  byPort.set(port, made);
+  return made;
+}
+
+function serviceWay({ cluster, attachments }: Mesh, clientNamespace: string, service: Service, port: ServicePort): TableWay {
+  const dialled = serviceStep(service, port);
+  return {
+    name: tableName(clientNamespace, service, port.port),
+    via: { kind: 'mesh', clientNamespace, service: refOf(service), port: port.port },
+    settle: (path) => settle(path, attachments),
+    pathOf: (end) => meshPath({ mesh: meshName, clientNamespace, service: dialled, ...pathEnd(end, cluster) }),
+  };
+}
+
+function tableName(clientNamespace: string, service: Service, port: number): string {
+  return `service/${clientNamespace}/${service.metadata.namespace}/${service.metadata.name}/${port}`;
+}
+
+/** The table of that name, unless the name is none. */
+export function tableByName(mesh: Mesh, name: string): ServiceTable | undefined {
+  const [kind, client, namespace, serviceName, number, ...rest] = name.split('/');
+  if (kind !== 'service' || client === undefined || namespace === undefined || serviceName === undefined || rest.length > 0) return undefined;
+  const service = mesh.cluster.service(namespace, serviceName);
+  const port = service === undefined ? undefined : portOf(service, Number(number));
+  return service === undefined || port === undefined ? undefined : serviceTable(mesh, client, service, port);
+}
+
+/** `host` as dialled. A Service's unknown port passes through: the mesh knows nothing to do with it, and the network says so. */
+export function renderDestination(mesh: Mesh, clientNamespace: string, host: string, port: number): Destination {
+  const dialled = host.toLowerCase().replace(/\.$/, '');
+  const name = `${dialled}:${port}`;
+  const service = findService(mesh.cluster, clientNamespace, dialled.replace(/^\[(.*)\]$/, '$1'));
+  const servicePort = service === undefined ? undefined : portOf(service, port);
+  if (service === undefined || servicePort === undefined || !isMeshPort(service, servicePort)) return { kind: 'Destination', name, target: { kind: 'passthrough' } };
+  const path = meshPath({ mesh: meshName, clientNamespace, service: serviceStep(service, servicePort) });
+  const { policy } = connectionPolicy(path, mesh.attachments);
+  const routes = tableName(clientNamespace, service, port);
+  return { kind: 'Destination', name, target: { kind: 'service', service: refOf(service), port, routes, ...(isEmpty(policy) ? {} : { policy }) } };
+}
+
+/** By the names that a cluster's DNS gives a Service, and by its cluster IPs. */
+function findService(cluster: Cluster, clientNamespace: string, host: string): Service | undefined {
+  const byAddress = servicesByAddress(cluster).get(host);
+  if (byAddress !== undefined) return byAddress;
+  const short = host.endsWith('.svc.cluster.local') ? host.slice(0, -'.svc.cluster.local'.length) : host.endsWith('.svc') ? host.slice(0, -'.svc'.length) : host;
+  const labels = short.split('.');
+  const [name = '', namespace] = labels;
+  if (labels.length > 2 || (short !== host && namespace === undefined)) return undefined;
+  return cluster.service(namespace ?? clientNamespace, name);
+}
+
+const addresses = new WeakMap<object, ReadonlyMap<string, Service>>();
+
+function servicesByAddress({ state }: Cluster): ReadonlyMap<string, Service> {
+  const known = addresses.get(state.services);
+  if (known !== undefined) return known;
+  const byAddress = new Map<string, Service>();
+  for (const service of state.services.values()) {
+    for (const address of [...service.spec.clusterIPs, service.spec.clusterIP]) {
+      if (address !== undefined && address !== '' && address !== 'None') byAddress.set(address.toLowerCase(), service);
+    }
+  }
+  addresses.set(state.services, byAddress);
+  return byAddress;
+}

@@ -1,0 +1,57 @@
+import type { ClusterState } from '#crds';
+import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable } from '#snapshot';
+import { isMeshPort, renderDestination, tableByName, type Mesh } from './render/mesh.ts';
+import { renderBackend, renderEndpoints } from './render/endpoints.ts';
+import { renderTable } from './render/table.ts';
+import type { Snapshots } from './types.ts';
+
+export interface SnapshotParts {
+  readonly state: ClusterState;
+  readonly mesh: Mesh;
+  readonly listeners: ReadonlyMap<string, readonly Listener[]>;
+  /** Tables of Gateway listeners, by name. */
+  readonly tables: ReadonlyMap<string, () => RouteTable>;
+  readonly certificates: ReadonlyMap<string, Certificate>;
+}
+
+/** Resources on demand. What was made once is kept: the same name gives the same object. */
+export function snapshotsOf({ state, mesh, listeners, tables, certificates }: SnapshotParts): Snapshots {
+  const destination = remember((key: string): Destination => {
+    const [clientNamespace = '', host = '', port] = key.split(' ');
+    return renderDestination(mesh, clientNamespace, host, Number(port));
+  });
+  return {
+    listeners,
+    destination: (clientNamespace, host, port) => destination(`${clientNamespace} ${host} ${port}`),
+    destinations: (clientNamespace) =>
+      [...state.services.values()].flatMap((service) =>
+        service.spec.ports
+          .filter((port) => isMeshPort(service, port))
+          .map(({ port }) => destination(`${clientNamespace} ${service.metadata.name}.${service.metadata.namespace}.svc.cluster.local ${port}`)),
+      ),
+    routeTable: remember((name: string): RouteTable | undefined => {
+      const make = tables.get(name);
+      if (make !== undefined) return make();
+      const table = tableByName(mesh, name);
+      return table === undefined ? undefined : renderTable(table.routes, table.way);
+    }),
+    backend: remember((name: string): Backend | undefined => renderBackend(state, name)),
+    endpoints: remember((name: string): Endpoints | undefined => renderEndpoints(state, name)),
+    certificate: (name) => certificates.get(name),
+  };
+}
+
+/** Bounded: names come from proxies, and a client may dial as many hosts as it likes. */
+const maxRemembered = 20_000;
+
+function remember<V>(make: (key: string) => V): (key: string) => V {
+  const known = new Map<string, V>();
+  return (key) => {
+    const old = known.get(key);
+    if (old !== undefined || known.has(key)) return old as V;
+    const made = make(key);
+    if (known.size >= maxRemembered) known.clear();
+    known.set(key, made);
+    return made;
+  };
+}

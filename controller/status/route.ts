@@ -1,0 +1,36 @@
+import type { KubernetesObject } from '#crds';
+import type { RouteAttachments } from '../graph/attachments.ts';
+import { controllerName } from '../names.ts';
+import { condition, yes, type Verdict } from '../problems.ts';
+import type { ConditionDraft, ObjectStatus } from '../types.ts';
+import { statusOf } from './conditions.ts';
+
+/** Undefined for a route none of whose parents is ours. */
+export function routeStatus({ route, attachments }: RouteAttachments, affected: readonly ConditionDraft[]): ObjectStatus | undefined {
+  if (attachments.length === 0) return undefined;
+  return parentsStatus(
+    route,
+    attachments.map(({ parentRef, accepted, built }) => ({
+      parentRef,
+      conditions: [
+        condition('Accepted', accepted, route),
+        condition('ResolvedRefs', built.resolved, route),
+        // Only for routes that are accepted (RouteConditionPartiallyInvalid).
+        ...(built.partiallyInvalid === undefined || accepted.status === 'False' ? [] : [condition('PartiallyInvalid', yes('UnsupportedValue', built.partiallyInvalid), route)]),
+        ...affected,
+      ],
+    })),
+  );
+}
+
+/** A route of a kind that is not supported: it says so to each parent of ours. */
+export function refusedStatus(route: KubernetesObject, parentRefs: readonly unknown[], verdict: Verdict): ObjectStatus {
+  return parentsStatus(
+    route,
+    parentRefs.map((parentRef) => ({ parentRef, conditions: [condition('Accepted', verdict, route)] })),
+  );
+}
+
+function parentsStatus(route: KubernetesObject, parents: readonly { readonly parentRef: unknown; readonly conditions: readonly ConditionDraft[] }[]): ObjectStatus {
+  return statusOf(route, { parents: parents.map(({ parentRef, conditions }) => ({ parentRef, controllerName, conditions })) });
+}

@@ -1,0 +1,77 @@
+import type { Condition, SourcePosition } from '#crds';
+import type { PolicyPath, SettledPolicy } from '#policy';
+import type { Backend, Certificate, Destination, Endpoints, Listener, ObjectRef, RouteTable } from '#snapshot';
+
+/** A fault in what a user wrote (`error`), or something that will surprise (`warning`). Every error ends in a status condition. */
+export interface Problem {
+  readonly severity: 'error' | 'warning';
+  readonly object: ObjectRef & { readonly apiVersion: string };
+  /** Where in the object: `['spec', 'rules', 0, 'backendRefs', 1]`. */
+  readonly path: readonly (string | number)[];
+  readonly source?: SourcePosition;
+  /** CamelCase, as in conditions. */
+  readonly reason: string;
+  /** What, where, and what to do. */
+  readonly message: string;
+}
+
+/** Conditions leave translation without a time: the writer keeps the old one where the status did not change. */
+export type ConditionDraft = Omit<Condition, 'lastTransitionTime'>;
+
+/** The `status` of one object as it should be, with our entries only. */
+export interface ObjectStatus {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly status: Readonly<Record<string, unknown>>;
+}
+
+/** What surrounds the cluster state: the same translation serves a cluster and one machine. */
+export interface Environment {
+  /** Addresses given to a Gateway (`{namespace}/{name}`); empty while there are none. */
+  readonly gatewayAddresses: ReadonlyMap<string, readonly string[]>;
+  /** Added to every bound port (`--port-offset`). */
+  readonly portOffset: number;
+}
+
+export interface Translation {
+  readonly statuses: readonly ObjectStatus[];
+  readonly problems: readonly Problem[];
+  readonly snapshots: Snapshots;
+  readonly paths: PathIndex;
+}
+
+/** All resources, by name. Destinations and mesh tables are made when asked for, then kept. */
+export interface Snapshots {
+  /** By `{namespace}/{gateway}`. */
+  readonly listeners: ReadonlyMap<string, readonly Listener[]>;
+  /** `host` as dialled, without port. Never undefined: what the mesh does not know passes through. */
+  destination(clientNamespace: string, host: string, port: number): Destination;
+  /** Every destination a client of the namespace can name, one per Service port (its full name). */
+  destinations(clientNamespace: string): readonly Destination[];
+  routeTable(name: string): RouteTable | undefined;
+  backend(name: string): Backend | undefined;
+  endpoints(name: string): Endpoints | undefined;
+  certificate(name: string): Certificate | undefined;
+}
+
+/** One path a request can take, for which an effective policy was settled. */
+export interface SettledPath {
+  readonly via:
+    | { readonly kind: 'gateway'; readonly gateway: ObjectRef; readonly listener: string }
+    | { readonly kind: 'mesh'; readonly clientNamespace: string; readonly service: ObjectRef; readonly port: number };
+  readonly route?: ObjectRef;
+  readonly rule?: { readonly index: number; readonly name?: string };
+  readonly backend?: ObjectRef & { readonly port: number };
+  readonly path: PolicyPath;
+  readonly settled: SettledPolicy;
+}
+
+/** Every path of the graph, for `weft policy` and `weft policy affects`. */
+export interface PathIndex {
+  /** Through Gateways, and for each client namespace that exists through Services. */
+  all(): readonly SettledPath[];
+  /** Those of a workload in the namespace, whether or not any object names that namespace. */
+  from(clientNamespace: string): readonly SettledPath[];
+}
