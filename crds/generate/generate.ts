@@ -5,10 +5,8 @@ import { factsOf, type Crd } from './crd.ts';
 import { printJson } from './json.ts';
 import { indexOf, typesOf } from './types.ts';
 
-const kinds = [
-  ...['BackendTLSPolicy', 'Gateway', 'GatewayClass', 'GRPCRoute', 'HTTPRoute', 'ListenerSet', 'ReferenceGrant', 'TCPRoute'],
-  ...['TLSRoute', 'UDPRoute', 'XBackend', 'XBackendTrafficPolicy', 'XMesh'],
-];
+const kinds =
+  'BackendTLSPolicy Gateway GatewayClass GRPCRoute HTTPRoute ListenerSet ReferenceGrant TCPRoute TLSRoute UDPRoute XBackend XBackendTrafficPolicy XMesh'.split(' ');
 
 /** Every generated file by its name below `crds/generated/`. `folder` holds the Go module. */
 export function generate(folder: string): ReadonlyMap<string, string> {
@@ -16,9 +14,11 @@ export function generate(folder: string): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   const found: string[] = [];
   for (const name of readdirSync(experimental).sort()) {
-    const crd = /^gateway\.networking\..*s\.yaml$/.test(name) && !name.includes('_vap_') ? (parse(readFileSync(join(experimental, name), 'utf8')) as Crd) : undefined;
-    const kind = crd?.spec.names.kind;
-    if (crd === undefined || kind === undefined || !kinds.includes(kind)) continue;
+    // `_vap_` files hold admission policies, `kustomization.yaml` no object.
+    if (!name.startsWith('gateway.networking.') || name.includes('_vap_')) continue;
+    const crd = parse(readFileSync(join(experimental, name), 'utf8')) as Crd;
+    const { kind } = crd.spec.names;
+    if (!kinds.includes(kind)) continue;
     found.push(kind);
     const facts = factsOf(crd);
     files.set(`types/${kind}.ts`, typesOf(facts));

@@ -40,7 +40,10 @@ export function readDocuments({ file, text }: ManifestFile): Written {
 function parsed(file: TextFile, problems: ManifestProblem[]): readonly Document.Parsed[] {
   try {
     const documents = parseAllDocuments(file.text, yamlOptions);
-    return Array.isArray(documents) ? (documents as Document.Parsed[]) : [];
+    if (!('empty' in documents)) return documents;
+    const faults = [...documents.errors, ...documents.warnings].slice(0, maxSyntaxProblems);
+    problems.push(...faults.map((fault) => problem(file, fault.pos[0], ['SyntaxError', fault.message])));
+    return [];
   } catch (error) {
     // Nesting so deep that the parser runs out of stack ends here.
     problems.push(problem(file, 0, ['SyntaxError', `can't be read as YAML: ${error instanceof Error ? error.message : String(error)}`]));
