@@ -29,6 +29,10 @@ export function namespacesOf(state: ClusterState): readonly string[] {
   return [...names].sort();
 }
 
+export const servicesByName = memoByMap((services: ReadonlyMap<string, Service>) =>
+  [...services].sort(([a], [b]) => compareText(a, b)).map(([, service]) => service),
+);
+
 export const podsByNamespace = memoByMap((pods: ReadonlyMap<string, Pod>) => groupByNamespace(pods.values()));
 
 const grantsByNamespace = memoByMap((grants: ReadonlyMap<string, ReferenceGrant>) => groupByNamespace(grants.values()));
@@ -49,12 +53,17 @@ function groupByNamespace<T extends { readonly metadata: { readonly namespace: s
   objects: Iterable<T>,
 ): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>();
-  for (const object of [...objects].sort((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1))) {
+  for (const object of [...objects].sort((a, b) => compareText(objectKey(a), objectKey(b)))) {
     const group = groups.get(object.metadata.namespace);
     if (group === undefined) groups.set(object.metadata.namespace, [object]);
     else group.push(object);
   }
   return groups;
+}
+
+/** By code unit, so the same everywhere. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Age first (older wins), then `{namespace}/{name}`; objects of manifests have no age. */
@@ -64,7 +73,7 @@ export function byAge(
 ): number {
   const older = createdAt(a) - createdAt(b);
   if (older !== 0) return older;
-  return objectKey(a) < objectKey(b) ? -1 : objectKey(a) > objectKey(b) ? 1 : 0;
+  return compareText(objectKey(a), objectKey(b));
 }
 
 /** Milliseconds since 1970; 0 where unknown. */

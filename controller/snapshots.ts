@@ -1,5 +1,6 @@
 import type { ClusterState } from '#crds';
 import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable } from '#snapshot';
+import { servicesByName } from './cluster.ts';
 import { isMeshPort, renderDestination, tableByName, type Mesh } from './render/mesh.ts';
 import { renderBackend, renderEndpoints } from './render/endpoints.ts';
 import { renderTable } from './render/table.ts';
@@ -24,7 +25,7 @@ export function snapshotsOf({ state, mesh, listeners, tables, certificates }: Sn
     listeners,
     destination: (clientNamespace, host, port) => destination(`${clientNamespace} ${host} ${port}`),
     destinations: (clientNamespace) =>
-      [...state.services.values()].flatMap((service) =>
+      servicesByName(state.services).flatMap((service) =>
         service.spec.ports
           .filter((port) => isMeshPort(service, port))
           .map(({ port }) => destination(`${clientNamespace} ${service.metadata.name}.${service.metadata.namespace}.svc.cluster.local ${port}`)),

@@ -1,9 +1,11 @@
 import type { GatewayClass, XMesh } from '#crds';
+import { isBuiltIn } from '../built-ins.ts';
 import type { Cluster } from '../cluster.ts';
 import { isOurs } from '../graph/gateways.ts';
 import { controllerName } from '../names.ts';
 import { condition, no, problem, yes, type Fault, type Verdict } from '../problems.ts';
 import type { ConditionDraft, ObjectStatus, Problem } from '../types.ts';
+import type { Affected } from './affected.ts';
 import { statusOf } from './conditions.ts';
 import { gatewayFeatures, meshFeatures } from './features.ts';
 
@@ -12,16 +14,14 @@ export interface Reported {
   readonly problems: readonly Problem[];
 }
 
-export type AffectedConditions = (kind: string, namespace: string, name: string) => readonly ConditionDraft[];
-
-/** Our GatewayClasses and meshes. */
-export function reportClasses({ state }: Cluster, affected: AffectedConditions): Reported {
-  const classes = [...state.gatewayClasses.values()].filter((each) => isOurs(each));
-  const meshes = [...state.meshes.values()].filter((each) => each.spec.controllerName === controllerName);
+/** Our GatewayClasses and meshes, as far as somebody wrote them down. */
+export function reportClasses({ state }: Cluster, affected: Affected): Reported {
+  const classes = [...state.gatewayClasses.values()].filter((each) => isOurs(each) && !isBuiltIn(each));
+  const meshes = [...state.meshes.values()].filter((each) => each.spec.controllerName === controllerName && !isBuiltIn(each));
   return {
     statuses: [
-      ...classes.map((each) => statusOf(each, classStatus(each, affected('GatewayClass', '', each.metadata.name)))),
-      ...meshes.map((each) => statusOf(each, meshStatus(each, affected('XMesh', '', each.metadata.name)))),
+      ...classes.map((each) => statusOf(each, classStatus(each, affected.on(each)))),
+      ...meshes.map((each) => statusOf(each, meshStatus(each, affected.on(each)))),
     ],
     problems: [...classes, ...meshes].flatMap((each) => (each.spec.parametersRef === undefined ? [] : [problem('error', each, parametersFault)])),
   };

@@ -1,11 +1,12 @@
 import type { GatewayFacts } from '../graph/gateways.ts';
 import type { ListenerFacts } from '../graph/listeners.ts';
 import { condition } from '../problems.ts';
-import type { ConditionDraft, ObjectStatus } from '../types.ts';
+import type { ObjectStatus } from '../types.ts';
+import type { Affected } from './affected.ts';
 import { statusOf } from './conditions.ts';
 
-/** `attached`: how many accepted routes each listener has. `affected`: conditions that policies put on the Gateway. */
-export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<ListenerFacts, number>, affected: readonly ConditionDraft[]): ObjectStatus {
+/** `attached`: how many accepted routes each listener has. `affected`: conditions that policies put on it. */
+export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<ListenerFacts, number>, affected: Affected): ObjectStatus {
   const { gateway } = facts;
   return statusOf(gateway, {
     addresses: facts.addresses.map((value) => ({ type: 'IPAddress', value })),
@@ -13,7 +14,7 @@ export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<Listene
       condition('Accepted', facts.accepted, gateway),
       condition('Programmed', facts.programmed, gateway),
       condition('ResolvedRefs', facts.resolved, gateway),
-      ...affected,
+      ...affected.on(gateway),
     ],
     listeners: facts.listeners.map((listener) => ({
       name: listener.listener.name,
@@ -25,6 +26,7 @@ export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<Listene
         condition('ResolvedRefs', listener.resolved, gateway),
         condition('Conflicted', listener.conflicted, gateway),
         ...(listener.overlapping === undefined ? [] : [condition('OverlappingTLSConfig', listener.overlapping, gateway)]),
+        ...affected.on(gateway, { section: listener.listener.name }),
       ],
     })),
   });

@@ -3,10 +3,11 @@ import type { RouteAttachments } from '../graph/attachments.ts';
 import { controllerName } from '../names.ts';
 import { condition, yes, type Verdict } from '../problems.ts';
 import type { ConditionDraft, ObjectStatus } from '../types.ts';
+import type { Affected } from './affected.ts';
 import { statusOf } from './conditions.ts';
 
 /** Undefined for a route none of whose parents is ours. */
-export function routeStatus({ route, attachments }: RouteAttachments, affected: readonly ConditionDraft[]): ObjectStatus | undefined {
+export function routeStatus({ route, attachments }: RouteAttachments, affected: Affected): ObjectStatus | undefined {
   if (attachments.length === 0) return undefined;
   return parentsStatus(
     route,
@@ -17,7 +18,7 @@ export function routeStatus({ route, attachments }: RouteAttachments, affected: 
         condition('ResolvedRefs', built.resolved, route),
         // Only for routes that are accepted (RouteConditionPartiallyInvalid).
         ...(built.partiallyInvalid === undefined || accepted.status === 'False' ? [] : [condition('PartiallyInvalid', yes('UnsupportedValue', built.partiallyInvalid), route)]),
-        ...affected,
+        ...affected.on(route, { parent: { kind: parentRef.kind, namespace: parentRef.namespace ?? route.metadata.namespace, name: parentRef.name } }),
       ],
     })),
   );

@@ -1,0 +1,59 @@
+import { attach, type Attachments, type Policy, type PolicyTarget } from '#policy';
+import type { Cluster } from '../cluster.ts';
+import { isOurs, type GatewayFacts } from './gateways.ts';
+import { controllerName } from '../names.ts';
+
+/** The policies of a cluster at their targets. */
+export function attachPolicies(cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>): Attachments {
+  // The registry that read them knew no other kinds.
+  const all = [...cluster.state.policies.values()] as unknown as readonly Policy[];
+  return attach(all, (target) => lookup(target, cluster, gateways));
+}
+
+type Found = 'found' | 'no-target' | 'no-section' | 'foreign';
+
+/** Whether a policy's target is there. */
+function lookup(target: PolicyTarget, cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>): Found {
+  const { state } = cluster;
+  const key = target.namespace === '' ? target.name : `${target.namespace}/${target.name}`;
+  switch (target.kind) {
+    case 'GatewayClass': {
+      const found = state.gatewayClasses.get(target.name);
+      return found === undefined ? 'no-target' : isOurs(found) ? 'found' : 'foreign';
+    }
+    case 'XMesh': {
+      const found = state.meshes.get(target.name);
+      return found === undefined ? 'no-target' : found.spec.controllerName === controllerName ? 'found' : 'foreign';
+    }
+    case 'Namespace':
+      // A policy names its own namespace, which exists because the policy lives in it.
+      return 'found';
+    case 'Gateway': {
+      const found = gateways.get(key);
+      if (found === undefined) return state.gateways.has(key) ? 'foreign' : 'no-target';
+      return sectionOf(target, found.gateway.spec.listeners.map(({ name }) => name));
+    }
+    case 'ListenerSet': {
+      const found = state.listenerSets.get(key);
+      return found === undefined ? 'no-target' : sectionOf(target, found.spec.listeners.map(({ name }) => name));
+    }
+    case 'HTTPRoute': {
+      const found = state.httpRoutes.get(key);
+      return found === undefined ? 'no-target' : sectionOf(target, found.spec.rules.map(({ name }) => name));
+    }
+    case 'GRPCRoute': {
+      const found = state.grpcRoutes.get(key);
+      return found === undefined ? 'no-target' : sectionOf(target, (found.spec.rules ?? []).map(({ name }) => name));
+    }
+    case 'Service': {
+      const found = state.services.get(key);
+      return found === undefined ? 'no-target' : sectionOf(target, found.spec.ports.map(({ name }) => name));
+    }
+    default:
+      return 'no-target';
+  }
+}
+
+function sectionOf({ section }: PolicyTarget, names: readonly (string | undefined)[]): Found {
+  return section === undefined || names.includes(section) ? 'found' : 'no-section';
+}

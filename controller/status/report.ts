@@ -1,0 +1,98 @@
+import { positionOf, type HTTPRoute, type KubernetesObject } from '#crds';
+import { pathProblems, policyStatuses } from '#policy';
+import { compareText, namespacesOf, type Cluster } from '../cluster.ts';
+import type { Attachment } from '../graph/attachments.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { ListenerFacts } from '../graph/listeners.ts';
+import { controllerName } from '../names.ts';
+import type { Paths } from '../paths.ts';
+import { distinct, problem } from '../problems.ts';
+import type { ObjectStatus, Problem, SettledPath } from '../types.ts';
+import { affectedBy } from './affected.ts';
+import { reportClasses, type Reported } from './classes.ts';
+import { gatewayStatus } from './gateway.ts';
+import { routeStatus } from './route.ts';
+import { reportUnsupported } from './unsupported.ts';
+
+/** What users get to know: the status of every object of ours, and all that is wrong or will surprise. */
+export function report(graph: Graph, paths: Paths): Reported {
+  const { cluster, gateways, routes, policies, attachments } = graph;
+  const attached = attachedCounts(attachments);
+  const telling = tellingPaths(graph, paths);
+  const affected = affectedBy(policies, telling);
+  const classes = reportClasses(cluster, affected);
+  const unsupported = reportUnsupported(cluster, gateways, attachments);
+  return {
+    statuses: [
+      ...classes.statuses,
+      ...[...gateways.values()].map((facts) => gatewayStatus(facts, attached, affected)),
+      ...routes.flatMap((route) => routeStatus(route, affected) ?? []),
+      ...unsupported.statuses,
+      ...(policies.verdicts.size === 0 ? [] : policyStatuses(policies, telling, controllerName)),
+    ].sort(byObject),
+    problems: inOrder([...classes.problems, ...graphProblems(graph), ...unsupported.problems, ...positioned(cluster, [...policies.problems, ...pathProblems(policies, telling)])]),
+  };
+}
+
+/**
+ * The paths that status and problems are made of: all, where there are policies. Without policies all clients get the same, save
+ * those with consumer routes.
+ */
+function tellingPaths({ cluster, mesh, policies }: Graph, paths: Paths): readonly SettledPath[] {
+  if (policies.verdicts.size > 0) return paths.all();
+  const special = new Set([...mesh.routes.values()].flatMap(({ consumer }) => [...consumer.keys()]));
+  const [plain] = namespacesOf(cluster.state).filter((name) => !special.has(name));
+  return [...paths.throughGateways(), ...[...(plain === undefined ? [] : [plain]), ...special].flatMap((client) => paths.from(client))];
+}
+
+/** Each once: errors before warnings, then by object and place. */
+function inOrder(problems: readonly Problem[]): readonly Problem[] {
+  const keyed = distinct(problems).map((each) => ({ each, key: [each.severity, each.object.kind, each.object.namespace, each.object.name, ...each.path.map((step) => String(step).padStart(4, '0'))].join(' ') }));
+  return keyed.sort((a, b) => compareText(a.key, b.key)).map(({ each }) => each);
+}
+
+/** By kind, in the order in which requests meet them, then by name. */
+function byObject(a: ObjectStatus, b: ObjectStatus): number {
+  return kindOrder(a.kind) - kindOrder(b.kind) || compareText(a.kind, b.kind) || compareText(a.namespace, b.namespace) || compareText(a.name, b.name);
+}
+
+function kindOrder(kind: string): number {
+  const place = ['GatewayClass', 'XMesh', 'Gateway', 'ListenerSet', 'HTTPRoute', 'GRPCRoute'].indexOf(kind);
+  return place < 0 ? Number.MAX_SAFE_INTEGER : place;
+}
+
+/** With the position of the field that each problem is about, not just of its object. */
+function positioned({ state }: Cluster, problems: readonly Problem[]): readonly Problem[] {
+  return problems.map((each) => {
+    const { kind, namespace, name } = each.object;
+    const object: KubernetesObject | undefined = state.policies.get(`${kind}/${namespace}/${name}`) ?? state.httpRoutes.get(`${namespace}/${name}`);
+    const source = object === undefined ? each.source : positionOf(object, each.path);
+    return source === undefined ? each : { ...each, source };
+  });
+}
+
+/** Routes per listener, each counted once however many of its parentRefs lead there. */
+function attachedCounts(attachments: readonly Attachment[]): ReadonlyMap<ListenerFacts, number> {
+  const routes = new Map<ListenerFacts, Set<HTTPRoute>>();
+  for (const { route, to } of attachments) {
+    if (to?.kind !== 'gateway') continue;
+    for (const { listener } of to.sections) routes.set(listener, (routes.get(listener) ?? new Set()).add(route));
+  }
+  return new Map([...routes].map(([listener, set]) => [listener, set.size]));
+}
+
+function graphProblems({ gateways, routes }: Graph): readonly Problem[] {
+  return [
+    ...[...gateways.values()].flatMap(({ gateway, faults, warnings }) => [
+      ...faults.map((fault) => problem('error', gateway, fault)),
+      ...warnings.map((fault) => problem('warning', gateway, fault)),
+    ]),
+    ...routes.flatMap(({ route, attachments, warnings }) => [
+      ...warnings.map((fault) => problem('warning', route, fault)),
+      ...attachments.flatMap((attachment) => [
+        ...[...attachment.faults, ...attachment.built.faults].map((fault) => problem('error', route, fault)),
+        ...[...attachment.warnings, ...attachment.built.warnings].map((fault) => problem('warning', route, fault)),
+      ]),
+    ]),
+  ];
+}
