@@ -4,7 +4,7 @@ import { explain, type ExplainedRequest } from './explain/answer.ts';
 import { clientOf, placeAtGateway, placeInMesh, UsageError, type Place } from './explain/place.ts';
 import { answerText } from './explain/text.ts';
 import { load, type Loaded } from './load.ts';
-import { failWith, outputOption, pathsOption } from './options.ts';
+import { failWith, outputOption, pathOption } from './options.ts';
 
 interface ExplainOptions {
   readonly file: string[];
@@ -22,7 +22,7 @@ export function register(program: Command, environment: CliEnvironment): void {
     .command('explain')
     .description('Say what would happen to a request, and why: route, rule, backends, effective policy with origins')
     .argument('<url>', 'the URL as the client writes it')
-    .addOption(pathsOption())
+    .addOption(pathOption())
     .option('--gateway <namespace/name>', 'the request comes to this Gateway')
     .option('--from <namespace/pod>', 'the request comes from this Pod')
     .option('--from-namespace <namespace>', 'the request comes from a workload of this namespace')

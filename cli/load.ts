@@ -1,6 +1,5 @@
-import { builtInKinds, readManifests, stateOf, type ClusterState, type IgnoredObject, type ManifestProblem } from '#crds';
-import { assignAddresses, readText, scan, translate, withBuiltIns, type Translation } from '#controller';
-import { policyKinds } from '#policy';
+import type { ClusterState, IgnoredObject, ManifestProblem } from '#crds';
+import { assignAddresses, readFiles, translate, withBuiltIns, type Translation } from '#controller';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
 
@@ -23,14 +22,9 @@ export async function load(paths: readonly string[], environment: CliEnvironment
 
 /** The same without telling what could not be read; it is in `problems`. */
 export async function loadQuietly(paths: readonly string[]): Promise<Loaded> {
-  const found = await scan(paths);
-  const texts = await Promise.all(found.files.map(async ({ path }) => ({ file: path, read: await readText(path) })));
-  const faults = [...found.faults, ...texts.flatMap(({ read }) => (read !== undefined && 'fault' in read ? [read.fault] : []))];
+  const { state: read, problems, ignored, faults } = await readFiles(paths);
   if (faults.length > 0) throw new UsageError(faults.map(({ file, message }) => `${file}: ${message}`).join('\n      '));
-  if (found.files.length === 0) throw new UsageError(`no .yaml, .yml or .json file in ${paths.join(', ')}`);
-  const files = texts.flatMap(({ file, read }) => (read !== undefined && 'text' in read ? [{ file, text: read.text }] : []));
-  const { objects, problems, ignored } = readManifests(files, builtInKinds.with(policyKinds));
-  const state = withBuiltIns(stateOf(objects));
+  const state = withBuiltIns(read);
   const gatewayAddresses = assignAddresses(state, { first: '127.0.0.1' }, new Map());
   return { state, translation: translate(state, { gatewayAddresses, portOffset: 0 }), problems, ignored };
 }

@@ -30,7 +30,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 const fileOf = (name: string): URL => new URL(`./${name}.ts`, import.meta.url);
 
 async function main(): Promise<void> {
-  const program = new Command('weft').description('A service mesh for Kubernetes; runs on one machine from plain manifests').showHelpAfterError();
+  const program = new Command('weft').enablePositionalOptions().description('A service mesh for Kubernetes; runs on one machine from plain manifests').showHelpAfterError();
   const named = commands.filter((name) => process.argv[2] === name);
   for (const name of named.length > 0 ? named : commands) {
     if (!existsSync(fileOf(name))) continue;

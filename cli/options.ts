@@ -7,6 +7,11 @@ export function pathsOption(): Option {
   return new Option('-f, --file <path...>', 'files or folders of YAML').makeOptionMandatory();
 }
 
+/** The same for commands that also take an argument, which a list of paths would swallow: `-f PATH -f PATH`. */
+export function pathOption(): Option {
+  return new Option('-f, --file <path>', 'a file or folder of YAML; may be repeated').argParser((path: string, all: string[] | undefined) => [...(all ?? []), path]).makeOptionMandatory();
+}
+
 export function outputOption(): Option {
   return new Option('-o, --output <format>', 'machine-readable output').choices(['json']);
 }

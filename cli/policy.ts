@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
 import type { SettledPath } from '#controller';
-import { affects, type PolicyEffect } from '#policy';
+import { affects, type Effect } from '#policy';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
 import { load } from './load.ts';
-import { failWith, outputOption, pathsOption } from './options.ts';
+import { failWith, outputOption, pathOption } from './options.ts';
 import { pathText, selectPaths, type PathQuery } from './paths.ts';
 import { fieldsInForce, originText, show } from './policy-text.ts';
 import { columns } from './table.ts';
 
 interface PolicyOptions extends PathQuery {
-  readonly file: string[];
+  readonly file?: string[];
   readonly output?: 'json';
 }
 
@@ -18,8 +18,10 @@ interface PolicyOptions extends PathQuery {
 export function register(program: Command, environment: CliEnvironment): void {
   const command = program
     .command('policy')
+    // Otherwise the options of `policy affects` would be taken for those of `policy`.
+    .enablePositionalOptions()
     .description('Show the effective policy of a path, where each field came from and what lost')
-    .addOption(pathsOption())
+    .addOption(pathOption().makeOptionMandatory(false))
     .option('--gateway <namespace/name[/listener]>', 'requests that come through this Gateway')
     .option('--from-namespace <namespace>', 'requests of workloads of this namespace')
     .option('--route <kind/namespace/name[/rule]>', 'by this route, and rule (name or index)')
@@ -27,7 +29,7 @@ export function register(program: Command, environment: CliEnvironment): void {
     .addOption(outputOption())
     .action(async (options: PolicyOptions) => {
       await guarded(environment, async () => {
-        const { translation } = await load(options.file, environment);
+        const { translation } = await load(filesOf(options), environment);
         const paths = selectPaths(translation, options);
         environment.out(options.output === 'json' ? `${JSON.stringify(policyJson(paths), null, 2)}\n` : policyText(paths));
       });
@@ -36,19 +38,22 @@ export function register(program: Command, environment: CliEnvironment): void {
     .command('affects')
     .description('Show every path that a policy touches, and what it decides there')
     .argument('<kind/namespace/name>', 'the policy')
-    .addOption(pathsOption())
+    .addOption(pathOption())
     .addOption(outputOption())
-    .action(async (name: string, _options: unknown, self: Command) => {
-      // Commander gives -f and -o to the parent command where both declare them.
-      const options = self.optsWithGlobals<PolicyOptions>();
+    .action(async (name: string, options: PolicyOptions) => {
       await guarded(environment, async () => {
-        const { state, translation } = await load(options.file, environment);
+        const { state, translation } = await load(filesOf(options), environment);
         const policy = state.policies.get(name);
         if (policy === undefined) throw new UsageError(`no policy ${name}; there ${state.policies.size === 1 ? 'is' : 'are'} ${[...state.policies.keys()].join(', ') || 'none'}`);
-        const effects = affects(policy, translation.paths.all());
+        const effects = affects({ kind: policy.kind, namespace: policy.metadata.namespace, name: policy.metadata.name }, translation.paths.all());
         environment.out(options.output === 'json' ? `${JSON.stringify(effects.map(effectJson), null, 2)}\n` : effectsText(name, effects));
       });
     });
+}
+
+function filesOf({ file }: PolicyOptions): readonly string[] {
+  if (file === undefined) throw new UsageError('say which manifests: -f PATH');
+  return file;
 }
 
 async function guarded(environment: CliEnvironment, run: () => Promise<void>): Promise<void> {
@@ -82,11 +87,11 @@ function policyText(paths: readonly SettledPath[]): string {
   return `${[...lines, ...warnings.map((warning) => `warning: ${warning}`)].join('\n')}\n`;
 }
 
-function effectJson({ path, won, lost }: PolicyEffect): object {
+function effectJson({ path, won, lost }: Effect<SettledPath>): object {
   return { via: path.via, route: path.route, rule: path.rule, backend: path.backend, won, lost };
 }
 
-function effectsText(name: string, effects: readonly PolicyEffect[]): string {
+function effectsText(name: string, effects: readonly Effect<SettledPath>[]): string {
   if (effects.length === 0) return `${name} touches no path: its target serves no route, or it is not accepted ('weft analyze' says why)\n`;
   const blocks = effects.map(({ path, won, lost }) => {
     const rows = [...won.map(({ field, value }) => [field, show(value), 'decides']), ...lost.map(({ field, value, to }) => [field, show(value), `loses to ${to}`])];

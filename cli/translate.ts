@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
-import type { Snapshots } from '#controller';
 import { references, type Certificate, type Resource } from '#snapshot';
-import { isInjected } from '#controller';
+import { isInjected, type ObjectStatus, type Snapshots } from '#controller';
 import { stringify } from 'yaml';
 import type { CliEnvironment } from './environment.ts';
 import { load, type Loaded } from './load.ts';
@@ -18,13 +17,19 @@ export function register(program: Command, environment: CliEnvironment): void {
       try {
         const loaded = await load(options.file, environment);
         const proxies = snapshotsByProxy(loaded);
-        const { statuses, problems } = loaded.translation;
+        const { problems } = loaded.translation;
+        const statuses = loaded.translation.statuses.map(asObject);
         if (options.output === 'json') environment.out(`${JSON.stringify({ statuses, proxies, problems }, null, 2)}\n`);
-        else environment.out([...statuses.map((status) => `# status of ${status.kind}\n${stringify(status)}`), ...Object.entries(proxies).map(([proxy, resources]) => `# snapshot of ${proxy}\n${stringify(resources, { aliasDuplicateObjects: false })}`)].join('---\n'));
+        else environment.out([...statuses.map((status) => stringify(status)), ...Object.entries(proxies).map(([proxy, resources]) => `# snapshot of ${proxy}\n${stringify(resources, { aliasDuplicateObjects: false })}`)].join('---\n'));
       } catch (error) {
         failWith(error, environment);
       }
     });
+}
+
+/** As `kubectl get -o yaml` shows an object, with its status alone. */
+function asObject({ apiVersion, kind, namespace, name, status }: ObjectStatus): object {
+  return { apiVersion, kind, metadata: namespace === '' ? { name } : { namespace, name }, status };
 }
 
 /** By `gateway/{namespace}/{name}` and `sidecar/{namespace}/{pod}`: all that the proxy could ask for, private keys left out. */

@@ -1,8 +1,6 @@
 import type { Translation } from '#controller';
-import {
-  compile, compileFilters, explainCandidates, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView,
-} from '#routing';
-import { type EffectivePolicy, type Filter, type ObjectRef, type RouteTable, type WeightedBackend } from '#snapshot';
+import { explainCandidates, filtersFor, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
+import type { EffectivePolicy, Filter, ObjectRef, RouteTable, WeightedBackend } from '#snapshot';
 import type { Place } from './place.ts';
 
 /** A request to be explained. Header names are lower case. */
@@ -48,8 +46,8 @@ export interface Answer {
   readonly match?: { readonly index: number };
   readonly filters: readonly Filter[];
   readonly backends: readonly ExplainedBackend[];
-  readonly retry?: EffectivePolicy['retry'];
-  readonly timeouts?: EffectivePolicy['timeouts'];
+  readonly retry?: NonNullable<EffectivePolicy['retry']>;
+  readonly timeouts?: NonNullable<EffectivePolicy['timeouts']>;
   readonly origins: EffectivePolicy['origins'];
   readonly rejected: readonly ExplainedRejection[];
   readonly notes: readonly string[];
@@ -60,8 +58,8 @@ const nothing = { filters: [], backends: [], origins: {}, rejected: [] } as cons
 /** Asks the data plane's own `decide` at `place`, and says what comes of its decision. */
 export function explain(translation: Translation, place: Place, request: ExplainedRequest): Answer {
   if (place.kind === 'passthrough') return { ...nothing, outcome: 'passthrough', notes: [...place.notes, `${request.url.host} is no Service that the mesh knows: forwarded untouched`] };
-  const where = place.kind === 'listener' ? { listener: place.listener } : { service: place.service };
   if (place.kind === 'no-listener') return { ...nothing, outcome: 'respond', status: 404, reason: place.reason, notes: place.notes };
+  const where = place.kind === 'listener' ? { listener: place.listener } : { service: place.service };
   const target = normalizePath(`${request.url.pathname}${request.url.search}`);
   if ('problem' in target) return { ...nothing, ...where, outcome: 'respond', status: 400, reason: target.problem, notes: place.notes };
   const table = translation.snapshots.routeTable(place.routes);
@@ -77,7 +75,7 @@ interface Asked {
 }
 
 function answerFrom(translation: Translation, table: RouteTable, asked: Asked): Answer {
-  const { decision, rejected } = explainCandidates(table, viewOf(asked.request, asked.target), compile(table));
+  const { decision, rejected } = explainCandidates(table, viewOf(asked.request, asked.target));
   const base = { ...asked.where, rejected, notes: asked.notes };
   if (decision.kind === 'no-route') return { ...nothing, ...base, outcome: 'respond', status: 404, reason: 'no rule matches the request' };
   const { route, rule, match } = decision.candidate;
@@ -105,14 +103,14 @@ function viewOf(request: ExplainedRequest, target: NormalTarget): RequestView {
 function outcomeOf(candidate: Candidate, asked: Asked): Pick<Answer, 'outcome' | 'status' | 'location' | 'reason'> {
   const { rule } = candidate;
   if (rule.failure !== undefined) return { outcome: 'respond', status: rule.failure.status, reason: rule.failure.reason };
-  const filters = compileFilters(rule.filters, candidate.match);
-  const { url, headers, method } = asked.request;
-  const origin = headers.get('origin');
-  const requested = headers.get('access-control-request-method');
-  if (filters.cors !== undefined && method === 'OPTIONS' && origin !== undefined && requested !== undefined) return { outcome: 'respond', status: filters.cors.preflight(origin, requested, headers.get('access-control-request-headers')).status, reason: 'a CORS preflight, answered by the CORS filter' };
+  const filters = filtersFor(candidate);
+  const view = viewOf(asked.request, asked.target);
+  const preflight = filters.cors?.preflight(view);
+  if (preflight !== undefined) return { outcome: 'respond', status: preflight.status, reason: 'a CORS preflight, answered by the CORS filter' };
   if (filters.redirect !== undefined) {
-    const listenerPort = asked.where.listener?.port ?? asked.where.service?.port;
-    const { status, location } = filters.redirect({ scheme: url.protocol.slice(0, -1), host: url.hostname, port: listenerPort, path: asked.target.path, query: asked.target.query });
+    const scheme = asked.request.url.protocol === 'https:' ? 'https' : 'http';
+    const port = asked.where.listener?.port ?? asked.where.service?.port ?? 0;
+    const { status, location } = filters.redirect({ scheme, host: view.host, port, path: asked.target.path, query: asked.target.query });
     return { outcome: 'redirect', status, location };
   }
   const total = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);

@@ -1,7 +1,6 @@
 import type { ClusterState } from '#crds';
-import type { Translation } from '#controller';
-import { hostMatches } from '#routing';
-import type { Listener, ListenerSection, ObjectRef } from '#snapshot';
+import { injectLabel, isInjected, type Translation } from '#controller';
+import { mostSpecific, type Listener, type ListenerSection, type ObjectRef } from '#snapshot';
 import type { Answer, ExplainedRequest } from './answer.ts';
 
 /** Where a request enters: the table that decides it, or why there is none. */
@@ -24,8 +23,7 @@ export function placeAtGateway(translation: Translation, gateway: string, reques
   const protocol = request.url.protocol === 'https:' ? 'HTTPS' : 'HTTP';
   const sections = sectionsFor(gateway, listeners, request.url, protocol);
   const host = requestHost(request);
-  const matching = sections.filter(({ section }) => section.hostname === '' || hostMatches(section.hostname, host));
-  const best = matching.toSorted((a, b) => specificity(b.section.hostname) - specificity(a.section.hostname))[0];
+  const best = mostSpecific(sections, host);
   if (best === undefined) return { kind: 'no-listener', reason: `no listener of ${gateway} is for the host ${host}; there are ${sections.map(({ section }) => `${section.name} (${section.hostname})`).join(', ')}`, notes: [] };
   const { listener, section } = best;
   const port = Number(listener.name.split('/').at(-1));
@@ -33,22 +31,19 @@ export function placeAtGateway(translation: Translation, gateway: string, reques
 }
 
 interface BoundSection {
+  readonly hostname: string;
   readonly listener: Listener;
   readonly section: ListenerSection;
 }
 
 /** Those on the URL's port. A URL without a port means the scheme's own, or, where the Gateway has no such listener, all of that protocol. */
 function sectionsFor(gateway: string, listeners: readonly Listener[], url: URL, protocol: 'HTTP' | 'HTTPS'): readonly BoundSection[] {
-  const all = listeners.flatMap((listener) => listener.sections.map((section) => ({ listener, section }))).filter(({ section }) => section.protocol === protocol);
+  const all = listeners.flatMap((listener) => listener.sections.map((section) => ({ hostname: section.hostname, listener, section }))).filter(({ section }) => section.protocol === protocol);
   const onPort = (port: string): BoundSection[] => all.filter(({ listener }) => listener.name.split('/').at(-1) === port);
   const found = url.port === '' ? [onPort(protocol === 'HTTPS' ? '443' : '80'), all].find((some) => some.length > 0) : onPort(url.port);
   if (found !== undefined && found.length > 0) return found;
   const known = listeners.flatMap((listener) => listener.sections.map((section) => `${section.name} (${section.protocol} ${listener.name.split('/').at(-1)})`));
   throw new UsageError(`Gateway ${gateway} has no ${protocol} listener${url.port === '' ? '' : ` on port ${url.port}`}; it has ${known.join(', ')}`);
-}
-
-function specificity(hostname: string): number {
-  return hostname === '' ? 0 : hostname.startsWith('*.') ? hostname.length : 1000 + hostname.length;
 }
 
 function requestHost(request: ExplainedRequest): string {
@@ -67,9 +62,7 @@ export function placeInMesh(translation: Translation, namespace: string, request
 export function clientOf(state: ClusterState, pod: string): { readonly namespace: string; readonly notes: readonly string[] } {
   const found = state.pods.get(pod);
   if (found === undefined) throw new UsageError(`no Pod ${pod}; there ${state.pods.size === 1 ? 'is' : 'are'} ${[...state.pods.keys()].slice(0, 10).join(', ') || 'none'}`);
-  const { namespace, labels } = found.metadata;
-  const label = 'weft-mesh.io/inject';
-  const wish = labels?.[label] ?? state.namespaces.get(namespace)?.metadata.labels?.[label];
-  const notes = wish === 'enabled' ? [] : [`${pod} has no sidecar (neither it nor its namespace has the label ${label}: enabled); this is what it would meet with one`];
+  const { namespace } = found.metadata;
+  const notes = isInjected(state, found) ? [] : [`${pod} has no sidecar (neither it nor its namespace has the label ${injectLabel}: enabled); this is what it would meet with one`];
   return { namespace, notes };
 }
