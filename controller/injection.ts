@@ -1,10 +1,11 @@
 import type { ClusterState, Pod } from '#crds';
 
+/** `enabled` on a namespace or a Pod; `disabled` on a Pod opts out. The Pod's own word counts. */
 export const injectLabel = 'weft-mesh.io/inject';
 
-/** Whether a Pod gets a sidecar: its namespace or itself is labelled `enabled`; `disabled` on the Pod has the last word. */
-export function isInjected(state: ClusterState, pod: Pod): boolean {
-  const own = pod.metadata.labels?.[injectLabel];
-  if (own === 'enabled' || own === 'disabled') return own === 'enabled';
-  return state.namespaces.get(pod.metadata.namespace)?.metadata.labels?.[injectLabel] === 'enabled';
+/** Whether the Pod gets a sidecar. One on the host's network has no traffic of its own to take over. */
+export function isInjected({ namespaces }: Pick<ClusterState, 'namespaces'>, { metadata, spec }: Pod): boolean {
+  if (spec.hostNetwork) return false;
+  const word = metadata.labels?.[injectLabel] ?? namespaces.get(metadata.namespace)?.metadata.labels?.[injectLabel];
+  return word === 'enabled';
 }

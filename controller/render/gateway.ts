@@ -37,6 +37,7 @@ function listenerWay({ gateway, className }: GatewayFacts, { listener }: Listene
   const ref = refOf(gateway);
   return {
     name: tableName(ref, listener.name),
+    owner: listener,
     via: { kind: 'gateway', gateway: ref, listener: listener.name },
     settle: (path) => settle(path, attachments),
     pathOf: (end) => gatewayPath({ gatewayClass: className, gateway: ref, listener: listener.name, ...pathEnd(end, cluster) }),

@@ -22,7 +22,7 @@ function renderMatch(match: HTTPRouteRuleMatch, index: number, path: Fault['path
     ...patternFaults(match.headers ?? [], [...path, 'headers']),
     ...patternFaults(match.queryParams ?? [], [...path, 'queryParams']),
   ];
-  return { match: { index, path: renderPath(match.path), ...(match.method === undefined ? {} : { method: match.method }), headers, query }, faults };
+  return { match: { index, path: { type: match.path.type, value: match.path.value }, ...(match.method === undefined ? {} : { method: match.method }), headers, query }, faults };
 }
 
 /** Of several entries for one name the first counts, the others are ignored (HTTPRouteMatch.headers, .queryParams). */
@@ -30,19 +30,6 @@ function firstOfEach(conditions: readonly NamedMatch[]): readonly NamedMatch[] {
   const byName = new Map<string, NamedMatch>();
   for (const { name, type, value } of conditions) if (!byName.has(name)) byName.set(name, { name, type, value });
   return [...byName.values()];
-}
-
-/** Requests are matched in normalised form, so a literal path has to have the same form. */
-function renderPath({ type, value }: PathMatch): PathMatch {
-  return { type, value: type === 'RegularExpression' || !value.includes('%') ? value : normaliseEscapes(value) };
-}
-
-/** RFC 3986, 6.2.2: escapes of unreserved characters are decoded, the others are written in upper case. */
-function normaliseEscapes(path: string): string {
-  return path.replace(/%[0-9a-f]{2}/gi, (escape) => {
-    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-    return /[\w.~-]/.test(character) ? character : escape.toUpperCase();
-  });
 }
 
 function pathFaults({ type, value }: PathMatch, path: Fault['path']): readonly Fault[] {

@@ -54,6 +54,7 @@ function serviceWay({ cluster, attachments }: Mesh, clientNamespace: string, ser
   const dialled = serviceStep(service, port);
   return {
     name: tableName(clientNamespace, service, port.port),
+    owner: service,
     via: { kind: 'mesh', clientNamespace, service: refOf(service), port: port.port },
     settle: (path) => settle(path, attachments),
     pathOf: (end) => meshPath({ mesh: meshName, clientNamespace, service: dialled, ...pathEnd(end, cluster) }),

@@ -2,6 +2,8 @@ import { RE2JS } from 're2js';
 
 /** Longest regular expression that is taken, in characters. */
 const maxPattern = 1024;
+/** Largest program, in instructions: the bound of the data plane, which would not match a larger one. */
+const maxProgram = 2000;
 const known = new Map<string, string | undefined>();
 
 /** What is wrong with a regular expression (RE2 syntax), or undefined. */
@@ -17,8 +19,8 @@ export function patternFault(pattern: string): string | undefined {
 
 function compileFault(pattern: string): string | undefined {
   try {
-    RE2JS.compile(pattern);
-    return undefined;
+    if (RE2JS.compile(pattern).re2().numberOfInstructions() <= maxProgram) return undefined;
+    return 'the regular expression repeats too much: its program is too large';
   } catch (error) {
     return `not a regular expression in RE2 syntax: ${error instanceof Error ? error.message : String(error)}`;
   }

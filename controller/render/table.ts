@@ -47,25 +47,46 @@ export function serviceStep(service: Service, port: ServicePort): ServiceStep {
 /** How the requests of one table come in, which decides on the upper part of their policy paths. */
 export interface TableWay {
   readonly name: string;
+  /** The listener or Service that the table belongs to, as parsed: while it stays the same object, tables may be used again. */
+  readonly owner: object;
   readonly via: SettledPath['via'];
   readonly pathOf: (end: PathEnd) => PolicyPath;
   readonly settle: (path: PolicyPath) => SettledPolicy;
 }
 
-/** A table, its policies each once, and every path through it. */
+/** A table, with its policies each once. What did not change since it was last made is the same object again. */
 export function renderTable(routes: readonly TableRoute[], way: TableWay): RouteTable {
   const policies = new PolicyList();
-  return {
-    kind: 'RouteTable',
-    name: way.name,
-    routes: routes.map((route) => renderRoute(route, way, policies)),
-    policies: policies.all,
-  };
+  const rendered = routes.map((route) => renderRoute(route, way, policies));
+  const old = madeBefore.get(way.owner)?.get(way.name);
+  // Tables with policies are made anew: their rules carry indexes into the list.
+  if (old !== undefined && policies.all.length === 0 && old.policies.length === 0 && sameItems(old.routes, rendered)) return old;
+  const table: RouteTable = { kind: 'RouteTable', name: way.name, routes: rendered, policies: policies.all };
+  const tables = madeBefore.get(way.owner) ?? new Map<string, RouteTable>();
+  madeBefore.set(way.owner, tables.set(way.name, table));
+  return table;
 }
+
+/** The tables that were last made for a listener or a Service, by name. */
+const madeBefore = new WeakMap<object, Map<string, RouteTable>>();
+const routeBefore = new WeakMap<TableRoute['rules'], Route>();
 
 function renderRoute(route: TableRoute, way: TableWay, policies: PolicyList): Route {
   const { ref, createdAt, hostnames } = route;
-  return { ref, createdAt, hostnames, rules: route.rules.map((rule) => renderRule({ route, rule }, way, policies)) };
+  const rules = route.rules.map((rule) => renderRule({ route, rule }, way, policies));
+  const old = routeBefore.get(route.rules);
+  if (old !== undefined && sameItems(old.rules, rules) && sameHostnames(old.hostnames, hostnames)) return old;
+  const made = { ref, createdAt, hostnames, rules };
+  routeBefore.set(route.rules, made);
+  return made;
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
+}
+
+function sameHostnames(a: readonly RouteHostname[], b: readonly RouteHostname[]): boolean {
+  return a.length === b.length && a.every(({ match, written }, index) => match === b[index]?.match && written === b[index]?.written);
 }
 
 function renderRule(end: PathEnd, way: TableWay, policies: PolicyList): Rule {
