@@ -1,4 +1,5 @@
 import { objectKey, type ClusterState } from '#crds';
+import { withBuiltIns } from '../built-ins.ts';
 import { controllerName } from '../names.ts';
 
 /** The loopback addresses to give to Gateways, beginning with `first`. */
@@ -16,8 +17,9 @@ export function assignAddresses(
   range: AddressRange,
   before: ReadonlyMap<string, readonly string[]>,
 ): ReadonlyMap<string, readonly string[]> {
+  const classes = withBuiltIns(state).gatewayClasses;
   const gateways = [...state.gateways.values()]
-    .filter(({ spec }) => state.gatewayClasses.get(spec.gatewayClassName)?.spec.controllerName === controllerName)
+    .filter(({ spec }) => classes.get(spec.gatewayClassName)?.spec.controllerName === controllerName)
     .sort((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1));
   const assigned = new Map<string, readonly string[]>();
   const taken = new Set<string>();

@@ -1,6 +1,8 @@
 import type { ClusterState } from '#crds';
 import type { Channel } from '#snapshot';
 import type { Environment, ObjectStatus, Problem, Translation } from '../types.ts';
+import { withBuiltIns } from '../built-ins.ts';
+import { renderEndpoints } from '../render/endpoints.ts';
 import { assignAddresses, type AddressRange } from './addresses.ts';
 import { joinFeedback } from './feedback.ts';
 import { Sessions, type SessionProgress } from './sessions.ts';
@@ -61,6 +63,7 @@ class Rebuilder implements Controller {
 
   setState(state: ClusterState): void {
     if (this.#closed) return;
+    this.#pushEndpoints(state);
     const scheduled = this.#pending !== undefined;
     this.#pending = state;
     if (!scheduled) setImmediate(() => this.#rebuild());
@@ -81,6 +84,14 @@ class Rebuilder implements Controller {
   close(): void {
     this.#closed = true;
     this.#sessions.close();
+  }
+
+  /** Endpoints need nothing of the graph: where only they can have changed, they go out at once, and the rebuild follows. */
+  #pushEndpoints(state: ClusterState): void {
+    const before = this.#report;
+    if (before === undefined || this.#pending !== undefined || !onlyEndpointsDiffer(before.state, state)) return;
+    const written = withBuiltIns(state);
+    this.#sessions.push({ ...before.translation.snapshots, endpoints: (name) => renderEndpoints(written, name) }, ['Endpoints']);
   }
 
   #rebuild(): void {
@@ -113,4 +124,9 @@ class Rebuilder implements Controller {
     this.#report = { state, translation, ...joinFeedback(translation, this.#sessions.rejections()) };
     this.#env.changed(this.#report);
   }
+}
+
+function onlyEndpointsDiffer(before: ClusterState, after: ClusterState): boolean {
+  const differing = (Object.keys(after) as (keyof ClusterState)[]).filter((map) => before[map] !== after[map]);
+  return differing.length > 0 && differing.every((map) => map === 'pods' || map === 'endpointSlices');
 }

@@ -57,6 +57,7 @@ export function viewOf(node: ProxyNode, snapshots: () => Snapshots | undefined):
 function destination(snapshots: Snapshots, clientNamespace: string, name: string): Resource | undefined {
   const colon = name.lastIndexOf(':');
   const port = Number(name.slice(colon + 1));
-  if (colon <= 0 || !Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
+  // Names come from what workloads dial.
+  if (colon <= 0 || /[\s/]/.test(name) || !Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
   return snapshots.destination(clientNamespace, name.slice(0, colon), port);
 }

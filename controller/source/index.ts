@@ -1,4 +1,4 @@
-export { installedObjects, knownKinds } from './kinds.ts';
-export type { FileFault } from './files/scan.ts';
+export { knownKinds } from './kinds.ts';
+export { readText, scan, type FileFault, type FoundFile, type Scan } from './files/scan.ts';
 export { openFiles, readFiles, type FileSource, type FileSourceEnvironment, type LoadedFiles } from './files/source.ts';
 export { ManifestStore, type Loaded } from './files/store.ts';

@@ -119,8 +119,9 @@ export class Subscriber {
     const state = this.#of(response.type);
     state.lastNonce = response.nonce;
     this.#take(state, response);
-    this.#answer(response.type, response.nonce);
+    // First put into force and ask for what is missing, then acknowledge: once all is acknowledged, all is in force.
     this.#settle();
+    this.#answer(response.type, response.nonce);
     return undefined;
   }
 

@@ -46,9 +46,8 @@ test('the same object in two files is a problem; the first counts', (t) => {
   t.is(loaded.problems[0]?.message, 'Service shop/a occurs twice, first in a.yaml:1:1; remove one');
 });
 
-test('a file that is broken from the start gives what can be read of it, and what an installation brings is there', (t) => {
+test('a file that is broken from the start gives what can be read of it', (t) => {
   const loaded = new ManifestStore().update(texts({ 'a.yaml': `${service('a', 1)}---\nkind: [\n` }));
   t.deepEqual(ports(loaded), { 'shop/a': 1 });
   t.true(loaded.problems.length > 0);
-  t.true(loaded.state.gatewayClasses.has('weft') && loaded.state.meshes.has('weft'));
 });

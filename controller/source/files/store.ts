@@ -1,5 +1,5 @@
-import { groupOf, readManifests, stateOf, type ClusterState, type IgnoredObject, type KubernetesObject, type ManifestProblem, type Manifests } from '#crds';
-import { installedObjects, knownKinds } from '../kinds.ts';
+import { emptyState, groupOf, readManifests, stateOf, type ClusterState, type IgnoredObject, type KubernetesObject, type ManifestProblem, type Manifests } from '#crds';
+import { knownKinds } from '../kinds.ts';
 
 /** What the files say, as far as they can be read. */
 export interface Loaded {
@@ -25,14 +25,16 @@ interface Read {
  */
 export class ManifestStore {
   #files: ReadonlyMap<string, Read> = new Map();
+  #state: ClusterState = emptyState();
 
   /** Takes the newest text of every file. Files whose text has not changed are not parsed again. */
   update(texts: ReadonlyMap<string, string>): Loaded {
     this.#files = new Map([...texts].map(([file, text]) => [file, this.#read(file, text)]));
     const placed = placeAll([...this.#files.values()].flatMap(({ objects }) => objects));
     const reads = [...this.#files.values()];
+    this.#state = withSameMaps(stateOf(placed.objects), this.#state);
     return {
-      state: stateOf(placed.objects),
+      state: this.#state,
       problems: [...reads.flatMap(({ manifests }) => manifests.problems), ...placed.duplicates],
       ignored: reads.flatMap(({ manifests }) => manifests.ignored),
       kept: reads.flatMap(({ kept }) => kept),
@@ -61,6 +63,16 @@ function namespacesOf({ namespace }: { readonly namespace: string }): readonly s
   return namespace === '' ? ['', 'default'] : [namespace];
 }
 
+/** Takes the old map where a kind has the same objects: what is computed from a map alone stays valid. */
+function withSameMaps(state: ClusterState, before: ClusterState): ClusterState {
+  const maps = Object.entries(state) as [keyof ClusterState, ReadonlyMap<string, KubernetesObject>][];
+  return Object.fromEntries(maps.map(([name, map]) => [name, sameObjects(map, before[name]) ? before[name] : map])) as unknown as ClusterState;
+}
+
+function sameObjects(a: ReadonlyMap<string, KubernetesObject>, b: ReadonlyMap<string, KubernetesObject>): boolean {
+  return a.size === b.size && [...a].every(([key, object]) => b.get(key) === object);
+}
+
 interface Placed {
   readonly objects: readonly KubernetesObject[];
   readonly duplicates: readonly ManifestProblem[];
@@ -75,7 +87,6 @@ function placeAll(objects: readonly KubernetesObject[]): Placed {
     if (known === undefined) first.set(identityOf(object), object);
     else duplicates.push(...duplicate(object, known));
   }
-  for (const object of installedObjects()) if (!first.has(identityOf(object))) first.set(identityOf(object), object);
   return { objects: [...first.values()], duplicates };
 }
 

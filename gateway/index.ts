@@ -1,0 +1,1 @@
+export { startGateway, type BoundSocket, type GatewayOptions, type GatewayProxy } from './gateway.ts';

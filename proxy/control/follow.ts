@@ -1,0 +1,85 @@
+import { keepConnected, Subscriber, type Channel, type Destination, type Listener, type ProxyNode, type Resource, type ResourceKind, type Update } from '#snapshot';
+import type { Changes, Proxy, ResourceUpdate } from '../types.ts';
+import { checkResource } from './check.ts';
+
+export interface FollowOptions {
+  readonly proxy: Proxy;
+  readonly node: ProxyNode;
+  /** Opens a channel to the controller. */
+  dial(): Promise<Channel> | Channel;
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  random(): number;
+  /** What is not the proxy's: called between the additions that it refers to and the removals of what it referred to. */
+  roots(change: RootChange): void;
+}
+
+export interface RootChange {
+  readonly listeners: readonly Listener[];
+  readonly destinations: readonly Destination[];
+  readonly removedListeners: readonly string[];
+  readonly removedDestinations: readonly string[];
+}
+
+export interface Following {
+  readonly subscriber: Subscriber;
+  connected(): boolean;
+  /** Ends the stream. What is in force stays in force. */
+  close(): void;
+}
+
+/** Connects a proxy to the controller: checks what comes, puts it into force in an order that leaves nothing dangling, answers. */
+export function follow(options: FollowOptions): Following {
+  const { proxy, node, now, random } = options;
+  const subscriber = new Subscriber({
+    node,
+    now,
+    check: checkResource,
+    apply: (update) => {
+      const refusals = proxy.apply(additionsOf(update));
+      options.roots(rootsOf(update));
+      proxy.apply(removalsOf(update));
+      // The check should have found these. The controller hears of them all the same; what was in force before still is.
+      for (const kind of new Set(refusals.map((refusal) => refusal.kind))) {
+        const ofKind = refusals.filter((refusal) => refusal.kind === kind).map(({ name, reason }) => [name, reason] as const);
+        queueMicrotask(() => subscriber.report(kind, new Map(ofKind)));
+      }
+    },
+  });
+  const link = keepConnected(subscriber, { dial: () => options.dial(), random, after });
+  return { subscriber, connected: () => link.state() === 'connected', close: () => link.close() };
+}
+
+function additionsOf({ resources }: Update): ResourceUpdate {
+  return {
+    certificates: { changed: ofKind(resources, 'Certificate') },
+    endpoints: { changed: ofKind(resources, 'Endpoints') },
+    backends: { changed: ofKind(resources, 'Backend') },
+    routeTables: { changed: ofKind(resources, 'RouteTable') },
+  };
+}
+
+function removalsOf({ removed }: Update): ResourceUpdate {
+  const names = (kind: ResourceKind): Changes<never> => ({ removed: removed.filter(({ type }) => type === kind).map(({ name }) => name) });
+  return { routeTables: names('RouteTable'), backends: names('Backend'), endpoints: names('Endpoints'), certificates: names('Certificate') };
+}
+
+function rootsOf({ resources, removed }: Update): RootChange {
+  const names = (kind: ResourceKind): readonly string[] => removed.filter(({ type }) => type === kind).map(({ name }) => name);
+  return {
+    listeners: ofKind(resources, 'Listener'),
+    destinations: ofKind(resources, 'Destination'),
+    removedListeners: names('Listener'),
+    removedDestinations: names('Destination'),
+  };
+}
+
+function ofKind<K extends ResourceKind>(resources: readonly Resource[], kind: K): readonly Extract<Resource, { kind: K }>[] {
+  return resources.filter((resource): resource is Extract<Resource, { kind: K }> => resource.kind === kind);
+}
+
+/** A timer that keeps no process alive by itself. */
+function after(milliseconds: number, turn: () => void): () => void {
+  const timer = setTimeout(turn, milliseconds).unref();
+  return () => clearTimeout(timer);
+}

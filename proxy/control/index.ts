@@ -1,0 +1,2 @@
+export { checkResource } from './check.ts';
+export { follow, type FollowOptions, type Following, type RootChange } from './follow.ts';

@@ -1,0 +1,1 @@
+export { outboundPort, startSidecar, type Sidecar, type SidecarOptions } from './sidecar.ts';
