@@ -1,4 +1,4 @@
-import { jsonText } from './json.ts';
+import { JsonMember, jsonText } from './json.ts';
 import type { AccessRecord, FailedAttempt } from './record.ts';
 import type { LogSink } from './sink.ts';
 
@@ -30,6 +30,12 @@ export class AccessLog {
   readonly #options: AccessLogOptions;
   readonly #sample: number;
   readonly #clock: LogClock;
+  readonly #members: Members = {
+    method: new JsonMember('method', 32),
+    host: new JsonMember('host', 256),
+    client: new JsonMember('client', 64),
+    endpoint: new JsonMember('endpoint', 64),
+  };
   #batch = '';
   #lines = 0;
   #writing: Promise<void> | undefined;
@@ -47,7 +53,7 @@ export class AccessLog {
       this.#lost(1);
       return;
     }
-    this.#batch += line(record, this.#clock.text());
+    this.#batch += line(record, this.#clock.text(), this.#members);
     this.#lines++;
     if (this.#batch.length >= batchBytes) void this.flush();
     else this.#timer ??= setTimeout(() => void this.flush(), batchMs).unref();
@@ -91,27 +97,28 @@ export class AccessLog {
   }
 }
 
-/** One line, newline included. */
-export function line(record: AccessRecord, time: string): string {
+/** One line, newline included. Few pieces, for each costs again when the batch is flattened. */
+function line(record: AccessRecord, start: string, members: Members): string {
   let text =
-    '{"time":"' + time +
-    '","id":' + jsonText(record.id, 128) +
-    ',"method":' + jsonText(record.method, 32) +
-    ',"host":' + jsonText(record.host, 256) +
+    start + ',"id":' + jsonText(record.id, 128) + members.method.of(record.method) + members.host.of(record.host) +
     ',"path":' + jsonText(record.path, 1024) +
-    ',"status":' + record.status +
-    ',"durationMs":' + milliseconds(record.durationMs) +
-    ',"bytesIn":' + record.bytesIn +
-    ',"bytesOut":' + record.bytesOut +
-    ',"client":' + jsonText(record.client, 64) +
-    record.target;
-  if (record.endpoint !== '') text += ',"endpoint":' + jsonText(record.endpoint, 64);
+    ',"status":' + record.status + ',"durationMs":' + milliseconds(record.durationMs) +
+    ',"bytesIn":' + record.bytesIn + ',"bytesOut":' + record.bytesOut +
+    members.client.of(record.client) + record.target;
+  if (record.endpoint !== '') text += members.endpoint.of(record.endpoint);
   if (record.attempts !== 1) text += ',"attempts":' + record.attempts;
   if (record.failedAttempts !== undefined) text += ',"failedAttempts":[' + record.failedAttempts.map(failedAttempt).join(',') + ']';
   if (record.failure !== undefined) text += ',"failure":"' + record.failure + '"';
   if (record.failureReason !== undefined) text += ',"reason":' + jsonText(record.failureReason, 256);
   if (record.traceId !== '') text += ',"traceId":' + jsonText(record.traceId, 32);
   return text + '}\n';
+}
+
+interface Members {
+  readonly method: JsonMember;
+  readonly host: JsonMember;
+  readonly client: JsonMember;
+  readonly endpoint: JsonMember;
 }
 
 function failedAttempt(attempt: FailedAttempt): string {
@@ -129,7 +136,7 @@ function milliseconds(value: number): string {
   return whole + '.' + thousandths[micros - whole * 1000]!;
 }
 
-/** ISO 8601 text of now; the seconds' part is made once a second. */
+/** The beginning of a line: now in ISO 8601. The seconds' part is made once a second. */
 class LogClock {
   readonly #now: () => number;
   #second = NaN;
@@ -144,8 +151,8 @@ class LogClock {
     const second = Math.floor(now / 1000);
     if (second !== this.#second) {
       this.#second = second;
-      this.#prefix = new Date(second * 1000).toISOString().slice(0, 20);
+      this.#prefix = `{"time":"${new Date(second * 1000).toISOString().slice(0, 20)}`;
     }
-    return this.#prefix + thousandths[now - second * 1000]! + 'Z';
+    return this.#prefix + thousandths[now - second * 1000]! + 'Z"';
   }
 }

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { createExposition, families } from './exposition.ts';
+import { seriesFamilies } from './families.ts';
 import { exposedBounds, latencyCell, latencyCellEnd, latencyCells } from './layout.ts';
 import { Metrics, type SeriesLabels } from './metrics.ts';
 
@@ -52,13 +53,12 @@ test('the buckets of a histogram never fall, and the last is the count', (t) => 
       const metrics = new Metrics();
       const series = metrics.series(labels('reviews'));
       for (const ms of durations) metrics.observe(series, 200, ms, 0, 0);
-      const samples = families.find(({ name }) => name === 'weft_request_duration_seconds')!.samples(metrics);
-      const buckets = samples.filter((sample) => sample.metricName?.endsWith('_bucket'));
+      const text = seriesFamilies.find(({ name }) => name === 'weft_request_duration_seconds')!.lines(metrics, series);
+      const buckets = [...text.matchAll(/_bucket\{le="([^"]+)".*\} ([0-9]+)/g)].map(([, le, value]) => ({ bound: le === '+Inf' ? Infinity : Number(le) * 1000, value: Number(value) }));
       return (
-        buckets.every(({ value, labels: { le } }, index) => {
-          const bound = le === '+Inf' ? Infinity : Number(le) * 1000;
-          return value >= (buckets[index - 1]?.value ?? 0) && value === durations.filter((ms) => ms < bound).length;
-        }) && buckets.at(-1)!.value === durations.length
+        buckets.length === exposedBounds.length + 1 &&
+        buckets.every(({ bound, value }, index) => value >= (buckets[index - 1]?.value ?? 0) && value === durations.filter((ms) => ms < bound).length) &&
+        text.includes(`_count{source="shop/web/http",route_kind="HTTPRoute",route_namespace="shop",route_name="reviews",rule="0",backend="shop/reviews:9080"} ${durations.length}\n`)
       );
     }),
     { numRuns: 50 },
@@ -121,6 +121,7 @@ test('equal labels are one series; beyond the limit all share one; a released pl
   const metrics = new Metrics({ maxSeries: 3 });
   const [a, b, c] = [metrics.series(labels('a')), metrics.series(labels('b')), metrics.series(labels('c'))];
   t.is(metrics.series(labels('a')), a);
+  metrics.release(a);
   const other = metrics.series(labels('d'));
   t.is(metrics.series(labels('e')), other);
   metrics.observe(b, 200, 1, 0, 0);
@@ -132,6 +133,7 @@ test('equal labels are one series; beyond the limit all share one; a released pl
   t.is(metrics.requests(b), 0);
   // c has a request in flight, so its place is not given away.
   t.is(metrics.series(labels('g')), other);
+  // Nor that of a, which has one user left.
   // And a name that is wanted again is no longer released.
   t.is(metrics.series(labels('c')), c);
 });

@@ -1,4 +1,4 @@
-import type { FailureCode } from '../../failures.ts';
+import { failureCodes, type FailureCode } from '../../failures.ts';
 import { cellsPerSeries, latencyCell, latencyCellEnd, latencyCells, latencyStart, offsets, statusCell } from './layout.ts';
 import { counterNames, gaugeNames, type CounterName, type GaugeName } from './process.ts';
 
@@ -32,13 +32,16 @@ export class Metrics {
   /** Cells of all series, `cellsPerSeries` each. To be read only. */
   cells = new Float64Array(cellsPerSeries * 16);
   readonly labels: SeriesLabels[] = [];
-  /** By series × 64 + place of the code in the failure table: failures are too rare to have cells. */
-  readonly failures = new Map<string, { readonly series: number; readonly code: FailureCode; count: number }>();
+  /** Counts by place in `failureCodes`, of series that had a failure: most have none, so these are no cells. */
+  readonly failures = new Map<number, Float64Array>();
   readonly counters = new Float64Array(counterNames.length);
   readonly gauges = new Float64Array(gaugeNames.length);
   /** Version in force, by type of resource or name of a snapshot. */
   readonly versions = new Map<string, string>();
   readonly #byKey = new Map<string, number>();
+  /** How many `series` without a `release`, by series. */
+  readonly #uses: number[] = [];
+  /** Series that nobody uses, longest first. */
   readonly #released = new Set<number>();
   readonly #maxSeries: number;
   readonly #overflow: number;
@@ -48,21 +51,18 @@ export class Metrics {
     this.#overflow = this.#create(overflowLabels);
   }
 
-  /** The series of these labels. For the compiler of tables. */
+  /** The series of these labels. For the compiler of tables; each call needs its `release`. */
   series(labels: SeriesLabels): number {
-    const key = keyOf(labels);
-    const known = this.#byKey.get(key);
-    if (known !== undefined) {
-      this.#released.delete(known);
-      return known;
-    }
-    if (this.labels.length <= this.#maxSeries) return this.#create(labels);
-    return this.#recycle(labels) ?? this.#overflow;
+    const series = this.#byKey.get(keyOf(labels)) ?? (this.labels.length <= this.#maxSeries ? this.#create(labels) : (this.#recycle(labels) ?? this.#overflow));
+    this.#released.delete(series);
+    this.#uses[series]!++;
+    return series;
   }
 
-  /** No table uses this series any more. Its numbers stay, for counters must not go back, until the limit asks for its place. */
+  /** One user less. The numbers of a series without users stay, for counters must not go back, until the limit asks for its place. */
   release(series: number): void {
-    if (series !== this.#overflow) this.#released.add(series);
+    this.#uses[series]!--;
+    if (this.#uses[series]! <= 0 && series !== this.#overflow) this.#released.add(series);
   }
 
   /** A request of this series began. Each needs its `observe`. */
@@ -84,10 +84,12 @@ export class Metrics {
 
   /** The proxy answered in the backend's place, or an attempt failed. */
   failed(series: number, code: FailureCode): void {
-    const key = `${series} ${code}`;
-    const entry = this.failures.get(key);
-    if (entry !== undefined) entry.count++;
-    else this.failures.set(key, { series, code, count: 1 });
+    let counts = this.failures.get(series);
+    if (counts === undefined) {
+      counts = new Float64Array(failureCodes.length);
+      this.failures.set(series, counts);
+    }
+    counts[codeIndex[code]]!++;
   }
 
   /** Another attempt was made, or the budget forbade it. */
@@ -143,6 +145,7 @@ export class Metrics {
   #create(labels: SeriesLabels): number {
     const series = this.labels.length;
     this.labels.push(clipLabels(labels));
+    this.#uses.push(0);
     this.#byKey.set(keyOf(labels), series);
     if ((series + 1) * cellsPerSeries > this.cells.length) {
       const wider = new Float64Array(this.cells.length * 2);
@@ -160,7 +163,7 @@ export class Metrics {
       this.#released.delete(series);
       this.#byKey.delete(keyOf(this.labels[series]!));
       this.cells.fill(0, base, base + cellsPerSeries);
-      for (const [key, entry] of this.failures) if (entry.series === series) this.failures.delete(key);
+      this.failures.delete(series);
       this.labels[series] = clipLabels(labels);
       this.#byKey.set(keyOf(labels), series);
       return series;
@@ -169,6 +172,7 @@ export class Metrics {
   }
 }
 
+const codeIndex = indexOf(failureCodes);
 const counterIndex = indexOf(counterNames);
 const gaugeIndex = indexOf(gaugeNames);
 

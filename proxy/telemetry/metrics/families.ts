@@ -1,0 +1,103 @@
+import { failureCodes } from '../../failures.ts';
+import { cellsPerSeries, exposedBounds, latencyCells, latencyStart, offsets, statusLabels, stepsPerDoubling } from './layout.ts';
+import type { Metrics, SeriesLabels } from './metrics.ts';
+
+/** A metric that each series has. `lines` writes those of one series, in Prometheus' text format, version 0.0.4. */
+export interface SeriesFamily {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  /** Beyond those of every series. */
+  readonly labels: readonly string[];
+  readonly lines: (metrics: Metrics, series: number) => string;
+}
+
+export const seriesLabelNames = ['source', 'route_kind', 'route_namespace', 'route_name', 'rule', 'backend'] as const;
+
+type Cell = keyof typeof offsets;
+const duration = 'weft_request_duration_seconds';
+
+export const seriesFamilies: readonly SeriesFamily[] = [
+  { name: 'weft_requests_total', type: 'counter', help: 'Requests that are over, by status; status 0 is one whose client got no response.', labels: ['status'], lines: requestLines },
+  { name: duration, type: 'histogram', help: "Time from a request's head to the end of its response.", labels: ['le'], lines: durationLines },
+  single('weft_requests_active', 'gauge', 'Requests in flight.', 'active'),
+  single('weft_request_bytes_total', 'counter', 'Bytes received from clients.', 'bytesIn'),
+  single('weft_response_bytes_total', 'counter', 'Bytes sent to clients.', 'bytesOut'),
+  { name: 'weft_failures_total', type: 'counter', help: 'Failures by code: replies of the proxy itself, and attempts that failed.', labels: ['code'], lines: failureLines },
+  results('weft_retries_total', 'Attempts after the first (made), and those that the budget forbade (over-budget).', { 'made': 'retries', 'over-budget': 'retriesOverBudget' }),
+  results('weft_mirrored_requests_total', 'Copies of requests for mirrors.', { sent: 'mirrored', failed: 'mirrorsFailed' }),
+];
+
+const textByLabels = new WeakMap<SeriesLabels, string>();
+
+/** `source="…",route_kind="…",…`, made once per series. */
+function labelText(metrics: Metrics, series: number): string {
+  const labels = metrics.labels[series]!;
+  let text = textByLabels.get(labels);
+  if (text === undefined) {
+    const values = [labels.source, labels.routeKind, labels.routeNamespace, labels.routeName, labels.rule, labels.backend];
+    text = seriesLabelNames.map((name, index) => `${name}="${escapeLabel(values[index]!)}"`).join(',');
+    textByLabels.set(labels, text);
+  }
+  return text;
+}
+
+function escapeLabel(value: string): string {
+  return value.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/"/g, '\\"');
+}
+
+function cellOf(metrics: Metrics, series: number, name: Cell): number {
+  return metrics.cells[series * cellsPerSeries + offsets[name]]!;
+}
+
+function single(name: string, type: 'counter' | 'gauge', help: string, cell: Cell): SeriesFamily {
+  return { name, type, help, labels: [], lines: (metrics, series) => `${name}{${labelText(metrics, series)}} ${cellOf(metrics, series, cell)}\n` };
+}
+
+function results(name: string, help: string, cells: Readonly<Record<string, Cell>>): SeriesFamily {
+  const lines = (metrics: Metrics, series: number): string => {
+    let text = '';
+    for (const [result, cell] of Object.entries(cells)) {
+      const count = cellOf(metrics, series, cell);
+      if (count > 0) text += `${name}{result="${result}",${labelText(metrics, series)}} ${count}\n`;
+    }
+    return text;
+  };
+  return { name, type: 'counter', help, labels: ['result'], lines };
+}
+
+function requestLines(metrics: Metrics, series: number): string {
+  let text = '';
+  for (let index = 0; index < statusLabels.length; index++) {
+    const count = metrics.cells[series * cellsPerSeries + index]!;
+    if (count > 0) text += `weft_requests_total{status="${statusLabels[index]}",${labelText(metrics, series)}} ${count}\n`;
+  }
+  return text;
+}
+
+function failureLines(metrics: Metrics, series: number): string {
+  const counts = metrics.failures.get(series);
+  if (counts === undefined) return '';
+  let text = '';
+  for (const [index, code] of failureCodes.entries()) {
+    if (counts[index]! > 0) text += `weft_failures_total{code="${code}",${labelText(metrics, series)}} ${counts[index]}\n`;
+  }
+  return text;
+}
+
+/** `duration_bucket{le="0.001",`, made once. */
+const bucketStarts = exposedBounds.map((bound) => `${duration}_bucket{le="${bound}",`);
+
+function durationLines(metrics: Metrics, series: number): string {
+  const labels = labelText(metrics, series);
+  const start = series * cellsPerSeries + latencyStart;
+  let text = '';
+  let below = 0;
+  for (let index = 0; index < latencyCells - 1; index++) {
+    below += metrics.cells[start + index]!;
+    if ((index + 1) % stepsPerDoubling === 0) text += `${bucketStarts[(index + 1) / stepsPerDoubling - 1]}${labels}} ${below}\n`;
+  }
+  below += metrics.cells[start + latencyCells - 1]!;
+  const sum = cellOf(metrics, series, 'durationSum') / 1000;
+  return `${text}${duration}_bucket{le="+Inf",${labels}} ${below}\n${duration}_sum{${labels}} ${sum}\n${duration}_count{${labels}} ${below}\n`;
+}
