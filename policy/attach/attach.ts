@@ -8,9 +8,10 @@ import { describeTarget, policyKey, refKey, targetKey, targetsOf, type ResolvedT
 /**
  * Puts every policy where it attaches (policy.md, GEP-713): refuses what its author may not touch, orders the policies of each
  * target, and finds those that lose everything to an older one. The order of `policies` does not matter. Never throws for what
- * a user wrote: that is in `problems` and `verdicts`.
+ * a user wrote: that is in `problems` and `verdicts`. Where nothing changed since `previous`, that is the result: what was settled
+ * with it need not be settled again.
  */
-export function attach(policies: Iterable<Policy>, lookup: Lookup): Attachments {
+export function attach(policies: Iterable<Policy>, lookup: Lookup, previous?: Attachments): Attachments {
   const byTarget = new Map<string, Attached[]>();
   const verdicts: [string, PolicyVerdict][] = [];
   const problems: PolicyProblem[] = [];
@@ -21,11 +22,23 @@ export function attach(policies: Iterable<Policy>, lookup: Lookup): Attachments 
     problems.push(...repeated.map((resolved) => duplicateTarget(policy, resolved)), ...stanzaProblems(attached, targets));
     verdicts.push([policyKey(policy), { policy, targets }]);
   }
-  return {
+  const next: Attachments = {
     byTarget,
     verdicts: new Map(verdicts.sort(([a], [b]) => compareText(a, b))),
     problems: problems.sort((a, b) => compareText(refKey(a.object), refKey(b.object))),
   };
+  return previous !== undefined && sameVerdicts(previous, next) ? previous : next;
+}
+
+/** Same policy objects, same verdicts: then the rest is the same. */
+function sameVerdicts(previous: Attachments, next: Attachments): boolean {
+  if (previous.verdicts.size !== next.verdicts.size) return false;
+  for (const [key, { policy, targets }] of next.verdicts) {
+    const old = previous.verdicts.get(key);
+    if (old?.policy !== policy || old.targets.length !== targets.length) return false;
+    if (targets.some(({ reason, message }, index) => old.targets[index]?.reason !== reason || old.targets[index].message !== message)) return false;
+  }
+  return true;
 }
 
 interface Placing {

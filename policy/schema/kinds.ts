@@ -1,4 +1,4 @@
-import type { Schema } from '#crds';
+import type { KindDefinition, Schema } from '#crds';
 import { Type } from 'typebox';
 import { retryDefaults, retryFields } from '../retry/schema.ts';
 import { timeoutDefaults, timeoutFields } from '../timeout/schema.ts';
@@ -10,10 +10,8 @@ export const policyVersion = 'v1alpha1';
 export const policyApiVersion = `${policyGroup}/${policyVersion}`;
 
 /** What the registry of `#crds` takes, and what the CRD and the reference page need besides. */
-export interface PolicyKind {
-  readonly apiVersions: readonly string[];
+export interface PolicyKind extends KindDefinition {
   readonly kind: 'RetryPolicy' | 'TimeoutPolicy';
-  readonly namespaced: true;
   readonly schema: Schema;
   readonly plural: string;
   readonly shortNames: readonly string[];

@@ -24,6 +24,8 @@ interface Station {
 // Results by what they depend on: many paths share one, and whoever compiles them can tell by identity. Lives as long as its attachments.
 const memo = new WeakMap<Attachments, Map<string, SettledPolicy>>();
 const inlineKeys = new WeakMap<object, string>();
+/** Attachments may outlive many paths; forgetting all now and then costs less than knowing which are gone. */
+const maxRemembered = 100_000;
 
 /**
  * The effective policy of one path, all kinds at once, with the origin of every leaf (policy.md, Precedence). Leaf by leaf:
@@ -55,7 +57,10 @@ function remembered(scope: string, stations: readonly Station[], attachments: At
   let key = scope;
   for (const { step, key: target, onConnection } of stations) key += `\n${step.level} ${target} ${onConnection ? 'c' : ''}`;
   let result = results.get(key);
-  if (result === undefined) results.set(key, (result = settled(stations)));
+  if (result === undefined) {
+    if (results.size >= maxRemembered) results.clear();
+    results.set(key, (result = settled(stations)));
+  }
   return result;
 }
 
