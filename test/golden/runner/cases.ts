@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { keys, type Expectation } from './expectation.ts';
+
+/** One folder: plain manifests, and what must come of them. */
+export interface GoldenCase {
+  /** The folder's name: the sentence in few words. */
+  readonly name: string;
+  readonly input: string;
+  readonly expectation: Expectation;
+}
+
+const root = join(import.meta.dirname, '..', 'cases');
+
+export function groupNames(): readonly string[] {
+  return readdirSync(root).sort();
+}
+
+/** Throws where a case has a key that means nothing. */
+export function casesOf(group: string): readonly GoldenCase[] {
+  return readdirSync(join(root, group)).sort().map((name) => {
+    const read = (file: string): string => readFileSync(join(root, group, name, file), 'utf8');
+    return { name, input: read('input.yaml'), expectation: expectationFrom(read('expect.yaml'), `${group}/${name}`) };
+  });
+}
+
+export function expectationFrom(text: string, where: string): Expectation {
+  const expectation = parse(text) as Expectation;
+  const check = (part: object | undefined, allowed: readonly string[], place: string): void => {
+    const unknown = Object.keys(part ?? {}).filter((key) => !allowed.includes(key));
+    if (unknown.length > 0) throw new Error(`${where}: ${place} has no key ${unknown.join(', ')}`);
+  };
+  check(expectation, keys.expectation, 'expect.yaml');
+  for (const status of expectation.statuses ?? []) {
+    check(status, keys.status, 'a status');
+    for (const listener of Object.values(status.listeners ?? {})) check(listener, keys.listener, 'a listener');
+  }
+  for (const request of expectation.requests ?? []) {
+    check(request, keys.request, 'a request');
+    check(request.expect, keys.outcome, `expect of ${request.url}`);
+    check(request.expect.upstream, keys.upstream, 'upstream');
+    check(request.expect.response, keys.response, 'response');
+    check(request.expect.distribution, keys.distribution, 'distribution');
+  }
+  for (const policy of expectation.policy ?? []) check(policy, keys.policy, 'a policy');
+  for (const problem of expectation.problems ?? []) check(problem, keys.problem, 'a problem');
+  return expectation;
+}
