@@ -11,7 +11,8 @@ const longestPattern = 1024;
 const largestProgram = 2000;
 /** What a pattern may keep to answer faster (re2js allows 8 MiB, times as many patterns as there are routes). */
 const automatonBytes = 1 << 20;
-const cachedPatterns = 4096;
+/** About 10 KB each; beyond this many a new table compiles its patterns again. */
+const cachedPatterns = 16_384;
 
 type Compiled = { readonly ok: true; readonly test: Pattern } | { readonly ok: false; readonly problem: string };
 
@@ -50,12 +51,23 @@ function compileNew(text: string): Compiled {
     const expression = RE2JS.compile(text);
     const machine = expression.re2();
     if (machine.numberOfInstructions() > largestProgram) return { ok: false, problem: 'the pattern repeats too much (its program is too large)' };
-    const automaton = machine.dfa;
-    automaton.maxMem = automaton.stateBudget = automaton.memBudget = automatonBytes;
-    return { ok: true, test: (value) => expression.testExact(value) };
+    return { ok: true, test: testOf(expression) };
   } catch (error) {
     return { ok: false, problem: reasonOf(error) };
   }
+}
+
+/** The automaton is made when a value first needs it, which for most patterns of a large table is never. */
+function testOf(expression: RE2JS): Pattern {
+  let bounded = false;
+  return (value) => {
+    if (!bounded) {
+      const automaton = expression.re2().dfa;
+      automaton.maxMem = automaton.stateBudget = automaton.memBudget = automatonBytes;
+      bounded = true;
+    }
+    return expression.testExact(value);
+  };
 }
 
 function reasonOf(error: unknown): string {
@@ -72,13 +84,25 @@ export function literalPrefix(pattern: string): string {
   let index = pattern.startsWith('^') ? 1 : 0;
   let text = '';
   for (;;) {
-    const escaped = pattern.charAt(index) === '\\' && '.-/'.includes(pattern.charAt(index + 1) || 'x');
-    const char = pattern.charAt(escaped ? index + 1 : index);
-    if (!escaped && !/^[A-Za-z0-9/_~-]$/.test(char)) return text;
-    index += escaped ? 2 : 1;
-    if ('*?{'.includes(pattern.charAt(index) || 'x')) return text;
+    const char = literalAt(pattern, index);
+    if (char === '') return leavesAlone(pattern, index) ? text : text.slice(0, -1);
     text += char;
+    index += pattern.charAt(index) === '\\' ? 2 : 1;
   }
+}
+
+/** The character that the pattern has at this place if it stands for itself, else the empty text. */
+function literalAt(pattern: string, index: number): string {
+  const char = pattern.charAt(index);
+  if (/[A-Za-z0-9/_~-]/.test(char)) return char;
+  const next = pattern.charAt(index + 1);
+  return char === '\\' && /[.\-/]/.test(next) ? next : '';
+}
+
+/** Whether what stands here can't make the character before it optional. `+(?i){0}` and `\Q\E*` can, so any other sign may. */
+function leavesAlone(pattern: string, index: number): boolean {
+  const char = pattern.charAt(index);
+  return char === '' || '.[$'.includes(char) || (char === '(' && pattern.charAt(index + 1) !== '?');
 }
 
 /** Errs towards yes: a `|` in a pattern with classes or quotations counts as a choice. */

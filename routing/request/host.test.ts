@@ -1,0 +1,34 @@
+import test from 'ava';
+import { normalizeHost } from './host.ts';
+
+const normal: readonly [text: string, host: string, port?: number][] = [
+  ['example.com', 'example.com'],
+  ['Example.COM', 'example.com'],
+  ['example.com.', 'example.com'],
+  ['example.com:8080', 'example.com', 8080],
+  ['EXAMPLE.com.:80', 'example.com', 80],
+  ['example.com:', 'example.com'],
+  ['localhost', 'localhost'],
+  ['my_service.shop', 'my_service.shop'],
+  ['127.0.0.1:1', '127.0.0.1', 1],
+  ['[::1]', '[::1]'],
+  ['[2001:DB8::1]:65535', '[2001:db8::1]', 65_535],
+  ['[::ffff:10.0.0.1]', '[::ffff:10.0.0.1]'],
+  ['[1:2:3:4:5:6:7:8]', '[1:2:3:4:5:6:7:8]'],
+  [`${'a'.repeat(63)}.com`, `${'a'.repeat(63)}.com`],
+];
+
+for (const [text, host, port] of normal) {
+  test(`${text} is ${host}${port === undefined ? '' : ` and port ${port}`}`, (t) => t.deepEqual(normalizeHost(text), { host, port }));
+}
+
+const problems = [
+  ...['', '.', '..', '.com', 'a..b', 'a.com..', ':80', '.:80', 'a b', 'a/b', 'a@b', 'a,b', 'a\u0000', 'ä.de', '*.com', 'a%41'],
+  ...['a:0', 'a:65536', 'a:x', 'a:8 0', 'a:+80', 'a:000080', 'a:80:80', '::1'],
+  ...['[', '[]', '[::1', '[::1]x', '[::1]:x', '[1:2]', '[1:2:3:4:5:6:7:8:9]', '[::1::]', '[fe80::1%eth0]', '[12345::]', '[:::]', '[1:2:3:4:5:6:7::8]', '[::10.0.0.256]', '[10.0.0.1::]'],
+  ...[`${'a'.repeat(64)}.com`, `${'a.'.repeat(127)}com`],
+];
+
+for (const text of problems) {
+  test(`${JSON.stringify(text)} is refused`, (t) => t.true('problem' in normalizeHost(text)));
+}

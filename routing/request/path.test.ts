@@ -1,0 +1,59 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { normalizePath } from './path.ts';
+
+const normal: readonly [target: string, path: string, query?: string][] = [
+  ['/', '/'],
+  ['/a/b', '/a/b'],
+  ['/a//b', '/a//b'],
+  ['/a?x=1', '/a', 'x=1'],
+  ['/?', '/', ''],
+  ['/a?b?c', '/a', 'b?c'],
+  ['/a/./b', '/a/b'],
+  ['/a/../b', '/b'],
+  ['/a/..', '/'],
+  ['/a/.', '/a/'],
+  ['/a/b/..', '/a/'],
+  ['/../../a', '/a'],
+  ['/..?x', '/', 'x'],
+  ['/a/%2e%2E/b', '/b'],
+  ['/a/.%2e/b', '/b'],
+  ['/.well-known/x', '/.well-known/x'],
+  ['/a/...', '/a/...'],
+  ['/a./b.', '/a./b.'],
+  ['/%41%7e%2d%5f%2E1', '/A~-_.1'],
+  ['/%3a%c3%a9', '/%3A%C3%A9'],
+  ['/%25%32%66', '/%252f'],
+  ['/caf\u00c3\u00a9', '/caf%C3%A9'],
+  ['/a|b{c}"', '/a%7Cb%7Bc%7D%22'],
+  ['/a?x=%2F\\|#'.slice(0, -1), '/a', 'x=%2F\\|'],
+];
+
+for (const [target, path, query] of normal) {
+  test(`${target} is ${path}`, (t) => t.deepEqual(normalizePath(target), { path, query }));
+}
+
+const problems = ['', 'a', '*', 'http://a/', '/%', '/%4', '/%zz', '/a%2fb', '/a%2Fb', '/a%5cb', '/a%00', '/a\\b', '/a#b', '/a b', '/a\tb', '/a\u0000', '/a\u007f', '/a?b#c', '/a?b c', '/a?\n', '/\u0394'];
+
+for (const target of problems) {
+  test(`${JSON.stringify(target)} is refused`, (t) => t.true('problem' in normalizePath(target)));
+}
+
+test('a normal path stays as it is, has no dot segment and holds only what a path may hold', (t) => {
+  const piece = fc.constantFrom('/', '.', '..', '%2e', '%2E%2e', 'a', '%61', '%c3', '|', '\u00ff', '~', '%3F', '%25');
+  const targets = fc.array(piece).map((pieces) => `/${pieces.join('')}`);
+  fc.assert(
+    fc.property(targets, (target) => {
+      const first = normalizePath(target);
+      if ('problem' in first) return false;
+      const again = normalizePath(first.path);
+      return 'path' in again && again.path === first.path && !/\/\.{1,2}(\/|$)/.test(first.path) && /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-F]{2})+$/.test(first.path);
+    }),
+  );
+  t.pass();
+});
+
+test('whatever the target, the answer is a path or a problem', (t) => {
+  fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => typeof normalizePath(`/${text}`) === 'object'));
+  t.pass();
+});
