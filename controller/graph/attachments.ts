@@ -3,6 +3,7 @@ import { intersectHostnames, type RouteHostname } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { experimentalGroup, gatewayGroup } from '../names.ts';
 import { no, type Fault, type Verdict } from '../problems.ts';
+import { protocolRefusal } from './backends.ts';
 import type { GatewayFacts } from './gateways.ts';
 import { allows, type ListenerFacts } from './listeners.ts';
 import { buildRoute, type BuiltRoute } from './rules.ts';
@@ -50,6 +51,9 @@ export function attachRoute(route: HTTPRoute, parents: Parents): RouteAttachment
     const parent = findParent(route, parentRef, path, parents);
     if ('warning' in parent) warnings.push(parent.warning);
     else if ('attach' in parent) attachments.push(parent.attach(index));
+  }
+  if (warnings.length === 0 && (route.spec.parentRefs ?? []).length === 0 && route.spec.useDefaultGateways !== 'All') {
+    warnings.push({ reason: 'NoParents', path: ['spec'], message: 'the route has no parentRefs, so it has no effect' });
   }
   if (route.spec.useDefaultGateways === 'All') {
     warnings.push({ reason: 'UnsupportedValue', path: ['spec', 'useDefaultGateways'], message: 'default Gateways are not supported yet; name the Gateway in parentRefs' });
@@ -149,8 +153,9 @@ function attachToService(route: HTTPRoute, ref: HTTPRouteParentRef, index: numbe
     const wanted = [...(ref.sectionName === undefined ? [] : [`name ${ref.sectionName}`]), ...(ref.port === undefined ? [] : [`number ${ref.port}`])].join(' and ');
     return refuse('NoMatchingParent', path, `Service ${key} has no port${wanted === '' ? '' : ` with ${wanted}`}`);
   }
-  const ports = chosen.filter((port) => port.protocol === 'TCP').map((port) => port.port);
-  if (ports.length === 0) return refuse('UnsupportedValue', path, `Service ${key} has no TCP port there; an HTTPRoute needs one`);
+  const refusals = chosen.map((port) => protocolRefusal(service, port));
+  const ports = chosen.filter((_, at) => refusals[at] === undefined).map((port) => port.port);
+  if (ports.length === 0) return refuse('UnsupportedValue', path, refusals.flatMap((refusal) => refusal?.message ?? []).join('; '));
   return {
     route, built, index, parentRef: ref, accepted: built.accepted, faults: [],
     ...(built.accepted.status === 'True' ? { to: { kind: 'service', service, ports: [...new Set(ports)] } } : {}),

@@ -2,6 +2,7 @@ import type { Service, ServicePort } from '#crds';
 import { connectionPolicy, meshPath, settle } from '#policy';
 import type { Destination } from '#snapshot';
 import { createdAt, type Cluster } from '../cluster.ts';
+import type { Attachment } from '../graph/attachments.ts';
 import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
 import { portKey, type PortRoutes } from '../graph/mesh.ts';
 import { meshName } from '../names.ts';
@@ -25,8 +26,13 @@ export function serviceTable(mesh: Mesh, clientNamespace: string, service: Servi
   const attached = mesh.routes.get(portKey(service, port.port));
   const chosen = attached?.consumer.get(clientNamespace) ?? attached?.producer ?? [];
   const routes: readonly TableRoute[] =
-    chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen.map(({ route, built }) => ({ ref: refOf(route), createdAt: createdAt(route), hostnames: [], rules: built.rules }));
+    chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen.map(meshRoute);
   return { routes, way: serviceWay(mesh, clientNamespace, service, port) };
+}
+
+/** Hostnames have no function in the mesh (GEP-1294). */
+export function meshRoute({ route, built }: Attachment): TableRoute {
+  return { ref: refOf(route), createdAt: createdAt(route), hostnames: [], rules: built.rules };
 }
 
 export function isMeshPort(service: Service, port: ServicePort): boolean {

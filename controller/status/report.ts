@@ -4,6 +4,8 @@ import { compareText, namespacesOf, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ListenerFacts } from '../graph/listeners.ts';
+import { idleBackends, orphanGateways, strangeAnnotations } from '../lint/backends.ts';
+import { shadowedMatches } from '../lint/shadowed.ts';
 import { controllerName } from '../names.ts';
 import type { Paths } from '../paths.ts';
 import { distinct, problem } from '../problems.ts';
@@ -30,7 +32,16 @@ export function report(graph: Graph, paths: Paths): Reported {
       ...unsupported.statuses,
       ...(policies.verdicts.size === 0 ? [] : policyStatuses(policies, telling, controllerName)),
     ].sort(byObject),
-    problems: inOrder([...classes.problems, ...graphProblems(graph), ...unsupported.problems, ...positioned(cluster, [...policies.problems, ...pathProblems(policies, telling)])]),
+    problems: inOrder([
+      ...classes.problems,
+      ...graphProblems(graph),
+      ...unsupported.problems,
+      ...shadowedMatches(graph),
+      ...idleBackends(graph),
+      ...strangeAnnotations(graph),
+      ...orphanGateways(graph),
+      ...positioned(cluster, [...policies.problems, ...pathProblems(policies, telling)]),
+    ]),
   };
 }
 
