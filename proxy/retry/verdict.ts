@@ -18,7 +18,7 @@ export interface Outcome {
 export type RetryVerdict = 'retry' | 'not-asked-for' | 'method' | 'body-too-large-to-retry';
 
 /** The conditions that a failed attempt meets. `5xx` has them all, for the client would get one. */
-const conditionsMet: Record<RetryableCode, readonly RetryCondition[]> = {
+export const conditionsMet: Readonly<Record<RetryableCode, readonly RetryCondition[]>> = {
   // GEP-1731: "connect timeout, connection refused, TLS handshake failure" are one.
   'connect-failed': ['connect-failure', '5xx'],
   'connect-timeout': ['connect-failure', '5xx'],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { AccessLog, describeTarget, fileSink, jsonText, type AccessRecord, type LogSink } from './index.ts';
+import { accessLogFields, AccessLog, describeTarget, fileSink, jsonText, type AccessRecord, type LogSink } from './index.ts';
 
 const record: AccessRecord = {
   id: '0f8fad5b-d9cb-469f-a165-70867728950e', method: 'GET', host: 'shop.example', path: '/a?b=c', status: 200, durationMs: 12.3456, bytesIn: 5, bytesOut: 1024,
@@ -38,7 +38,9 @@ test('one that failed: attempts with the reason of each, code, trace, and where 
     policy: { origins: { 'retry.maxRetries': { kind: 'RetryPolicy', namespace: 'shop', name: 'foo', stanza: 'override', level: 'Route' } } },
   });
   const failedAttempts = [{ endpoint: '10.0.0.1:9080', why: 'connect-failed', durationMs: 1 }, { endpoint: '10.0.0.2:9080', why: 503, durationMs: 2.5 }] as const;
-  t.like(await lineOf({ target, status: 503, attempts: 3, failedAttempts, failure: 'retry-budget-exhausted', failureReason: 'spent', traceId: 'ab'.repeat(16) }), {
+  const line = await lineOf({ target, status: 503, attempts: 3, failedAttempts, failure: 'retry-budget-exhausted', failureReason: 'spent', traceId: 'ab'.repeat(16) });
+  t.deepEqual(Object.keys(line), Object.keys(accessLogFields));
+  t.like(line, {
     source: 'mesh/shop', route: 'HTTPRoute/shop/reviews', rule: 2, backend: 'shop/reviews:9080',
     policy: { 'retry.maxRetries': 'RetryPolicy/shop/foo (override at Route)' },
     attempts: 3, failedAttempts: [...failedAttempts], failure: 'retry-budget-exhausted', reason: 'spent', traceId: 'ab'.repeat(16),

@@ -66,3 +66,28 @@ export function describeTarget(target: TargetDescription): string {
   );
   return `${text},"policy":{${members.join(',')}}`;
 }
+
+/** The members of a line: type and meaning, in order. For the log's page; a test holds lines against it. */
+export const accessLogFields = {
+  time: ['string', 'When the exchange ended: ISO 8601, UTC, milliseconds.'],
+  id: ['string', "The request's id, which is also in `x-request-id`."],
+  method: ['string', 'As sent.'],
+  host: ['string', 'As sent. Cut after 256 characters.'],
+  path: ['string', 'As sent, with the query. Cut after 1024 characters.'],
+  status: ['number', 'Status that the client got; 0 where it got none; 499 where it left before.'],
+  durationMs: ['number', "From the request's head to the end of the response, in milliseconds with three decimals."],
+  bytesIn: ['number', 'Bytes received from the client.'],
+  bytesOut: ['number', 'Bytes sent to the client.'],
+  client: ['string', "The client's address."],
+  source: ['string', 'Where the request came in: `{namespace}/{gateway}/{listener}`, or `mesh/{client namespace}`.'],
+  route: ['string', '`{kind}/{namespace}/{name}` of the route; absent where none matched.'],
+  rule: ['string or number', "The rule's name, else its index in the route."],
+  backend: ['string', '`{namespace}/{service}:{port}` that was chosen.'],
+  policy: ['object', 'By field of retry and timeouts in force: which object gave it, `{kind}/{namespace}/{name} ({stanza} at {level})`.'],
+  endpoint: ['string', '`address:port` of the last attempt.'],
+  attempts: ['number', 'Attempts made; absent where it was one.'],
+  failedAttempts: ['list', 'Of each attempt that failed: `endpoint`, `why` (a failure code, or the status that was not passed on), `durationMs`.'],
+  failure: ['string', 'Why the proxy answered in the backend\'s place, or the response broke off: a [failure code](failures.md).'],
+  reason: ['string', 'Why in particular, as `content-length` for `bad-request`.'],
+  traceId: ['string', 'W3C trace id, where the exchange is traced.'],
+} as const satisfies Record<string, readonly [type: string, meaning: string]>;

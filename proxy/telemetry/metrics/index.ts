@@ -1,3 +1,4 @@
 export * from './metrics.ts';
 export * from './exposition.ts';
 export { processCounters, processGauges, type CounterName, type GaugeName } from './process.ts';
+export { seriesLabelNames } from './families.ts';

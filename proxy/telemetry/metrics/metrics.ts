@@ -76,7 +76,8 @@ export class Metrics {
     const cells = this.cells;
     cells[base + statusCell[status]!]!++;
     cells[base + latencyStart + latencyCell(durationMs)]!++;
-    cells[base + offsets.durationSum]! += durationMs;
+    // A sum that once became NaN would stay so.
+    if (durationMs > 0) cells[base + offsets.durationSum]! += durationMs;
     cells[base + offsets.active]!--;
     cells[base + offsets.bytesIn]! += bytesIn;
     cells[base + offsets.bytesOut]! += bytesOut;

@@ -16,7 +16,8 @@ export const processCounters = {
   config_refused: 'Snapshots of the control plane that were refused.',
   access_log_lines: 'Lines of the access log written.',
   access_log_lines_dropped: 'Lines of the access log lost because they could not be written.',
-  spans_exported: 'Spans handed to the exporter.',
+  spans_exported: 'Spans that reached the collector.',
+  spans_lost: 'Spans that did not reach the collector.',
   internal_errors: 'Faults of the proxy itself that were caught.',
 } as const;
 

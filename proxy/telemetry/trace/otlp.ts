@@ -1,5 +1,6 @@
+import type { TraceState } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { Tracer, type SpanEnd, type SpanSink, type TraceSpan } from './tracer.ts';
 
 export interface OtlpOptions {
@@ -15,6 +16,8 @@ export interface OtlpOptions {
   readonly exportEvery?: number;
   /** Milliseconds for one export, its repetitions included, 5000 unless set. */
   readonly exportTimeout?: number;
+  /** Spans that reached the collector, and those that did not. */
+  readonly onSpans?: (result: 'exported' | 'lost', spans: number) => void;
 }
 
 /**
@@ -29,23 +32,36 @@ export async function createTracer(options: OtlpOptions): Promise<Tracer | undef
 
 async function createOtlpSink(endpoint: string, options: OtlpOptions): Promise<SpanSink> {
   const url = tracesUrl(endpoint);
-  const [{ BatchSpanProcessor }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
+  const [{ createTraceState }, { BatchSpanProcessor }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
+    import('@opentelemetry/api'),
     import('@opentelemetry/sdk-trace-base'),
     import('@opentelemetry/exporter-trace-otlp-http'),
     import('@opentelemetry/resources'),
   ]);
   const exportTimeout = options.exportTimeout ?? 5000;
   const resource = resourceFromAttributes({ 'service.name': options.serviceName, ...options.resource });
-  const processor = new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: exportTimeout }), {
+  const exporter = counted(new OTLPTraceExporter({ url, timeoutMillis: exportTimeout }), options.onSpans ?? (() => {}));
+  const processor = new BatchSpanProcessor(exporter, {
     maxQueueSize: 2048,
     maxExportBatchSize: 512,
     scheduledDelayMillis: options.exportEvery ?? 5000,
     exportTimeoutMillis: exportTimeout,
   });
   return {
-    export: (span, end) => processor.onEnd(readable(span, end, resource)),
+    export: (span, end) => processor.onEnd(readable(span, end, { resource, traceState: createTraceState(span.tracestate) })),
     // With a collector that is gone the exporter tries each batch for the whole timeout; a process that ends has no time for all of them.
     close: () => Promise.race([processor.shutdown().catch(() => {}), wait(exportTimeout)]),
+  };
+}
+
+function counted(exporter: SpanExporter, onSpans: NonNullable<OtlpOptions['onSpans']>): SpanExporter {
+  return {
+    export: (spans, done) =>
+      exporter.export(spans, (result) => {
+        onSpans(result.code === exportSucceeded ? 'exported' : 'lost', spans.length);
+        done(result);
+      }),
+    shutdown: () => exporter.shutdown(),
   };
 }
 
@@ -61,12 +77,14 @@ function tracesUrl(endpoint: string): string {
 const kinds = { server: 1, client: 2 } as const;
 const statusUnset = 0;
 const statusError = 2;
+/** ExportResultCode of @opentelemetry/core. */
+const exportSucceeded = 0;
 
 /**
  * The span as the exporter reads it. Made whole at its end, so nothing of OpenTelemetry is touched while a request runs.
  * An error is what its HTTP conventions call one: from 500 on for a server, from 400 on for a client.
  */
-function readable(span: TraceSpan, end: SpanEnd, resource: Resource): ReadableSpan {
+function readable(span: TraceSpan, end: SpanEnd, { resource, traceState }: { readonly resource: Resource; readonly traceState: TraceState }): ReadableSpan {
   const traceFlags = span.sampled ? 1 : 0;
   const failed = end.failure !== undefined || end.status >= (end.kind === 'server' ? 500 : 400);
   const attributes: Record<string, string | number> = { ...end.attributes };
@@ -75,7 +93,7 @@ function readable(span: TraceSpan, end: SpanEnd, resource: Resource): ReadableSp
   return {
     name: end.name,
     kind: kinds[end.kind],
-    spanContext: () => ({ traceId: span.traceId, spanId: span.spanId, traceFlags }),
+    spanContext: () => ({ traceId: span.traceId, spanId: span.spanId, traceFlags, traceState }),
     ...(span.parentId === undefined
       ? {}
       : { parentSpanContext: { traceId: span.traceId, spanId: span.parentId, traceFlags, isRemote: span.parent === 'remote' } }),

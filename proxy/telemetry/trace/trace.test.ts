@@ -99,8 +99,10 @@ test('spans reach a collector by OTLP', async (t) => {
   });
   await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
   t.teardown(() => collector.close().closeAllConnections());
+  const counts: unknown[] = [];
+  const onSpans = (...count: unknown[]) => void counts.push(count);
   const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}/`;
-  const tracer = (await createTracer({ endpoint, serviceName: 'gateway shop/web', resource: { 'k8s.namespace.name': 'shop' } }))!;
+  const tracer = (await createTracer({ endpoint, serviceName: 'gateway shop/web', resource: { 'k8s.namespace.name': 'shop' }, onSpans }))!;
   const request = tracer.begin(`00-${traceId}-${spanId}-01`, 'a=b');
   const attempt = tracer.attempt(request);
   tracer.end(attempt, { name: 'GET', kind: 'client', startedAt: 1_700_000_000_001, endedAt: 1_700_000_000_002.5, attributes: { 'weft.backend': 'shop/reviews:9080' }, status: 0, failure: 'connect-failed' });
@@ -112,14 +114,17 @@ test('spans reach a collector by OTLP', async (t) => {
   t.deepEqual(resource.attributes, [{ key: 'service.name', value: { stringValue: 'gateway shop/web' } }, { key: 'k8s.namespace.name', value: { stringValue: 'shop' } }]);
   const [first, second] = scopeSpans[0]!.spans;
   t.like(first, { traceId, spanId: attempt.spanId, parentSpanId: request.spanId, kind: 3, startTimeUnixNano: '1700000000001000000', endTimeUnixNano: '1700000000002500000', status: { code: 2, message: 'connect-failed' } });
-  t.like(second, { traceId, spanId: request.spanId, parentSpanId: spanId, kind: 2, status: { code: 0 }, traceState: undefined });
+  t.like(second, { traceId, spanId: request.spanId, parentSpanId: spanId, kind: 2, status: { code: 0 }, traceState: 'a=b' });
+  t.deepEqual(counts, [['exported', 2]]);
 });
 
 test('a collector that is not there costs spans, nothing else', async (t) => {
-  const tracer = (await createTracer({ endpoint: 'http://127.0.0.1:1', serviceName: 'x', exportTimeout: 100 }))!;
+  let lost = 0;
+  const tracer = (await createTracer({ endpoint: 'http://127.0.0.1:1', serviceName: 'x', exportTimeout: 100, onSpans: (result, spans) => { lost += result === 'lost' ? spans : 0; } }))!;
   for (let count = 0; count < 10; count++) {
     tracer.end(tracer.begin(undefined, undefined), { name: 'GET', kind: 'server', startedAt: 0, endedAt: 1, attributes: {}, status: 200 });
   }
   const giveUp = new Promise<'late'>((resolve) => setTimeout(resolve, 3000, 'late'));
   t.not(await Promise.race([tracer.close(), giveUp]), 'late');
+  t.is(lost, 10);
 });
