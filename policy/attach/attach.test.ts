@@ -145,3 +145,9 @@ test('problems carry the place in the manifest', (t) => {
   const source = { file: 'a.yaml', line: 3, column: 1 };
   t.deepEqual(attach([{ ...on('shop', { ...places.route.ref, name: 'ghost' }), source }], lookup).problems[0]!.source, source);
 });
+
+test('a policy that sets nothing is in nobody\'s way', (t) => {
+  const { problems, verdicts } = attach([policyOf({ on: 'route', name: 'a', retry: { default: { maxRetries: 5 } } }), policyOf({ on: 'route', name: 'b', retry: { default: { backoff: {} } } })], lookup);
+  t.deepEqual([...verdicts.values()].map(({ targets }) => targets[0]!.reason), ['Accepted', 'Accepted']);
+  t.deepEqual(problems, []);
+});

@@ -217,3 +217,9 @@ test("a warning about a route's own field is the route's", (t) => {
   const path = { ...paths['g1 http'], inline: { ref: { kind: 'HTTPRoute', namespace: 'shop', name: 'foo' }, timeouts: { backendRequest: '9s' } } };
   t.like(pathProblems(attachments, [{ settled: settle(path, attachments) }])[0]!, { object: { kind: 'HTTPRoute', name: 'foo' }, path: ['spec', 'rules'], reason: 'BackendRequestClamped' });
 });
+
+test('what attaching reports already is not reported again from the paths', (t) => {
+  const { attachments, settled } = settleAll([policyOf({ on: 'route', timeouts: { override: { request: '5s' }, default: { request: '6s', requestHeaders: '1s' } } })]);
+  t.deepEqual(attachments.problems.map(({ reason }) => reason), ['DeadDefault', 'NoEffectAtLevel']);
+  t.deepEqual(pathProblems(attachments, settled), []);
+});
