@@ -94,7 +94,8 @@ test('an ejected endpoint comes back: after a second, later after each refusal i
   let now = 0;
   const balancer = createBalancer('round-robin', { random: chance(1), now: () => now });
   const seen = () => new Set([balancer.pick(set), balancer.pick(set)]);
-  set.refused(bad, now);
+  t.true(set.refused(bad, now));
+  t.false(set.refused(good, now));
   t.deepEqual(seen(), new Set([good]));
   now = 1001;
   t.deepEqual(seen(), new Set([bad, good]));

@@ -66,16 +66,17 @@ export class EndpointSet<Pool = unknown> {
 
   /**
    * Avoid this endpoint for a while, for its connection was refused or timed out. Never more than half of the set is avoided at once:
-   * when everything refuses, the cause is likely elsewhere. `now` in milliseconds.
+   * when everything refuses, the cause is likely elsewhere. `now` in milliseconds. Returns whether it is avoided now.
    */
-  refused(state: EndpointState<Pool>, now: number): void {
+  refused(state: EndpointState<Pool>, now: number): boolean {
     state.failures++;
-    if (state.index < 0) return;
+    if (state.index < 0) return false;
     let ejected = 0;
     for (const other of this.states) if (other !== state && other.ejectedUntil > now) ejected++;
-    if ((ejected + 1) * 2 > this.states.length) return;
+    if ((ejected + 1) * 2 > this.states.length) return false;
     state.ejectedUntil = now + Math.min(longestEjectionMs, firstEjectionMs * 2 ** Math.min(state.failures - 1, 10));
     if (state.ejectedUntil > this.ejectionsEnd) this.ejectionsEnd = state.ejectedUntil;
+    return true;
   }
 
   /** A connection came about: the endpoint is there. */
