@@ -1,6 +1,5 @@
-import type { BoundListener, Proxy } from '#proxy';
+import { explainBindFailure, type BoundListener, type Proxy } from '#proxy';
 import type { Listener } from '#snapshot';
-import { explainBindFailure } from './bind-failure.ts';
 
 export interface BindingsOptions {
   readonly proxy: Proxy;

@@ -1,4 +1,4 @@
-import { follow, type Bound, type Proxy } from '#proxy';
+import { explainBindFailure, follow, type Bound, type Proxy } from '#proxy';
 import type { Channel, ProxyNode } from '#snapshot';
 import { Destinations } from './destinations.ts';
 
@@ -53,13 +53,14 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     following.close();
     destinations.close();
   };
+  const place = { address: options.address, port: options.port ?? outboundPort };
   let bound: Bound;
   try {
-    bound = await proxy.listenOutbound({ address: options.address, port: options.port ?? outboundPort, resolve: (host, port) => destinations.resolve(host, port) });
+    bound = await proxy.listenOutbound({ ...place, resolve: (host, port) => destinations.resolve(host, port) });
   } catch (error) {
     stop();
     await proxy.close();
-    throw error;
+    throw new Error(explainBindFailure(error, place), { cause: error });
   }
   return {
     address: bound.address,

@@ -1,4 +1,5 @@
 export { knownKinds } from './kinds.ts';
 export { readText, scan, type FileFault, type FoundFile, type Scan } from './files/scan.ts';
+export { watchFiles, type FileSet, type FileWatch, type FileWatchEnvironment } from './files/watch.ts';
 export { openFiles, readFiles, type FileSource, type FileSourceEnvironment, type LoadedFiles } from './files/source.ts';
 export { ManifestStore, type Loaded } from './files/store.ts';

@@ -1,2 +1,3 @@
+export { explainBindFailure } from './bind-failure.ts';
 export { checkResource } from './check.ts';
 export { follow, type FollowOptions, type Following, type RootChange } from './follow.ts';

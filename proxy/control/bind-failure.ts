@@ -1,7 +1,5 @@
-import type { Listener } from '#snapshot';
-
 /** What went wrong with a socket and what to do about it; begins with the system's code. */
-export function explainBindFailure(error: unknown, { address, port }: Pick<Listener, 'address' | 'port'>): string {
+export function explainBindFailure(error: unknown, { address, port }: { readonly address: string; readonly port: number }): string {
   const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? '') : '';
   const where = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
   switch (code) {
@@ -10,7 +8,7 @@ export function explainBindFailure(error: unknown, { address, port }: Pick<Liste
     case 'EADDRNOTAVAIL':
       return /^127\./.test(address)
         ? `EADDRNOTAVAIL: this machine does not have the address ${address}; on macOS run: sudo ifconfig lo0 alias ${address}`
-        : `EADDRNOTAVAIL: this machine does not have the address ${address}; leave it out of spec.addresses, or name one that it has`;
+        : `EADDRNOTAVAIL: this machine does not have the address ${address}; name one that it has`;
     case 'EACCES':
       return `EACCES: binding ${where} needs a privilege that this process lacks; run with --port-offset 8000`;
     case 'ERR_SOCKET_BAD_PORT':

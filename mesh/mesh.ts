@@ -1,0 +1,265 @@
+import { createController, ManifestStore, stampTimes, translate, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
+import type { ClusterState } from '#crds';
+import { createExposition, createProxy, Metrics, type Exposition } from '#proxy';
+import { channelPair, type Channel } from '#snapshot';
+import type { GatewayProxy } from '#gateway';
+import { compareStates } from './edits.ts';
+import { Fleet } from './fleet.ts';
+import { formatProblem, readingProblems, translationProblem, type MeshProblem } from './problems.ts';
+import type { GatewayAddress, Mesh, MeshEnvironment, MeshOptions, SidecarAddress } from './types.ts';
+import { injectedWorkloads, servedGateways } from './workloads.ts';
+
+const settleTimeoutMs = 10_000;
+
+/** Starts a mesh; fulfils when it serves what the manifests say, as far as that can be served. */
+export async function startMesh(options: MeshOptions, env: MeshEnvironment): Promise<Mesh> {
+  const mesh = new EmbeddedMesh(options, env);
+  await mesh.start();
+  return mesh;
+}
+
+class EmbeddedMesh implements Mesh {
+  readonly #options: MeshOptions;
+  readonly #env: MeshEnvironment;
+  readonly #store = new ManifestStore();
+  readonly #controller: Controller;
+  readonly #fleet: Fleet;
+  readonly #metrics: () => Promise<Exposition>;
+  #files: FileWatch | undefined;
+  #fileTexts: FileSet = { texts: new Map(), faults: [] };
+  #texts: ReadonlyMap<string, string>;
+  #loaded: LoadedFiles | undefined;
+  #statuses: readonly ObjectStatus[] = [];
+  #internal: readonly MeshProblem[] = [];
+  #told: ReadonlySet<string> = new Set();
+  #waiting = new Set<() => void>();
+  #changed = false;
+  #closed = false;
+
+  constructor(options: MeshOptions, env: MeshEnvironment) {
+    this.#options = options;
+    this.#env = env;
+    this.#texts = named(options.manifests ?? []);
+    const portOffset = options.portOffset ?? 0;
+    const metrics = new Metrics();
+    this.#metrics = createExposition(metrics);
+    this.#controller = createController({
+      translate,
+      addresses: { first: options.loopback ?? '127.0.0.1' },
+      portOffset,
+      changed: (report) => this.#reported(report),
+      failed: (message) => this.#failed(message),
+    });
+    this.#fleet = new Fleet({
+      createProxy: () => createProxy({ ...env, metrics, ...(options.accessLog && { accessLog: options.accessLog }), ...(options.tracer && { tracer: options.tracer }) }),
+      dial: () => this.#dial(),
+      now: () => env.now(),
+      random: () => env.random(),
+      portOffset,
+      drainMs: options.drainMs ?? 30_000,
+      changed: () => this.#changedSoon(),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { files } = this.#options;
+    if (files !== undefined) {
+      this.#files = await watchFiles({ paths: files, now: () => this.#env.wallClock(), changed: (set) => this.#setFiles(set) });
+      this.#fileTexts = this.#files.first;
+    }
+    this.#load();
+    // What can't be served in time is told as a problem; the rest serves.
+    await this.settled().catch((error: unknown) => this.#failed(error instanceof Error ? error.message : String(error)));
+  }
+
+  async apply(manifests: string | readonly string[]): Promise<void> {
+    this.#texts = named(manifests);
+    this.#load();
+    await this.settled();
+  }
+
+  settled(timeoutMs = settleTimeoutMs): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (!this.#isSettled() && !this.#closed) return;
+      clearTimeout(timer);
+      this.#waiting.delete(look);
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      this.#waiting.delete(look);
+      reject(new Error(`not everything was in force after ${timeoutMs} ms: ${this.#laggards()}`));
+    }, timeoutMs);
+    this.#waiting.add(look);
+    this.#changedSoon();
+    return promise;
+  }
+
+  statuses(): readonly ObjectStatus[] {
+    return this.#statuses;
+  }
+
+  problems(): readonly MeshProblem[] {
+    const report = this.#controller.report();
+    return [
+      ...(this.#loaded === undefined ? [] : readingProblems(this.#loaded)),
+      ...(report?.problems.map((problem) => translationProblem(problem, report.state)) ?? []),
+      ...this.#fleet.problems(),
+      ...this.#internal,
+    ];
+  }
+
+  gateway(key: string): GatewayAddress | undefined {
+    const gateway = this.#fleet.gateway(key);
+    return gateway === undefined ? undefined : this.#addressOf(key, gateway);
+  }
+
+  sidecar(key: string): SidecarAddress | undefined {
+    const sidecar = this.#fleet.sidecar(key);
+    return sidecar === undefined ? undefined : { address: sidecar.address, port: sidecar.port };
+  }
+
+  gateways(): ReadonlyMap<string, GatewayAddress> {
+    return new Map([...this.#fleet.gateways()].map(([key, gateway]) => [key, this.#addressOf(key, gateway)] as const));
+  }
+
+  sidecars(): ReadonlyMap<string, SidecarAddress> {
+    return new Map([...this.#fleet.sidecars()].map(([key, { address, port }]) => [key, { address, port }] as const));
+  }
+
+  metrics(): Promise<Exposition> {
+    return this.#metrics();
+  }
+
+  config(): unknown {
+    return {
+      gateways: Object.fromEntries([...this.gateways()].map(([key, { address, ports }]) => [key, { address, ports }])),
+      sidecars: Object.fromEntries(this.sidecars()),
+      proxies: this.#controller.progress().map(({ proxy, types, current }) => ({
+        id: proxy.id,
+        current,
+        resources: Object.fromEntries([...types].map(([type, { acked, rejected }]) => [type, { versions: Object.fromEntries(acked), rejected: Object.fromEntries(rejected) }])),
+      })),
+    };
+  }
+
+  async drain(ms: number): Promise<void> {
+    this.#files?.close();
+    await this.#fleet.drain(ms);
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#files?.close();
+    await this.#fleet.close();
+    this.#controller.close();
+    this.#changedSoon();
+  }
+
+  #dial(): Channel {
+    const [ours, theirs] = channelPair();
+    this.#controller.accept(theirs);
+    return ours;
+  }
+
+  #setFiles(set: FileSet): void {
+    if (this.#closed) return;
+    this.#fileTexts = set;
+    this.#load();
+  }
+
+  #load(): void {
+    const before = this.#loaded?.state;
+    const faults: readonly FileFault[] = this.#fileTexts.faults;
+    this.#loaded = { ...this.#store.update(new Map([...this.#texts, ...this.#fileTexts.texts])), faults };
+    this.#controller.setState(this.#loaded.state);
+    if (before !== undefined) this.#follow(before, this.#loaded.state);
+    this.#changedSoon();
+  }
+
+  /** Tells of the edit once it is in force. */
+  #follow(before: ClusterState, after: ClusterState): void {
+    const { onEdit } = this.#options;
+    if (onEdit === undefined) return;
+    const edit = compareStates(before, after);
+    if (edit.added.length + edit.changed.length + edit.removed.length === 0) return;
+    const start = this.#env.now();
+    this.settled()
+      .then(() => this.#closed || onEdit({ ...edit, tookMs: this.#env.now() - start }))
+      .catch((error: unknown) => this.#failed(error instanceof Error ? error.message : String(error)));
+  }
+
+  #reported(report: Report): void {
+    this.#statuses = stampTimes(report.statuses, this.#statuses, timestamp(this.#env.wallClock()));
+    if (!this.#closed) this.#fleet.set(servedGateways(report), injectedWorkloads(report.state));
+    this.#changedSoon();
+  }
+
+  #failed(message: string): void {
+    const problem: MeshProblem = { severity: 'error', subject: '', reason: 'Internal', message };
+    // The newest few are enough to see what is wrong.
+    this.#internal = [...this.#internal.filter((each) => each.message !== message), problem].slice(-20);
+    this.#changedSoon();
+  }
+
+  /** Tells once what happens in one turn of the event loop. */
+  #changedSoon(): void {
+    if (this.#changed) return;
+    this.#changed = true;
+    setImmediate(() => {
+      this.#changed = false;
+      this.#tell();
+      for (const look of [...this.#waiting]) look();
+    });
+  }
+
+  #tell(): void {
+    if (this.#closed) return;
+    const problems = new Map(this.problems().map((problem) => [formatProblem(problem), problem]));
+    const fresh = [...problems].filter(([text]) => !this.#told.has(text));
+    this.#told = new Set(problems.keys());
+    for (const [, problem] of fresh) this.#options.onProblem?.(problem);
+    this.#options.onChange?.();
+  }
+
+  #isSettled(): boolean {
+    const report = this.#controller.report();
+    if (report === undefined || report.state !== this.#loaded?.state) return false;
+    return this.#fleet.settled() && this.#controller.progress().every(({ current }) => current);
+  }
+
+  #laggards(): string {
+    const behind = this.#controller.progress().filter(({ current }) => !current);
+    const unbound = [...this.#fleet.gateways()].filter(([, gateway]) => !gateway.ready());
+    return [...behind.map(({ proxy }) => proxy.id), ...unbound.map(([key]) => `gateway ${key} has not bound its listeners`)].join(', ');
+  }
+
+  #addressOf(key: string, gateway: GatewayProxy): GatewayAddress {
+    const sockets = gateway.sockets();
+    const listeners = this.#controller.report()?.translation.snapshots.listeners.get(key) ?? [];
+    const ports = listeners.flatMap((listener) => {
+      const socket = sockets.get(listener.name);
+      const port = Number(listener.name.slice(listener.name.lastIndexOf('/') + 1));
+      return socket === undefined ? [] : [{ port, bound: socket.port, listeners: listener.sections.map(({ name }) => name) }];
+    });
+    return {
+      address: [...sockets.values()][0]?.address ?? listeners[0]?.address ?? '',
+      ports,
+      port: (listener) => {
+        const found = ports.find(({ port, listeners: names }) => port === listener || names.includes(String(listener)));
+        if (found === undefined) throw new Error(`Gateway ${key} has no bound listener ${listener}`);
+        return found.bound;
+      },
+    };
+  }
+}
+
+function named(manifests: string | readonly string[]): ReadonlyMap<string, string> {
+  return new Map((typeof manifests === 'string' ? [manifests] : manifests).map((text, index) => [`manifests[${index}]`, text]));
+}
+
+/** As Kubernetes writes times: RFC 3339, whole seconds. */
+function timestamp(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
+}
