@@ -1,0 +1,51 @@
+import type { Graph } from '../graph/graph.ts';
+import { problem } from '../problems.ts';
+import { balancingAnnotation, renderEndpoints } from '../render/endpoints.ts';
+import type { Problem } from '../types.ts';
+
+/**
+ * Backends that get requests and have nowhere to send them. Nothing is said where manifests describe no workloads at all: they are
+ * elsewhere then.
+ */
+export function idleBackends({ cluster: { state }, attachments }: Graph): readonly Problem[] {
+  if (state.pods.size === 0 && state.endpointSlices.size === 0) return [];
+  const empty = new Map<string, boolean>();
+  const isEmpty = (backend: string): boolean => {
+    const known = empty.get(backend) ?? renderEndpoints(state, backend)?.endpoints.length === 0;
+    empty.set(backend, known);
+    return known;
+  };
+  return attachments.flatMap(({ route, built, to }) => {
+    if (to === undefined) return [];
+    return built.rules.flatMap(({ rule }) =>
+      rule.backends.flatMap(({ target, weight, index }): Problem[] => {
+        if (target.kind === 'invalid' || weight === 0 || !isEmpty(target.backend)) return [];
+        const { namespace, name } = target.ref;
+        const message = `Service ${namespace}/${name} has no ready endpoint for port ${target.port}: its requests get a 503`;
+        return [problem('warning', route, { reason: 'NoReadyEndpoints', path: ['spec', 'rules', rule.index, 'backendRefs', index], message })];
+      }),
+    );
+  });
+}
+
+const balancings = ['least-request', 'round-robin'];
+
+/** Values of our annotations that mean nothing. */
+export function strangeAnnotations({ cluster: { state } }: Graph): readonly Problem[] {
+  return [...state.services.values()].flatMap((service): Problem[] => {
+    const value = service.metadata.annotations?.[balancingAnnotation];
+    if (value === undefined || balancings.includes(value)) return [];
+    const message = `${value} is no way of balancing; there are ${balancings.join(' and ')}`;
+    return [problem('warning', service, { reason: 'UnsupportedValue', path: ['metadata', 'annotations', balancingAnnotation], message })];
+  });
+}
+
+/** Gateways of a class that nobody has described: nobody serves them. */
+export function orphanGateways({ cluster: { state } }: Graph): readonly Problem[] {
+  return [...state.gateways.values()].flatMap((gateway): Problem[] => {
+    const { gatewayClassName } = gateway.spec;
+    if (state.gatewayClasses.has(gatewayClassName)) return [];
+    const message = `there is no GatewayClass ${gatewayClassName}, so nobody serves the Gateway; the built-in class is weft`;
+    return [problem('warning', gateway, { reason: 'GatewayClassNotFound', path: ['spec', 'gatewayClassName'], message })];
+  });
+}

@@ -1,0 +1,75 @@
+import type { KubernetesObject } from '#crds';
+import type { Match } from '#snapshot';
+import { compareText } from '../cluster.ts';
+import type { Graph } from '../graph/graph.ts';
+import { problem } from '../problems.ts';
+import { meshRoute } from '../render/mesh.ts';
+import type { TableRoute } from '../render/table.ts';
+import type { Problem } from '../types.ts';
+
+/**
+ * Matches that no request can reach, because an equal match stands before them (HTTPRouteRule.matches, ties) on every listener and
+ * Service port that the route is attached to.
+ */
+export function shadowedMatches(graph: Graph): readonly Problem[] {
+  const found = new Map<string, Finding>();
+  const tables = [...graph.tables.map(({ routes }) => routes), ...[...graph.mesh.routes.values()].flatMap(({ producer, consumer }) => [producer, ...consumer.values()].map((group) => group.map(meshRoute)))];
+  for (const routes of tables) inspect(routes, found);
+  return [...found.values()].flatMap(({ route, rule, match, hiddenBy, reachable }) => {
+    const object: KubernetesObject | undefined = graph.cluster.state.httpRoutes.get(`${route.ref.namespace}/${route.ref.name}`);
+    if (reachable || hiddenBy === undefined || object === undefined) return [];
+    const where = hiddenBy.route.ref === route.ref ? `rule ${hiddenBy.rule}` : `rule ${hiddenBy.rule} of HTTPRoute ${hiddenBy.route.ref.namespace}/${hiddenBy.route.ref.name}`;
+    const message = `no request gets here: ${where} has the same match and comes first`;
+    return [problem('warning', object, { reason: 'ShadowedMatch', path: ['spec', 'rules', rule, 'matches', match], message })];
+  });
+}
+
+interface Place {
+  readonly route: TableRoute;
+  readonly rule: number;
+  readonly match: number;
+}
+
+interface Finding extends Place {
+  readonly hiddenBy: Place | undefined;
+  readonly reachable: boolean;
+}
+
+function inspect(routes: readonly TableRoute[], found: Map<string, Finding>): void {
+  const owners = new Map<string, Place>();
+  const key = ({ ref }: TableRoute): string => `${ref.namespace}/${ref.name}`;
+  for (const route of [...routes].sort((a, b) => a.createdAt - b.createdAt || compareText(key(a), key(b)))) {
+    const hostnames = route.hostnames.length === 0 ? [''] : route.hostnames.map(({ match, written }) => `${match} ${written}`);
+    for (const { rule } of route.rules) {
+      for (const match of rule.matches) {
+        const place = { route, rule: rule.index, match: match.index };
+        const rivals = hostnames.map((hostname) => claim(owners, `${hostname}\n${contentOf(match)}`, place));
+        const id = `${key(route)} ${rule.index} ${match.index}`;
+        const old = found.get(id);
+        found.set(id, { ...place, hiddenBy: old?.hiddenBy ?? rivals.find((rival) => rival !== undefined), reachable: old?.reachable === true || rivals.includes(undefined) });
+      }
+    }
+  }
+}
+
+/** The earlier holder of the key, if there is one. */
+function claim(owners: Map<string, Place>, key: string, place: Place): Place | undefined {
+  const owner = owners.get(key);
+  if (owner === undefined) owners.set(key, place);
+  return owner;
+}
+
+const contents = new WeakMap<Match, string>();
+
+/** Equal for matches that the same requests meet. The order of headers and parameters does not matter. */
+function contentOf(match: Match): string {
+  const known = contents.get(match);
+  if (known !== undefined) return known;
+  const sorted = (conditions: Match['headers']): readonly string[] => conditions.map(({ name, type, value }) => `${name} ${type} ${value}`).sort();
+  const { path } = match;
+  // A prefix's last slash has no meaning (HTTPPathMatch).
+  const value = path.type === 'PathPrefix' && path.value !== '/' ? path.value.replace(/\/$/, '') : path.value;
+  const content = JSON.stringify([path.type, value, match.method, sorted(match.headers), sorted(match.query)]);
+  contents.set(match, content);
+  return content;
+}
