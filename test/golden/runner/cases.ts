@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { keys, type Expectation } from './expectation.ts';
@@ -7,7 +7,10 @@ import { keys, type Expectation } from './expectation.ts';
 export interface GoldenCase {
   /** The folder's name: the sentence in few words. */
   readonly name: string;
+  /** Manifests, as text. */
   readonly input: string;
+  /** The text of `expect.yaml`. */
+  readonly expect: string;
   readonly expectation: Expectation;
 }
 
@@ -21,8 +24,18 @@ export function groupNames(): readonly string[] {
 export function casesOf(group: string): readonly GoldenCase[] {
   return readdirSync(join(root, group)).sort().map((name) => {
     const read = (file: string): string => readFileSync(join(root, group, name, file), 'utf8');
-    return { name, input: read('input.yaml'), expectation: expectationFrom(read('expect.yaml'), `${group}/${name}`) };
+    const expect = read('expect.yaml');
+    const expectation = expectationFrom(expect, `${group}/${name}`);
+    const input = expectation.input === undefined ? read('input.yaml') : manifestsOf(expectation.input);
+    return { name, input, expect, expectation };
   });
+}
+
+/** Every manifest of a folder of the repository, as one text. */
+function manifestsOf(folder: string): string {
+  const path = join(import.meta.dirname, '..', '..', '..', folder);
+  if (!existsSync(path)) throw new Error(`there is no ${folder}`);
+  return globSync(join(path, '**', '*.yaml')).sort().map((file) => readFileSync(file, 'utf8')).join('\n---\n');
 }
 
 export function expectationFrom(text: string, where: string): Expectation {

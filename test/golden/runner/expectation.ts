@@ -6,6 +6,8 @@ export interface Expectation {
   readonly sentence: string;
   /** Where the sentence stands. */
   readonly source: string;
+  /** A folder of the repository whose manifests are the input, in the place of `input.yaml`. */
+  readonly input?: string;
   readonly statuses?: readonly StatusExpectation[];
   readonly requests?: readonly RequestExpectation[];
   readonly policy?: readonly PolicyExpectation[];
@@ -153,7 +155,7 @@ export interface ProblemExpectation {
 
 /** Keys that each part may have, so that a slip in a case is an error and not a statement that is never checked. */
 export const keys = {
-  expectation: ['sentence', 'source', 'statuses', 'requests', 'policy', 'problems'],
+  expectation: ['sentence', 'source', 'input', 'statuses', 'requests', 'policy', 'problems'],
   status: ['object', 'parent', 'ancestor', 'conditions', 'absent', 'messages', 'observedGeneration', 'parents', 'addresses', 'supportedFeatures', 'listeners'],
   listener: ['attachedRoutes', 'supportedKinds', 'conditions', 'absent'],
   request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'upgrade', 'expect'],

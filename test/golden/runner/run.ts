@@ -1,8 +1,14 @@
 import test from 'ava';
-import { casesOf, type GoldenCase } from './cases.ts';
+import type { Mesh } from '#mesh';
+import { casesOf, expectationFrom, type GoldenCase } from './cases.ts';
+import { fillCertificates } from './certificates.ts';
+import { createClient, type Client, type Entrances } from './client.ts';
 import { checkDecision } from './decisions.ts';
+import { startWorkloads, type Workloads } from './echo.ts';
+import { takeLane, type Lane } from './lane.ts';
 import { checkPolicy } from './policies.ts';
 import { checkProblem, checkStatus } from './statuses.ts';
+import { checkTraffic } from './traffic.ts';
 import { translateCase } from './translated.ts';
 
 /** Registers the tests of a folder of cases: what the control plane says of each, what the route tables decide, what proxies do. */
@@ -10,6 +16,7 @@ export function runGroup(group: string): void {
   for (const each of casesOf(group)) {
     registerTranslation(each);
     registerDecisions(each);
+    registerTraffic(each);
   }
 }
 
@@ -34,4 +41,68 @@ function registerDecisions({ name, input, expectation }: GoldenCase): void {
     for (const request of requests) checkDecision(t, translated, request);
     t.pass();
   });
+}
+
+/** Added to the ports of every Gateway and sidecar, so that no case needs the right to bind port 80. */
+const portOffset = 20_000;
+
+/** The real thing: proxies and workloads on loopback, with addresses that no other run uses. Serial, because it is about time too. */
+function registerTraffic({ name, input, expect, expectation }: GoldenCase): void {
+  if (expectation.requests === undefined) return;
+  test.serial(`${name}: proxies`, async (t) => {
+    const lane = await takeLane();
+    if (lane === undefined) {
+      t.pass('this system has no loopback address but 127.0.0.1');
+      return;
+    }
+    const { requests = [] } = expectationFrom(lane.place(expect), name);
+    const running = await startCase(lane, fillCertificates(lane.place(input)));
+    try {
+      for (const request of requests) await checkTraffic(t, running, request);
+    } finally {
+      await running.close();
+    }
+  });
+}
+
+interface RunningCase {
+  readonly client: Client;
+  readonly workloads: Workloads;
+  close(): Promise<void>;
+}
+
+async function startCase(lane: Lane, manifests: string): Promise<RunningCase> {
+  const workloads = await startWorkloads(translateCase(manifests).state);
+  let client: Client | undefined;
+  let mesh: Mesh | undefined;
+  const close = async (): Promise<void> => {
+    client?.close();
+    await mesh?.close();
+    await workloads.close();
+    await lane.release();
+  };
+  try {
+    const { createMesh } = await import('#mesh');
+    mesh = await createMesh({ manifests, portOffset, loopback: `127.${lane.number}.200.1` });
+    client = createClient(entrancesOf(mesh));
+    return { client, workloads, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function entrancesOf(mesh: Mesh): Entrances {
+  return {
+    gateway: (key, port) => {
+      const gateway = mesh.gateway(key);
+      if (gateway === undefined) throw new Error(`Gateway ${key} does not run`);
+      return { address: gateway.address, port: gateway.port(port) };
+    },
+    sidecar: (key) => {
+      const sidecar = mesh.sidecar(key);
+      if (sidecar === undefined) throw new Error(`Pod ${key} has no sidecar`);
+      return sidecar;
+    },
+  };
 }

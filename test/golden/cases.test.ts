@@ -1,0 +1,30 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { casesOf, groupNames } from './runner/cases.ts';
+
+const all = groupNames().flatMap((group) => casesOf(group).map((each) => ({ ...each, group })));
+
+test('every folder of cases is run by a test file of its name', (t) => {
+  t.deepEqual(groupNames().filter((group) => !existsSync(join(import.meta.dirname, `${group}.test.ts`))), []);
+});
+
+test('a case is named by its sentence, says where the sentence stands, and states something', (t) => {
+  for (const { name, expectation } of all) {
+    const { sentence, source, statuses, requests, policy, problems } = expectation;
+    t.regex(name, /^[a-z0-9]+(-[a-z0-9]+)+$/);
+    t.regex(sentence, /^["\w][^\n]+\.$/, `${name}: the sentence`);
+    t.true(source.length > 3, `${name}: the source`);
+    t.true([statuses, requests, policy, problems].some((part) => part !== undefined && part.length > 0), `${name} states nothing`);
+  }
+});
+
+test('no two cases have one name or one sentence', (t) => {
+  t.is(new Set(all.map(({ name }) => name)).size, all.length);
+  t.is(new Set(all.map(({ expectation }) => expectation.sentence)).size, all.length);
+});
+
+test('addresses of cases can be moved to another share of the loopback network', (t) => {
+  const fixed = all.filter(({ input }) => [...input.matchAll(/podIP: (\S+)/g)].some(([, address]) => !address!.startsWith('127.0.')));
+  t.deepEqual(fixed.map(({ name }) => name), []);
+});

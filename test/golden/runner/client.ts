@@ -1,0 +1,103 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { idHeader } from './echo.ts';
+import type { RequestExpectation } from './expectation.ts';
+import { addressed } from './requests.ts';
+
+/** Where the proxies of a running case are reached. */
+export interface Entrances {
+  /** Address and port to dial for a Gateway's listener port. */
+  gateway(key: string, port: number): { readonly address: string; readonly port: number };
+  /** The HTTP proxy of a Pod's sidecar. */
+  sidecar(key: string): { readonly address: string; readonly port: number };
+}
+
+export interface Reply {
+  readonly id: string;
+  readonly status: number;
+  /** Lower-case names; repeated lines joined by a comma. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Milliseconds. */
+  readonly elapsed: number;
+  /** Names in the server's certificate. */
+  readonly certificate: string | undefined;
+}
+
+/** Connections of one case. */
+export interface Client {
+  send(request: RequestExpectation): Promise<Reply>;
+  close(): void;
+}
+
+let ids = 0;
+const patienceMs = 20_000;
+
+export function createClient(entrances: Entrances): Client {
+  const plain = new http.Agent({ keepAlive: true, maxSockets: 4 });
+  return {
+    send: (request) => send(entrances, request, plain),
+    close: () => plain.destroy(),
+  };
+}
+
+function send(entrances: Entrances, request: RequestExpectation, agent: http.Agent): Promise<Reply> {
+  const to = addressed(request);
+  const id = `${process.pid}-${++ids}`;
+  const entrance = to.client === undefined ? entrances.gateway(to.gateway!, to.port) : entrances.sidecar(to.client);
+  const secure = to.scheme === 'https';
+  const { upgrade: protocol, body } = request;
+  const options: https.RequestOptions = {
+    host: entrance.address,
+    port: entrance.port,
+    method: to.method,
+    // A proxy gets the whole URL (RFC 9112, 3.2.2).
+    path: to.client === undefined ? to.target : `http://${to.host}${to.target}`,
+    headers: {
+      host: to.host,
+      ...request.headers,
+      [idHeader]: id,
+      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+      ...(protocol === undefined ? {} : { connection: 'Upgrade', upgrade: protocol, 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }),
+    },
+    setHost: false,
+    // A new connection for each TLS request: which certificate it gets is part of the case.
+    ...(secure ? { agent: false, servername: request.sni ?? to.dialled, rejectUnauthorized: false } : { agent }),
+    signal: AbortSignal.timeout(patienceMs),
+  };
+  return exchange(secure ? https.request(options) : http.request(options), { id, body, url: request.url });
+}
+
+function exchange(request: http.ClientRequest, { id, body, url }: { readonly id: string; readonly body: string | undefined; readonly url: string }): Promise<Reply> {
+  const start = performance.now();
+  return new Promise((resolve, reject) => {
+    const finish = (response: http.IncomingMessage, text: string): void => {
+      const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : (value ?? '')]));
+      const certificate = (response.socket as Partial<TLSSocket>).getPeerCertificate?.().subjectaltname;
+      resolve({ id, status: response.statusCode ?? 0, headers, body: text, elapsed: performance.now() - start, certificate });
+    };
+    const fail = (error: Error): void => reject(new Error(`${url}: ${error.message}`, { cause: error }));
+    request.on('error', fail);
+    request.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('end', () => finish(response, text)).on('error', fail);
+    });
+    request.on('upgrade', (response, socket) => void talk(socket).then((text) => finish(response, text), fail));
+    request.end(body);
+  });
+}
+
+/** Says something on an upgraded connection; resolves to what comes back. */
+async function talk(socket: Duplex): Promise<string> {
+  const back = new Promise<string>((resolve, reject) => {
+    socket.once('data', (chunk: Buffer) => resolve(chunk.toString()));
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the upgraded connection closed')));
+  });
+  socket.write('hello');
+  const text = await back;
+  socket.destroy();
+  return text;
+}

@@ -1,0 +1,156 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { ClusterState, Pod } from '#crds';
+import { parseDuration } from '#snapshot';
+
+/** A request as it came to a workload. */
+export interface Arrival {
+  /** The request of the case that it belongs to. */
+  readonly id: string;
+  /** `{namespace}/{pod}`. */
+  readonly pod: string;
+  /** `{namespace}/{app label}`. */
+  readonly app: string;
+  readonly address: string;
+  readonly port: number;
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly host: string;
+  /** Lower-case names; repeated lines joined by a comma. */
+  readonly headers: Readonly<Record<string, string>>;
+  body: string;
+}
+
+export interface Workloads {
+  readonly arrivals: readonly Arrival[];
+  close(): Promise<void>;
+}
+
+interface Place {
+  readonly pod: string;
+  readonly app: string;
+  readonly address: string;
+  readonly port: number;
+  readonly behaviour: string;
+}
+
+/** Joins the arrivals of one request of a case. */
+export const idHeader = 'x-golden-request';
+
+/** Every Pod of the state answers on each of its container ports, and every EndpointSlice that was written on its own. */
+export async function startWorkloads(state: ClusterState): Promise<Workloads> {
+  const places = [...[...state.pods.values()].flatMap(placesOf), ...slicePlaces(state)].filter(({ behaviour }) => behaviour !== 'refuse');
+  const arrivals: Arrival[] = [];
+  const running = await Promise.all(places.map((place) => serve(place, arrivals)));
+  return { arrivals, close: async () => void (await Promise.all(running.map((close) => close()))) };
+}
+
+function placesOf({ metadata, spec, status }: Pod): readonly Place[] {
+  const { podIP } = status;
+  if (podIP === undefined) return [];
+  const { namespace, name, labels, annotations } = metadata;
+  const ports = (spec.containers ?? []).flatMap((container) => container.ports ?? []);
+  return ports.map(({ containerPort }) => ({
+    pod: `${namespace}/${name}`,
+    app: `${namespace}/${labels?.['app'] ?? name}`,
+    address: podIP,
+    port: containerPort,
+    behaviour: annotations?.['golden/behaviour'] ?? '',
+  }));
+}
+
+function slicePlaces({ endpointSlices }: ClusterState): readonly Place[] {
+  return [...endpointSlices.values()].flatMap(({ metadata, ports, endpoints }) =>
+    (endpoints ?? []).flatMap(({ addresses, targetRef }) => {
+      const pod = `${metadata.namespace}/${targetRef?.name ?? metadata.name}`;
+      return addresses.flatMap((address) => (ports ?? []).flatMap(({ port }) => (port === undefined ? [] : [{ pod, app: pod, address, port, behaviour: '' }])));
+    }),
+  );
+}
+
+async function serve(place: Place, arrivals: Arrival[]): Promise<() => Promise<void>> {
+  const server = createServer((request, response) => void answer({ place, arrivals }, request, response));
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => sockets.add(socket.on('error', () => undefined)));
+  server.on('upgrade', (request, socket) => upgrade({ place, arrivals }, request, socket));
+  await listen(server, place);
+  return () =>
+    new Promise((resolve) => {
+      for (const socket of sockets) socket.destroy();
+      server.close(() => resolve());
+    });
+}
+
+function listen(server: Server, { address, port, pod }: Place): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(new Error(`workload ${pod} can't listen on ${address}:${port}: ${error.message}`)));
+    server.listen(port, address, resolve);
+  });
+}
+
+interface Context {
+  readonly place: Place;
+  readonly arrivals: Arrival[];
+}
+
+async function answer(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.on('error', () => undefined);
+  const { arrival, turn } = arrive(context, request);
+  request.setEncoding('utf8');
+  try {
+    for await (const chunk of request) arrival.body += String(chunk);
+  } catch {
+    return; // The proxy gave up on this attempt.
+  }
+  const wishes = wishesOf(context.place, request);
+  const delay = wishes.delays[Math.min(turn, wishes.delays.length - 1)] ?? 0;
+  if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay).unref());
+  const status = wishes.statuses[Math.min(turn, wishes.statuses.length - 1)] ?? '200';
+  if (status === 'reset') {
+    request.socket.resetAndDestroy();
+    return;
+  }
+  for (const [name, value] of wishes.headers) response.setHeader(name, value);
+  response.writeHead(Number(status), { 'content-type': 'application/json' });
+  response.end(JSON.stringify(arrival));
+}
+
+/** Says 101 and sends back every byte that comes. */
+function upgrade(context: Context, request: IncomingMessage, socket: Duplex): void {
+  arrive(context, request);
+  socket.on('error', () => undefined);
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\n\r\n`);
+  socket.on('data', (chunk: Buffer) => socket.write(chunk));
+  socket.on('end', () => socket.end());
+}
+
+function arrive({ place, arrivals }: Context, request: IncomingMessage): { readonly arrival: Arrival; readonly turn: number } {
+  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : (value ?? '')]));
+  const id = headers[idHeader] ?? '';
+  const { pod, app, address } = place;
+  const { port } = request.socket.address() as AddressInfo;
+  const turn = arrivals.filter((each) => each.id === id && each.app === app).length;
+  const arrival: Arrival = { id, pod, app, address, port, method: request.method ?? '', path: request.url ?? '', host: headers['host'] ?? '', headers, body: '' };
+  arrivals.push(arrival);
+  return { arrival, turn };
+}
+
+interface Wishes {
+  /** One per attempt, the last for all that follow: a status, or `reset`. */
+  readonly statuses: readonly string[];
+  /** Milliseconds, one per attempt. */
+  readonly delays: readonly number[];
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+/** `status=503,200&delay=1s&delays=2s,0s&header=name:value`, from the request's query or from the Pod's annotation. */
+function wishesOf({ behaviour }: Place, request: IncomingMessage): Wishes {
+  const asked = new URLSearchParams(/\?(.*)$/.exec(request.url ?? '')?.[1] ?? '');
+  const own = new URLSearchParams(behaviour);
+  const get = (name: string): string | null => asked.get(name) ?? own.get(name);
+  const delays = (get('delays') ?? get('delay') ?? '0s').split(',').map((text) => parseDuration(text) ?? 0);
+  const headers = [...own.getAll('header'), ...asked.getAll('header')].map((text) => [text.slice(0, text.indexOf(':')), text.slice(text.indexOf(':') + 1)] as const);
+  return { statuses: (get('status') ?? '200').split(','), delays, headers };
+}
