@@ -1,4 +1,5 @@
 import { objectKey, type ClusterState, type Pod, type ReferenceGrant, type Service } from '#crds';
+import { rootNamespace } from './names.ts';
 
 /** Lookups in a ClusterState. Made once per map, so that a change of one kind leaves the others' lookups alone. */
 export interface Cluster {
@@ -20,9 +21,13 @@ export function clusterOf(state: ClusterState): Cluster {
   };
 }
 
-/** Namespaces that exist or that an object lives in, sorted. */
+/**
+ * Namespaces that exist or that an object lives in, sorted: those that may have clients. The root namespace counts only where there
+ * is more in it than policies.
+ */
 export function namespacesOf(state: ClusterState): readonly string[] {
   const names = new Set(state.namespaces.keys());
+  for (const { metadata } of state.policies.values()) if (metadata.namespace !== rootNamespace) names.add(metadata.namespace);
   for (const map of [state.pods, state.services, state.httpRoutes, state.gateways]) {
     for (const object of map.values()) names.add(object.metadata.namespace);
   }

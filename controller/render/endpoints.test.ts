@@ -1,0 +1,100 @@
+import test from 'ava';
+import { stateFrom, translateYaml } from '../testing.ts';
+import { renderEndpoints } from './endpoints.ts';
+
+const service = (spec: string): string => `
+apiVersion: v1
+kind: Service
+metadata: { name: app, namespace: shop }
+spec: ${spec}
+---`;
+
+const pod = (name: string, { labels = '{ app: app }', namespace = 'shop', ports = '[{ name: web, containerPort: 8080 }]', status = '{ podIP: 127.0.1.1 }', metadata = '' } = {}): string => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: ${namespace}, labels: ${labels}${metadata} }
+spec: { containers: [{ name: c, ports: ${ports} }] }
+status: ${status}
+---`;
+
+const selecting = service('{ selector: { app: app }, ports: [{ name: http, port: 80, targetPort: web }] }');
+const addresses = (yaml: string): readonly string[] | undefined => renderEndpoints(stateFrom(yaml), 'shop/app:80')?.endpoints.map(({ address, port }) => `${address}:${port}`);
+
+test('a Service picks Pods of its namespace by label, and each by its own number for a named port', (t) => {
+  const yaml = selecting + pod('a') + pod('b', { ports: '[{ name: web, containerPort: 9090 }]', status: '{ podIP: 127.0.1.2 }' }) + pod('c', { labels: '{ app: other }' }) + pod('d', { namespace: 'other' }) + pod('e', { ports: '[]', status: '{ podIP: 127.0.1.5 }' });
+  t.deepEqual(addresses(yaml), ['127.0.1.1:8080', '127.0.1.2:9090']);
+});
+
+test('a numeric targetPort needs no container port; without targetPort it is the Service\'s port', (t) => {
+  t.deepEqual(addresses(service('{ selector: { app: app }, ports: [{ port: 80, targetPort: 1234 }] }') + pod('a', { ports: '[]' })), ['127.0.1.1:1234']);
+  t.deepEqual(addresses(service('{ selector: { app: app }, ports: [{ port: 80 }] }') + pod('a', { ports: '[]' })), ['127.0.1.1:80']);
+});
+
+test('a Pod is ready unless its status says otherwise', (t) => {
+  const ready = (status: string, metadata = ''): boolean => addresses(selecting + pod('a', { status, metadata }))?.length === 1;
+  t.true(ready('{ podIP: 127.0.1.1 }'));
+  t.true(ready('{ podIP: 127.0.1.1, phase: Running, conditions: [{ type: Ready, status: "True" }] }'));
+  t.true(ready('{ podIP: 127.0.1.1, conditions: [{ type: PodScheduled, status: "False" }] }'));
+  t.false(ready('{ podIP: 127.0.1.1, conditions: [{ type: Ready, status: "False" }] }'));
+  t.false(ready('{ podIP: 127.0.1.1, phase: Succeeded }'));
+  t.false(ready('{ podIP: 127.0.1.1, phase: Pending }'));
+  t.false(ready('{ phase: Running }'), 'no address');
+  t.false(ready('{ podIP: 127.0.1.1 }', ', deletionTimestamp: "2026-01-01T00:00:00Z"'));
+});
+
+test('publishNotReadyAddresses takes Pods that are not ready, but not those that have ended', (t) => {
+  const publishing = service('{ selector: { app: app }, publishNotReadyAddresses: true, ports: [{ port: 80 }] }');
+  t.is(addresses(publishing + pod('a', { status: '{ podIP: 127.0.1.1, phase: Pending }' }))?.length, 1);
+  t.is(addresses(publishing + pod('a', { status: '{ podIP: 127.0.1.1, phase: Failed }' }))?.length, 0);
+});
+
+const slice = (name: string, endpoints: string, ports = '[{ name: http, port: 7000 }]', type = 'IPv4'): string => `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: ${name}, namespace: shop, labels: { kubernetes.io/service-name: app } }
+addressType: ${type}
+endpoints: ${endpoints}
+ports: ${ports}
+---`;
+
+test('a Service without selector has the endpoints of its EndpointSlices that are ready', (t) => {
+  const plain = service('{ ports: [{ name: http, port: 80 }] }');
+  const yaml = plain + slice('one', '[{ addresses: [10.0.0.1] }, { addresses: [10.0.0.2], conditions: { ready: false } }]') + slice('two', '[{ addresses: [10.0.0.3], conditions: { ready: true } }, { addresses: [10.0.0.1] }]');
+  t.deepEqual(addresses(yaml), ['10.0.0.1:7000', '10.0.0.3:7000']);
+  t.deepEqual(addresses(plain), []);
+  t.deepEqual(addresses(plain + slice('other', '[{ addresses: [10.0.0.1] }]', '[{ name: grpc, port: 7000 }]')), [], 'another port');
+  t.deepEqual(addresses(plain + slice('names', '[{ addresses: [x.example.com] }]', '[{ name: http, port: 7000 }]', 'FQDN')), []);
+});
+
+test('where a cluster has written EndpointSlices, they count, not the Pods', (t) => {
+  t.deepEqual(addresses(selecting + pod('a') + slice('one', '[{ addresses: [10.0.0.1], targetRef: { kind: Pod, name: a, namespace: shop } }]')), ['10.0.0.1:7000']);
+});
+
+test('endpoints say which Pod they are, and come in one order', (t) => {
+  const [a, b] = [pod('a', { status: '{ podIP: 127.0.1.9 }' }), pod('b', { status: '{ podIP: 127.0.1.2 }' })];
+  const endpoints = (yaml: string): unknown => renderEndpoints(stateFrom(yaml), 'shop/app:80')?.endpoints;
+  t.deepEqual(endpoints(selecting + a + b), [{ address: '127.0.1.2', port: 8080, workload: 'shop/b' }, { address: '127.0.1.9', port: 8080, workload: 'shop/a' }]);
+  t.deepEqual(endpoints(selecting + a + b), endpoints(b + a + selecting));
+});
+
+test('balancing is by least requests, unless the Service\'s annotation says round-robin; another word is a warning', (t) => {
+  const annotated = (value: string): string => selecting.replace('namespace: shop', `namespace: shop, annotations: { weft-mesh.io/balancing: ${value} }`);
+  const of = (yaml: string): string | undefined => translateYaml(yaml).snapshots.backend('shop/app:80')?.balancing;
+  t.is(of(selecting), 'least-request');
+  t.is(of(annotated('round-robin')), 'round-robin');
+  t.is(of(annotated('random')), 'least-request');
+  t.is(translateYaml(annotated('random')).problems[0]?.severity, 'warning');
+});
+
+test('a backend that gets requests and has no endpoint is a warning, where workloads are described at all', (t) => {
+  const yaml = `${selecting}
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: r, namespace: shop }
+spec: { parentRefs: [{ group: "", kind: Service, name: app }], rules: [{ backendRefs: [{ name: app, port: 80 }] }] }
+---`;
+  const reasons = (more: string): readonly string[] => translateYaml(yaml + more).problems.map(({ reason }) => reason);
+  t.deepEqual(reasons(''), []);
+  t.deepEqual(reasons(pod('a')), []);
+  t.deepEqual(reasons(pod('a', { labels: '{ app: other }' })), ['NoReadyEndpoints']);
+});
