@@ -1,0 +1,155 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { Command } from 'commander';
+import * as analyze from './analyze.ts';
+import type { CliEnvironment } from './environment.ts';
+import * as explain from './explain.ts';
+import * as policy from './policy.ts';
+import * as translate from './translate.ts';
+
+interface Ran {
+  readonly out: string;
+  readonly err: string;
+  readonly status: number;
+}
+
+async function weft(...words: string[]): Promise<Ran> {
+  let out = '';
+  let err = '';
+  let status = 0;
+  const environment: CliEnvironment = {
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    now: () => 0,
+    random: () => 0,
+    variables: {},
+    exitStatus: (code) => void (status = code),
+    exit: () => undefined,
+    onSignal: () => undefined,
+  };
+  const program = new Command('weft').enablePositionalOptions().exitOverride();
+  for (const command of [analyze, explain, policy, translate]) command.register(program, environment);
+  await program.parseAsync(['node', 'weft', ...words]);
+  return { out, err, status };
+}
+
+async function json(...words: string[]): Promise<Record<string, unknown>> {
+  const { out, err } = await weft(...words, '-o', 'json');
+  return JSON.parse(out === '' ? `{"error":${JSON.stringify(err)}}` : out) as Record<string, unknown>;
+}
+
+const bookinfo = ['-f', 'examples/bookinfo'];
+
+test('explain names the route, rule and match that won, the backends with their shares, and why the others lost', async (t) => {
+  const answer = await json('explain', ...bookinfo, '--from', 'shop/productpage-v1', 'http://reviews:9080/reviews/0');
+  t.is(answer['outcome'], 'forward');
+  t.deepEqual(answer['service'], { kind: 'Service', namespace: 'shop', name: 'reviews', port: 9080 });
+  t.deepEqual(answer['route'], { kind: 'HTTPRoute', namespace: 'shop', name: 'reviews' });
+  t.deepEqual(answer['rule'], { index: 1, name: 'canary' });
+  t.deepEqual(answer['match'], { index: 0 });
+  t.deepEqual((answer['backends'] as { name: string; weight: number; valid: boolean; endpoints: string[] }[]).map(({ name, weight, valid, endpoints }) => ({ name, weight, valid, endpoints })), [
+    { name: 'reviews-v1', weight: 70, valid: true, endpoints: ['127.0.1.3:9080'] },
+    { name: 'reviews-v2', weight: 20, valid: true, endpoints: ['127.0.1.4:9080'] },
+    { name: 'reviews-v3', weight: 10, valid: true, endpoints: ['127.0.1.5:9080'] },
+  ]);
+  t.deepEqual(answer['origins'], { 'timeouts.request': { kind: 'TimeoutPolicy', namespace: 'shop', name: 'shop', stanza: 'default', level: 'Namespace' } });
+  t.deepEqual(answer['rejected'], [{ route: { kind: 'HTTPRoute', namespace: 'shop', name: 'reviews' }, rule: 0, match: 0, reason: 'header end-user is absent, not "jason"' }]);
+});
+
+test('a header decides', async (t) => {
+  const answer = await json('explain', ...bookinfo, '--from-namespace', 'shop', '-H', 'End-User: jason', 'http://reviews.shop.svc.cluster.local:9080/');
+  t.deepEqual(answer['rule'], { index: 0, name: 'testers' });
+});
+
+test('what the mesh does not know passes through; a Service without routes is forwarded to, with its policy', async (t) => {
+  t.is((await json('explain', ...bookinfo, '--from-namespace', 'shop', 'http://example.com/'))['outcome'], 'passthrough');
+  const ratings = await json('explain', ...bookinfo, '--from-namespace', 'shop', 'http://ratings:9080/');
+  t.is(ratings['outcome'], 'forward');
+  t.is(ratings['route'], undefined);
+  t.like(ratings['retry'], { maxRetries: 3 });
+});
+
+test('at a Gateway the listener is named; a request that no rule matches is answered 404', async (t) => {
+  const answer = await json('explain', ...bookinfo, '--gateway', 'shop/bookinfo', 'http://localhost:8080/nowhere');
+  t.like(answer, { outcome: 'respond', status: 404, listener: { name: 'http', port: 8080 } });
+  t.is((answer['rejected'] as unknown[]).length, 2);
+});
+
+test('a call that can not be answered says what there is, with exit status 2', async (t) => {
+  const cases: [string[], RegExp][] = [
+    [['explain', ...bookinfo, 'http://x/'], /--gateway.*--from/],
+    [['explain', ...bookinfo, '--from', 'shop/nobody', 'http://x/'], /no Pod shop\/nobody; there are shop\/productpage-v1/],
+    [['explain', ...bookinfo, '--gateway', 'shop/nobody', 'http://x/'], /no Gateway shop\/nobody.*shop\/bookinfo/],
+    [['explain', ...bookinfo, '--gateway', 'shop/bookinfo', 'http://x:81/'], /no HTTP listener on port 81; it has http \(HTTP 8080\)/],
+    [['explain', ...bookinfo, '--from-namespace', 'shop', '-H', 'nonsense', 'http://x/'], /"nonsense" is no header/],
+    [['explain', '-f', 'examples/nowhere', '--from-namespace', 'shop', 'http://x/'], /examples\/nowhere: no such file/],
+    [['policy', '-f', 'examples/policies', '--route', 'HTTPRoute/orders/foo'], /--gateway.*--from-namespace/],
+    [['policy', '-f', 'examples/policies', '--gateway', 'platform/edge', '--route', 'HTTPRoute/orders/bar'], /no such path by HTTPRoute\/orders\/bar; there is HTTPRoute\/orders\/foo\/all/],
+    [['policy', 'affects', '-f', 'examples/policies', 'RetryPolicy/orders/bar'], /no policy RetryPolicy\/orders\/bar; there are/],
+  ];
+  for (const [words, message] of cases) {
+    const { err, status } = await weft(...words);
+    t.regex(err, message, words.join(' '));
+    t.is(status, 2);
+  }
+});
+
+test('policy shows every field with its origin, and what lost to whom', async (t) => {
+  const answer = await json('policy', '-f', 'examples/policies', '--gateway', 'platform/edge/http', '--route', 'HTTPRoute/orders/foo/all', '--backend', 'orders/foo:8080');
+  t.deepEqual(answer['retry'], { maxRetries: 2, backoff: { base: '50ms' }, perTryTimeout: '2s', retryOn: { codes: [502, 503] } });
+  t.deepEqual(answer['timeouts'], { request: '10s', connect: '500ms' });
+  t.deepEqual((answer['origins'] as Record<string, unknown>)['retry.maxRetries'], { kind: 'RetryPolicy', namespace: 'platform', name: 'edge', stanza: 'override', level: 'Gateway' });
+  t.like((answer['lost'] as object[])[0], { kind: 'RetryPolicy', namespace: 'orders', name: 'foo', stanza: 'override', level: 'Route', field: 'retry.maxRetries', value: 5 });
+});
+
+test('policy affects lists the paths of a policy, what it decides there and what it loses', async (t) => {
+  const { out } = await weft('policy', 'affects', '-f', 'examples/policies', 'RetryPolicy/orders/foo');
+  t.regex(out, /Gateway platform\/edge\/http → HTTPRoute\/orders\/foo\/all → orders\/foo:8080/);
+  t.regex(out, /retry\.backoff\.base +50ms +decides/);
+  t.regex(out, /retry\.maxRetries +5 +loses to RetryPolicy\/platform\/edge/);
+});
+
+test('analyze finds nothing in the examples', async (t) => {
+  const { out, status } = await weft('analyze', '-f', 'examples');
+  t.is(out.trim().split('\n').at(-1), 'no problems');
+  t.is(status, 0);
+});
+
+test('analyze tells every problem with file, line and column, and ends with 1', async (t) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'weft-analyze-')), 'broken.yaml');
+  writeFileSync(file, `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: foo, namespace: shop }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: foo }]
+  rules:
+    - backendRefs:
+        - name: nowhere
+          port: 80
+---
+apiVersion: v1
+kind: Service
+metadata: { name: foo, namespace: shop }
+spec: { ports: [{ port: 80 }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: shop }
+spec: { gatewayClassName: weft, listeners: [], colour: blue }
+`);
+  const { out, status } = await weft('analyze', '-f', file);
+  t.is(status, 1);
+  t.regex(out, new RegExp(`${file}:8:\\d+: error: HTTPRoute shop/foo: .*shop/nowhere.*\\[BackendNotFound\\]`));
+  t.regex(out, new RegExp(`${file}:1\\d:\\d+: error: Gateway shop/edge: .*colour.*\\[InvalidObject\\]`));
+});
+
+test('translate shows statuses and the snapshot of each proxy, but no private key', async (t) => {
+  const answer = await json('translate', '-f', 'examples/shared-gateway');
+  const proxies = answer['proxies'] as Record<string, { kind: string; name: string }[]>;
+  t.deepEqual(Object.keys(proxies), ['gateway/infra/shared']);
+  t.deepEqual([...new Set(proxies['gateway/infra/shared']!.map(({ kind }) => kind))].sort(), ['Backend', 'Certificate', 'Endpoints', 'Listener', 'RouteTable']);
+  t.notRegex(JSON.stringify(answer), /PRIVATE KEY/);
+  t.true((answer['statuses'] as { kind: string }[]).some(({ kind }) => kind === 'HTTPRoute'));
+});
