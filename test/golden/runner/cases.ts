@@ -45,7 +45,7 @@ export function expectationFrom(text: string, where: string): Expectation {
     if (unknown.length > 0) throw new Error(`${where}: ${place} has no key ${unknown.join(', ')}`);
   };
   check(expectation, keys.expectation, 'expect.yaml');
-  for (const status of expectation.statuses ?? []) {
+  for (const status of [...(expectation.statuses ?? []), ...(expectation.running ?? [])]) {
     check(status, keys.status, 'a status');
     for (const listener of Object.values(status.listeners ?? {})) check(listener, keys.listener, 'a listener');
   }

@@ -9,6 +9,8 @@ export interface Expectation {
   /** A folder of the repository whose manifests are the input, in the place of `input.yaml`. */
   readonly input?: string;
   readonly statuses?: readonly StatusExpectation[];
+  /** Of a mesh that runs: what its proxies reported is in them. */
+  readonly running?: readonly StatusExpectation[];
   readonly requests?: readonly RequestExpectation[];
   readonly policy?: readonly PolicyExpectation[];
   readonly problems?: readonly ProblemExpectation[];
@@ -155,7 +157,7 @@ export interface ProblemExpectation {
 
 /** Keys that each part may have, so that a slip in a case is an error and not a statement that is never checked. */
 export const keys = {
-  expectation: ['sentence', 'source', 'input', 'statuses', 'requests', 'policy', 'problems'],
+  expectation: ['sentence', 'source', 'input', 'statuses', 'running', 'requests', 'policy', 'problems'],
   status: ['object', 'parent', 'ancestor', 'conditions', 'absent', 'messages', 'observedGeneration', 'parents', 'addresses', 'supportedFeatures', 'listeners'],
   listener: ['attachedRoutes', 'supportedKinds', 'conditions', 'absent'],
   request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'upgrade', 'expect'],

@@ -27,7 +27,7 @@ function registerTranslation({ name, input, expectation }: GoldenCase): void {
     const spoken = new Set((expectation.problems ?? []).map(({ object }) => object));
     const surprises = translated.unreadable.filter(({ object }) => object === undefined || !spoken.has(`${object.kind}/${object.namespace}/${object.name}`));
     t.deepEqual(surprises.map(({ message }) => message), []);
-    for (const status of expectation.statuses ?? []) checkStatus(t, translated, status);
+    for (const status of expectation.statuses ?? []) checkStatus(t, translated.translation.statuses, status);
     for (const policy of expectation.policy ?? []) checkPolicy(t, translated, policy);
     for (const problem of expectation.problems ?? []) checkProblem(t, translated, problem);
   });
@@ -48,17 +48,19 @@ const portOffset = 20_000;
 
 /** The real thing: proxies and workloads on loopback, with addresses that no other run uses. Serial, because it is about time too. */
 function registerTraffic({ name, input, expect, expectation }: GoldenCase): void {
-  if (expectation.requests === undefined) return;
+  if (expectation.requests === undefined && expectation.running === undefined) return;
   test.serial(`${name}: proxies`, async (t) => {
     const lane = await takeLane();
     if (lane === undefined) {
       t.pass('this system has no loopback address but 127.0.0.1');
       return;
     }
-    const { requests = [] } = expectationFrom(lane.place(expect), name);
+    const { requests = [], running: statuses = [] } = expectationFrom(lane.place(expect), name);
     const running = await startCase(lane, fillCertificates(lane.place(input)));
     try {
       for (const request of requests) await checkTraffic(t, running, request);
+      for (const status of statuses) checkStatus(t, running.mesh.statuses(), status);
+      t.pass();
     } finally {
       await running.close();
     }
@@ -66,6 +68,7 @@ function registerTraffic({ name, input, expect, expectation }: GoldenCase): void
 }
 
 interface RunningCase {
+  readonly mesh: Mesh;
   readonly client: Client;
   readonly workloads: Workloads;
   close(): Promise<void>;
@@ -85,7 +88,7 @@ async function startCase(lane: Lane, manifests: string): Promise<RunningCase> {
     const { createMesh } = await import('#mesh');
     mesh = await createMesh({ manifests, portOffset, loopback: `127.${lane.number}.200.1` });
     client = createClient(entrancesOf(mesh));
-    return { client, workloads, close };
+    return { mesh, client, workloads, close };
   } catch (error) {
     await close();
     throw error;

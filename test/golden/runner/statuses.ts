@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava';
+import type { ObjectStatus } from '#controller';
 import type { ProblemExpectation, StatusExpectation } from './expectation.ts';
 import type { Translated } from './translated.ts';
 
@@ -29,11 +30,11 @@ interface Status {
   readonly ancestors?: readonly { readonly ancestorRef: ParentRef; readonly controllerName: string; readonly conditions: readonly Condition[] }[];
 }
 
-export function checkStatus(t: ExecutionContext, { translation }: Translated, expected: StatusExpectation): void {
+export function checkStatus(t: ExecutionContext, statuses: readonly ObjectStatus[], expected: StatusExpectation): void {
   const { object } = expected;
   const parts = object.split('/');
   const [kind, namespace, name] = parts.length === 2 ? [parts[0], '', parts[1]] : parts;
-  const found = translation.statuses.find((status) => status.kind === kind && status.namespace === namespace && status.name === name);
+  const found = statuses.find((status) => status.kind === kind && status.namespace === namespace && status.name === name);
   const status = (found?.status ?? {}) as Status;
   const where = [object, expected.parent ?? expected.ancestor].filter((part) => part !== undefined).join(' at ');
   checkConditions(t, conditionsAt(t, status, expected, where), expected, where);
