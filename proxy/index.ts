@@ -3,3 +3,4 @@ export { createProxy } from './proxy.ts';
 export * from './telemetry/index.ts';
 export { failures, failureCodes, ProxyError, type Failure, type FailureCode } from './failures.ts';
 export { retrySettings, timeoutSettings, type RetrySettings, type TimeoutSettings } from './retry/index.ts';
+export * from './control/index.ts';

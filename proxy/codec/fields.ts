@@ -166,6 +166,11 @@ export class Fields {
     return bytes.toString('latin1', this.valueStart(index), this.valueEnd(index));
   }
 
+  /** Names of all fields, as sent. */
+  *names(bytes: Buffer): Generator<string> {
+    for (let index = 0; index < this.count; index++) yield bytes.toString('latin1', this.nameStart(index), this.nameEnd(index));
+  }
+
   /** Values of all lines of that name, joined by `, ` (RFC 9110, 5.3). Takes a lower-case name. */
   lookup(bytes: Buffer, name: string): string | undefined {
     let found: string | undefined;

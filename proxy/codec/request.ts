@@ -29,6 +29,12 @@ export class RequestHead {
   path = '/';
   /** What follows `?`, as sent. */
   query: string | undefined = undefined;
+  /** Where method and target begin, and where the target ends. */
+  lineStart = 0;
+  targetStart = 0;
+  targetEnd = 0;
+  /** Whether the target's bytes are what is to be forwarded. */
+  verbatim = true;
   minorVersion = 1;
   framing: Framing = framing.none;
   contentLength = 0;
@@ -38,8 +44,6 @@ export class RequestHead {
   upgradesToWebSocket = false;
 
   readonly #limits: HeadLimits;
-  #targetStart = 0;
-  #targetEnd = 0;
   #targetClasses = 0;
 
   constructor(limits: HeadLimits) {
@@ -73,7 +77,7 @@ export class RequestHead {
       if (bytes[p + 1] !== LF || (p - from) / 2 >= maxEmptyLines) return this.fields.refuse('empty-line');
       p += 2;
     }
-    const methodStart = p;
+    const methodStart = (this.lineStart = p);
     for (;;) {
       if (p >= to) return p - methodStart > maxMethodBytes ? this.fields.refuse('method') : needMore;
       if (tokenByte[bytes[p]!] === 0) break;
@@ -96,8 +100,8 @@ export class RequestHead {
     }
     if (p - from > this.#limits.maxTargetBytes) return this.#refuseTarget();
     if (bytes[p] !== SP || p === from) return this.fields.refuse('target');
-    this.#targetStart = from;
-    this.#targetEnd = p;
+    this.targetStart = from;
+    this.targetEnd = p;
     this.#targetClasses = classes;
     return this.#parseVersion(bytes, p + 1, to);
   }
@@ -140,7 +144,7 @@ export class RequestHead {
 
   #settleTarget(bytes: Buffer): string {
     const { fields } = this;
-    const start = this.#targetStart;
+    const start = this.targetStart;
     const hostText = fields.host >= 0 ? fields.value(bytes, fields.host) : '';
     // Nearly all requests of a connection are for one host.
     if (hostText !== this.authorityText) {
@@ -150,12 +154,13 @@ export class RequestHead {
       this.authorityText = hostText;
     }
     this.hostDisagrees = false;
+    this.verbatim = false;
     if (this.method === 'CONNECT') return this.#settleAuthorityForm(bytes);
     if (bytes[start] === 47) {
       this.form = 'origin';
       return this.#settlePath(bytes, start);
     }
-    if (bytes[start] === 42 && this.#targetEnd - start === 1) {
+    if (bytes[start] === 42 && this.targetEnd - start === 1) {
       this.form = 'asterisk';
       this.path = '*';
       this.query = undefined;
@@ -165,7 +170,7 @@ export class RequestHead {
   }
 
   #settleAuthorityForm(bytes: Buffer): string {
-    const text = bytes.toString('latin1', this.#targetStart, this.#targetEnd);
+    const text = bytes.toString('latin1', this.targetStart, this.targetEnd);
     const authority = normalizeHost(text);
     if ('problem' in authority || authority.port === undefined) return 'target';
     this.form = 'authority';
@@ -177,12 +182,12 @@ export class RequestHead {
   }
 
   #settleAbsoluteForm(bytes: Buffer, hostText: string): string {
-    const text = bytes.toString('latin1', this.#targetStart, Math.min(this.#targetEnd, this.#targetStart + 8)).toLowerCase();
+    const text = bytes.toString('latin1', this.targetStart, Math.min(this.targetEnd, this.targetStart + 8)).toLowerCase();
     const schemeLength = text.startsWith('http://') ? 7 : text.startsWith('https://') ? 8 : 0;
     if (schemeLength === 0) return 'target';
-    const authorityStart = this.#targetStart + schemeLength;
+    const authorityStart = this.targetStart + schemeLength;
     let p = authorityStart;
-    while (p < this.#targetEnd && bytes[p] !== 47 && bytes[p] !== 63 && bytes[p] !== 35) p++;
+    while (p < this.targetEnd && bytes[p] !== 47 && bytes[p] !== 63 && bytes[p] !== 35) p++;
     const authorityText = bytes.toString('latin1', authorityStart, p);
     const authority = normalizeHost(authorityText);
     if ('problem' in authority) return 'target';
@@ -194,11 +199,12 @@ export class RequestHead {
   }
 
   #settlePath(bytes: Buffer, start: number): string {
-    const text = bytes.toString('latin1', start, this.#targetEnd);
+    const text = bytes.toString('latin1', start, this.targetEnd);
     // Most targets are in normal form and without a query, which the scan of their bytes has told.
     if (this.#targetClasses === targetClass.plain && text !== '') {
       this.path = text;
       this.query = undefined;
+      this.verbatim = this.form === 'origin';
       return '';
     }
     const target = normalizePath(text.startsWith('/') ? text : `/${text}`);

@@ -10,8 +10,8 @@ export class ResponseHead {
   /** Whether the connection may carry another request, as far as the head says. */
   keepAlive = false;
   minorVersion = 1;
-  /** Reason phrase, as sent. */
-  reasonStart = 0;
+  /** From the status code to the end of the reason phrase. */
+  statusStart = 0;
   reasonEnd = 0;
 
   readonly #limits: HeadLimits;
@@ -42,11 +42,11 @@ export class ResponseHead {
     if (hundreds < 1 || hundreds > 5 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return this.fields.refuse('status');
     this.status = hundreds * 100 + tens * 10 + ones;
     this.minorVersion = minor;
+    this.statusStart = p + 9;
     p += 12;
     // The space is due even before an empty phrase (RFC 9112, 4), and often missing.
     if (bytes[p] === SP) p++;
     else if (bytes[p] !== CR) return this.fields.refuse('status-line');
-    this.reasonStart = p;
     for (;;) {
       if (p >= to) return needMore;
       if (valueByte[bytes[p]!] === 0) break;

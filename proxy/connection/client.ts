@@ -1,0 +1,381 @@
+import type { Socket } from 'node:net';
+import { invalid, needMore, type OutputBuffer } from '../codec/index.ts';
+import type { Context } from '../context.ts';
+import { Exchange } from '../exchange/exchange.ts';
+import type { Binding } from '../listening/binding.ts';
+import type { TimeoutSettings } from '../retry/index.ts';
+import type { WheelTimer } from '../time/index.ts';
+
+/** Something that takes a client's bytes as they are, after 101 or CONNECT. */
+export interface TunnelEnd {
+  fromClient(bytes: Buffer): void;
+  /** The client sends no more. */
+  clientEnded(): void;
+  /** The client is gone. */
+  clientClosed(): void;
+  /** What was written to the client has left. */
+  clientDrained(): void;
+  /** When a byte last went through, in milliseconds. */
+  readonly activity: number;
+  /** 0: no limit. */
+  readonly idleMs: number;
+}
+
+/**
+ * `open`: requests are read, or one is under way. `lingering`: the last response is out, what the client still sends is dropped until
+ * it closes, for a reset would take the response from it. `tunnel`: bytes pass as they are. `closed` is final.
+ */
+type Phase = 'open' | 'lingering' | 'tunnel' | 'closed';
+
+/** One connection of a client: reads requests one after the other, and holds back what was sent ahead. */
+export class ClientConnection implements WheelTimer {
+  readonly socket: Socket;
+  readonly context: Context;
+  readonly binding: Binding;
+  /** Address of the client. */
+  readonly address: string;
+  /** TLS server name, lower case; empty without one. */
+  readonly serverName: string;
+  readonly openedAt: number;
+  readonly exchange: Exchange;
+  /** The client takes nothing now. */
+  congested = false;
+  /** The client has ended its side: there will be no further request. */
+  halfClosed = false;
+
+  wheelNext: WheelTimer | undefined = undefined;
+  wheelPrev: WheelTimer | undefined = undefined;
+  wheelSlot = -1;
+  dueAt = 0;
+
+  #phase: Phase = 'open';
+  /** Bytes that were read and are not used yet: part of a head, or what was sent ahead. */
+  #input: Buffer | undefined;
+  #consuming = false;
+  #forwardedFor: string | undefined;
+  #forwarded = '';
+  #paused = false;
+  #tunnel: TunnelEnd | undefined;
+  #timeouts: TimeoutSettings;
+  /** Since when it waits: for a request, for the rest of a head (`#inHead`), or for its end. */
+  #since: number;
+  #inHead = false;
+  #lingered = 0;
+  /** While lingering: bytes that the client had not taken when last looked at. */
+  #unsent = 0;
+  #halfClosedAt = 0;
+
+  constructor(context: Context, binding: Binding, socket: Socket, serverName: string) {
+    this.context = context;
+    this.binding = binding;
+    this.socket = socket;
+    this.serverName = serverName;
+    this.address = plainAddress(socket.remoteAddress ?? '');
+    this.openedAt = this.#since = context.now();
+    this.#timeouts = binding.initialTimeouts(this);
+    this.exchange = new Exchange(this);
+    socket.on('data', (bytes: Buffer) => this.#read(bytes));
+    socket.on('end', () => this.#ended());
+    socket.on('error', () => this.#gone());
+    socket.on('close', () => this.#gone());
+    socket.on('drain', () => this.#drained());
+    // The first head has to come in time as well, though not a byte of it may be there.
+    this.#watch(this.#dueWhileWaiting());
+  }
+
+  get closed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  get idle(): boolean {
+    return this.#phase === 'open' && !this.exchange.active && !this.#inHead;
+  }
+
+  /** `x-forwarded-*` lines for a first hop; nearly all requests of a connection are for one host. */
+  forwardedLines(authority: string): string {
+    if (authority !== this.#forwardedFor) {
+      this.#forwardedFor = authority;
+      this.#forwarded =
+        `x-forwarded-for: ${this.address}\r\nx-forwarded-proto: ${this.binding.scheme}\r\n` +
+        `x-forwarded-host: ${authority}\r\nx-forwarded-port: ${this.binding.port}\r\n`;
+    }
+    return this.#forwarded;
+  }
+
+  /** The policy of the section that the client's requests turn out to be for. */
+  adopt(timeouts: TimeoutSettings): void {
+    this.#timeouts = timeouts;
+  }
+
+  /** Whether the connection is to end with the current response. */
+  expiring(now: number): boolean {
+    const { maxConnectionDuration } = this.#timeouts;
+    if (this.context.draining || this.binding.closing || (this.halfClosed && this.#input === undefined)) return true;
+    return maxConnectionDuration > 0 && now - this.openedAt >= maxConnectionDuration;
+  }
+
+  /** Writes what the output buffer holds. */
+  write(output: OutputBuffer): void {
+    if (this.#phase === 'closed') return;
+    const taken = this.socket.write(output.view());
+    if (this.socket.writableLength === 0) return;
+    output.keep();
+    if (!taken) this.congested = true;
+  }
+
+  /** Writes bytes that nobody else will change. */
+  writeOwned(bytes: Buffer): void {
+    if (this.#phase !== 'closed' && !this.socket.write(bytes) && this.socket.writableLength > 0) this.congested = true;
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  /** Reads on: first what was held back. */
+  resume(): void {
+    if (this.#consuming || this.#phase === 'closed') return;
+    const input = this.#input;
+    if (input !== undefined && !this.#inHead) {
+      this.#input = undefined;
+      this.#consume(input);
+    }
+    if (this.#paused && (this.#input === undefined || this.#inHead) && !this.#exchangeStalls()) {
+      this.#paused = false;
+      this.socket.resume();
+    }
+    this.#settle();
+  }
+
+  /** The exchange is over. `keep`: another request may follow on this connection. */
+  exchangeEnded(keep: boolean, now: number): void {
+    if (this.#phase !== 'open') return;
+    if (!keep) {
+      this.linger();
+      return;
+    }
+    this.#since = now;
+    if (this.#consuming) return;
+    this.resume();
+  }
+
+  /** Ends our side, and reads on for a moment. */
+  linger(): void {
+    if (this.#phase !== 'open') return;
+    this.#phase = 'lingering';
+    this.#input = undefined;
+    this.#since = this.context.now();
+    this.#unsent = this.socket.writableLength;
+    this.socket.end();
+    this.#paused = false;
+    this.socket.resume();
+    this.#watch(this.#due());
+  }
+
+  /** Closes a connection that waits for a request. */
+  closeIdle(): void {
+    if (this.idle) this.linger();
+  }
+
+  /** At once, so that what was sent can't be taken for a complete response. */
+  cut(): void {
+    if (this.#phase === 'closed') return;
+    // Without TLS an end of stream would look like the end of a response that is told by it; a reset does not.
+    if ('encrypted' in this.socket) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+    this.#gone();
+  }
+
+  /** From now on bytes pass as they are. Returns what the client has sent ahead. */
+  becomeTunnel(tunnel: TunnelEnd): Buffer | undefined {
+    const ahead = this.#input;
+    this.#input = undefined;
+    this.#phase = 'tunnel';
+    this.#tunnel = tunnel;
+    this.#paused = false;
+    this.socket.resume();
+    this.#watch(this.#due());
+    return ahead;
+  }
+
+  expired(now: number): void {
+    const due = this.#due();
+    if (due > now) this.#watch(due);
+    else this.#timedOut(now);
+  }
+
+  #read(bytes: Buffer): void {
+    if (this.#phase === 'tunnel') {
+      this.#tunnel?.fromClient(bytes);
+      return;
+    }
+    if (this.#phase !== 'open') {
+      this.#lingered += bytes.length;
+      if (this.#lingered > this.context.limits.lingerBytes) this.#destroy();
+      return;
+    }
+    const input = this.#input;
+    this.#input = undefined;
+    this.#consume(input === undefined ? bytes : Buffer.concat([input, bytes]));
+    this.#settle();
+  }
+
+  #consume(bytes: Buffer): void {
+    this.#consuming = true;
+    const { exchange } = this;
+    let p = 0;
+    while (p < bytes.length && this.#phase === 'open') {
+      if (exchange.active) {
+        if (!exchange.body.takesBytes) break;
+        p = exchange.body.take(bytes, p, bytes.length);
+      } else {
+        const next = this.#begin(bytes, p);
+        if (next < 0) break;
+        p = next;
+        if (p < bytes.length && exchange.active && exchange.body.takesBytes) p = exchange.body.take(bytes, p, bytes.length);
+      }
+      exchange.body.flush();
+    }
+    this.#consuming = false;
+    if (this.#isTunnel()) {
+      if (p < bytes.length) this.#tunnel?.fromClient(bytes.subarray(p));
+      return;
+    }
+    if (p >= bytes.length || this.#phase !== 'open') return;
+    this.#input = p === 0 ? bytes : bytes.subarray(p);
+    // What was sent ahead of a response is bounded by not reading on.
+    if (exchange.active) this.pause();
+  }
+
+  /** A request's head. Returns the offset behind it, or below 0 where there is none yet, or none that is valid. */
+  #begin(bytes: Buffer, from: number): number {
+    const head = this.context.requestHead;
+    const end = head.parse(bytes, from, bytes.length);
+    if (end === needMore) {
+      if (!this.#inHead) {
+        this.#inHead = true;
+        this.#since = this.context.now();
+        this.#watch(this.#dueWhileWaiting());
+      }
+      return needMore;
+    }
+    this.#inHead = false;
+    if (end === invalid) {
+      this.exchange.refuse(head.fields.failure, head.fields.reason);
+      return invalid;
+    }
+    this.exchange.begin(bytes, from, end);
+    return end;
+  }
+
+  /** After an event: is there still something to wait for? */
+  #settle(): void {
+    if (this.#phase !== 'open') return;
+    if (this.exchange.active) this.#watch(this.exchange.idleDue());
+    else if (this.halfClosed) this.linger();
+    else this.#watch(this.#dueWhileWaiting());
+  }
+
+  #exchangeStalls(): boolean {
+    return this.exchange.active && !this.exchange.requestComplete && !this.exchange.body.takesBytes;
+  }
+
+  #ended(): void {
+    this.halfClosed = true;
+    if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
+    else if (this.#phase === 'lingering') return;
+    else if (!this.exchange.active) this.linger();
+    else if (!this.exchange.requestComplete) this.exchange.clientGone();
+    else {
+      // Half-closed clients get their response. One that is gone looks the same, until something is written to it.
+      this.#halfClosedAt = this.context.now();
+      this.#watch(this.#halfClosedAt + this.context.limits.halfClosedMs);
+    }
+  }
+
+  #drained(): void {
+    this.congested = false;
+    if (this.#phase === 'tunnel') this.#tunnel?.clientDrained();
+    else if (this.exchange.active) this.exchange.clientDrained();
+  }
+
+  #destroy(): void {
+    this.socket.destroy();
+    this.#gone();
+  }
+
+  #gone(): void {
+    if (this.#phase === 'closed') return;
+    const before = this.#phase;
+    this.#phase = 'closed';
+    this.#input = undefined;
+    this.context.wheel.cancel(this);
+    this.binding.closed(this);
+    if (before === 'tunnel') this.#tunnel?.clientClosed();
+    else if (this.exchange.active) this.exchange.clientGone();
+    this.socket.destroy();
+  }
+
+  #watch(due: number): void {
+    if (due < Infinity && (this.wheelSlot < 0 || due < this.dueAt)) this.context.wheel.schedule(this, due);
+  }
+
+  #due(): number {
+    const { limits } = this.context;
+    switch (this.#phase) {
+      case 'lingering':
+        return this.#since + (this.#unsent === 0 ? limits.lingerMs : this.#timeouts.streamIdle || Infinity);
+      case 'tunnel':
+        return this.#tunnel!.idleMs > 0 ? this.#tunnel!.activity + this.#tunnel!.idleMs : Infinity;
+      case 'open':
+        if (!this.exchange.active) return this.#dueWhileWaiting();
+        return Math.min(this.exchange.idleDue(), this.halfClosed && !this.exchange.responseStarted ? this.#halfClosedAt + limits.halfClosedMs : Infinity);
+      default:
+        return Infinity;
+    }
+  }
+
+  #dueWhileWaiting(): number {
+    const { idle, requestHeaders, maxConnectionDuration } = this.#timeouts;
+    const limit = this.#inHead ? requestHeaders : idle;
+    const due = limit > 0 ? this.#since + limit : Infinity;
+    return maxConnectionDuration > 0 && !this.#inHead ? Math.min(due, Math.max(this.#since, this.openedAt + maxConnectionDuration)) : due;
+  }
+
+  #timedOut(now: number): void {
+    if (this.#phase === 'lingering') this.#lingeredOut(now);
+    else if (this.#phase === 'tunnel') {
+      this.socket.destroy();
+      this.#gone();
+    } else if (this.exchange.active) {
+      if (this.halfClosed && !this.exchange.responseStarted) this.cut();
+      else this.exchange.stoodStill();
+    } else if (this.#inHead) {
+      this.#inHead = false;
+      this.exchange.refuse('header-timeout', 'head');
+    } else this.linger();
+  }
+
+  /** A slow client gets the last response as long as it takes some of it. */
+  #lingeredOut(now: number): void {
+    const unsent = this.socket.writableLength;
+    if (this.#unsent === 0 || unsent === this.#unsent) {
+      this.#destroy();
+      return;
+    }
+    this.#unsent = unsent;
+    this.#since = now;
+    this.#watch(this.#due());
+  }
+
+  #isTunnel(): boolean {
+    return this.#phase === 'tunnel';
+  }
+}
+
+/** IPv4 clients of an IPv6 socket by their IPv4 address. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}

@@ -1,0 +1,106 @@
+import type { Exchange } from '../exchange/exchange.ts';
+import type { ClientConnection, TunnelEnd } from './client.ts';
+import type { Upstream, UpstreamUser } from './upstream.ts';
+
+/** Client and endpoint after 101 or CONNECT: bytes pass both ways as they are, each way ends by itself. */
+export class Tunnel implements TunnelEnd, UpstreamUser {
+  activity: number;
+  readonly idleMs: number;
+  readonly #exchange: Exchange;
+  readonly #client: ClientConnection;
+  readonly #upstream: Upstream;
+  #clientEnded = false;
+  #upstreamEnded = false;
+  #over = false;
+  #pending = false;
+
+  constructor(exchange: Exchange, upstream: Upstream) {
+    this.#exchange = exchange;
+    this.#client = exchange.connection;
+    this.#upstream = upstream;
+    this.activity = exchange.context.now();
+    this.idleMs = exchange.settings.timeouts.streamIdle;
+  }
+
+  fromClient(bytes: Buffer): void {
+    this.#touch();
+    this.#exchange.bytesIn += bytes.length;
+    this.#upstream.writeOwned(bytes);
+    if (this.#upstream.congested) this.#client.pause();
+  }
+
+  clientEnded(): void {
+    this.#clientEnded = true;
+    if (this.#upstreamEnded) this.#close();
+    else this.#upstream.socket.end();
+  }
+
+  clientClosed(): void {
+    this.#close();
+  }
+
+  clientDrained(): void {
+    this.#touch();
+    this.#upstream.resume();
+  }
+
+  connected(): void {}
+
+  interim(): void {}
+
+  responded(): void {}
+
+  upgraded(): boolean {
+    return false;
+  }
+
+  received(_upstream: Upstream, bytes: Buffer, start: number, end: number): void {
+    const { output } = this.#exchange.context;
+    if (!this.#pending) output.begin();
+    this.#pending = true;
+    this.#exchange.bytesOut += end - start;
+    output.putBytes(bytes, start, end);
+  }
+
+  flush(): void {
+    if (!this.#pending) return;
+    this.#pending = false;
+    this.#touch();
+    this.#client.write(this.#exchange.context.output);
+    if (this.#client.congested) this.#upstream.pause();
+  }
+
+  /** The endpoint sends no more. */
+  ended(): void {
+    this.#upstreamEnded = true;
+    if (this.#clientEnded) this.#close();
+    else this.#client.socket.end();
+  }
+
+  failed(): void {
+    if (this.#over) return;
+    // After an orderly end the client may still be taking what was sent to it.
+    if (!this.#upstreamEnded) this.#client.socket.destroy();
+    this.#close();
+  }
+
+  drained(): void {
+    this.#touch();
+    this.#client.resume();
+  }
+
+  #touch(): void {
+    this.activity = this.#exchange.context.now();
+  }
+
+  #close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    // Both sides have ended, or one is gone: what was written still leaves, then the sockets close.
+    if (this.#clientEnded && this.#upstreamEnded) {
+      this.#upstream.closeWhenWritten();
+      this.#client.socket.end();
+    } else this.#upstream.close();
+    this.#exchange.endTunnel();
+  }
+}

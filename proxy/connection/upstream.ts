@@ -1,0 +1,412 @@
+import { connect, type Socket } from 'node:net';
+import { brokenChunk, ChunkedReader, framing, invalid, needMore, type Framing, type OutputBuffer } from '../codec/index.ts';
+import type { PooledEndpoint } from '../configuration/backends.ts';
+import type { Context } from '../context.ts';
+import type { FailureCode } from '../failures.ts';
+import type { WheelTimer } from '../time/index.ts';
+import { EndpointPool } from './pool.ts';
+
+/**
+ * What uses a connection to an endpoint: an exchange, a mirrored request, a tunnel. Bytes are lent: they hold until the call returns.
+ */
+export interface UpstreamUser {
+  /** The connection is there, or was already. */
+  connected(upstream: Upstream): void;
+  /** A 1xx response other than 101; `context.responseHead` has it. */
+  interim(upstream: Upstream, bytes: Buffer): void;
+  /** The head of the final response. The user may leave the connection (`discard`, `close`) from within. */
+  responded(upstream: Upstream, bytes: Buffer): void;
+  /** 101: from now on bytes come as they are (`received`). False: not wanted. */
+  upgraded(upstream: Upstream, bytes: Buffer): boolean;
+  /** Of the body, its framing taken off. */
+  received(upstream: Upstream, bytes: Buffer, start: number, end: number): void;
+  /** An event's bytes are through, and more are to come. */
+  flush(upstream: Upstream): void;
+  /** The response is complete. The user gives the connection back (`release`) or closes it. */
+  ended(upstream: Upstream): void;
+  /** No complete response, and the connection is gone. */
+  failed(upstream: Upstream, code: FailureCode, reason: string): void;
+  /** What was written has left. */
+  drained(upstream: Upstream): void;
+}
+
+/**
+ * `ended`: the response is complete, its user has not given the connection back yet. `raw`: a tunnel. `closed` is final. A connection that is not `idle` or `closed` has a user, but for the rest of a response that is
+ * read and dropped.
+ */
+type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'ended' | 'raw' | 'closed';
+
+const keepAliveProbeMs = 30_000;
+const readBytes = 65_536;
+/** All connections read into the same memory; who needs bytes beyond the event copies them. */
+const readBuffer = Buffer.allocUnsafeSlow(readBytes);
+
+/** One connection to an endpoint. Frames responses; knows nothing of clients. */
+export class Upstream implements WheelTimer {
+  readonly endpoint: PooledEndpoint;
+  readonly socket: Socket;
+  /** Requests that it has carried, this one included. */
+  uses = 0;
+  /** Whether any byte of the current response has come. */
+  answered = false;
+  /** Whether the response ended in such a way that another request may follow. */
+  reusable = false;
+  /** The endpoint's side takes nothing now: `drained` will say when it does. */
+  congested = false;
+  /** How the current response's body is told. */
+  framing: Framing = framing.none;
+  /** Of the body, still to come. */
+  remaining = 0;
+
+  wheelNext: WheelTimer | undefined = undefined;
+  wheelPrev: WheelTimer | undefined = undefined;
+  wheelSlot = -1;
+  dueAt = 0;
+
+  readonly #context: Context;
+  #phase: Phase = 'connecting';
+  #user: UpstreamUser | undefined;
+  #method = '';
+  #chunks: ChunkedReader | undefined;
+  #saved: Buffer | undefined;
+  #interims = 0;
+  #discarded = 0;
+  #idleMs = 0;
+  #paused = false;
+
+  constructor(context: Context, endpoint: PooledEndpoint, connectMs: number) {
+    this.#context = context;
+    this.endpoint = endpoint;
+    this.socket = connect({
+      host: endpoint.endpoint.address,
+      port: endpoint.endpoint.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveProbeMs,
+      allowHalfOpen: true,
+      onread: { buffer: readBuffer, callback: (length, bytes) => this.#read(bytes as Buffer, length) },
+    });
+    this.#listen();
+    if (connectMs > 0) context.wheel.schedule(this, context.now() + connectMs);
+  }
+
+  get connecting(): boolean {
+    return this.#phase === 'connecting';
+  }
+
+  get closed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  /** Gives the connection to a request; its response's framing depends on the method. */
+  assign(user: UpstreamUser, method: string): void {
+    this.#user = user;
+    this.#method = method;
+    this.uses++;
+    this.answered = false;
+    this.reusable = false;
+    this.#interims = 0;
+    if (this.#phase === 'connecting') return;
+    this.#leaveIdle();
+    this.#phase = 'head';
+    user.connected(this);
+  }
+
+  /** Gives it to a tunnel: bytes pass as they are, from the moment it is connected. */
+  assignRaw(user: UpstreamUser): void {
+    this.#user = user;
+    this.#method = 'CONNECT';
+    this.uses++;
+  }
+
+  /** The current user passes its place on: to a tunnel. */
+  handOver(user: UpstreamUser): void {
+    this.#user = user;
+  }
+
+  /** Hands the connection back after `ended`, to wait at most `idleMs` (0: for ever) for the next request. */
+  release(idleMs: number): void {
+    this.#user = undefined;
+    const pool = this.endpoint.pool;
+    if (!this.reusable || pool === undefined || this.#phase === 'closed' || this.#context.draining || !pool.put(this)) {
+      this.close();
+      return;
+    }
+    this.#phase = 'idle';
+    this.#context.metrics.move('upstream_connections_idle', 1);
+    this.resume();
+    if (idleMs > 0) this.#context.wheel.schedule(this, this.#context.now() + idleMs);
+  }
+
+  /** Its user wants no more of the response: a short rest is read and dropped, so that the connection can be kept. */
+  discard(idleMs: number): void {
+    this.#user = undefined;
+    this.#idleMs = idleMs;
+    this.#discarded = 0;
+    if (this.framing === framing.untilClose || (this.framing === framing.length && this.remaining > this.#context.limits.maxDiscardedBytes)) this.close();
+  }
+
+  /** Writes what the output buffer holds. */
+  write(output: OutputBuffer): void {
+    const taken = this.socket.write(output.view());
+    if (this.socket.writableLength === 0) return;
+    output.keep();
+    if (!taken) this.congested = true;
+  }
+
+  /** Writes bytes that nobody else will change. */
+  writeOwned(bytes: Buffer): void {
+    if (!this.socket.write(bytes) && this.socket.writableLength > 0) this.congested = true;
+  }
+
+  /** Stops reading: the client takes no more for now. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.socket.resume();
+  }
+
+  /** At once, whatever is under way; the user is not told. */
+  close(): void {
+    if (this.#phase === 'closed') return;
+    if (this.#phase === 'idle') {
+      this.endpoint.pool?.remove(this);
+      this.#leaveIdle();
+    }
+    this.#phase = 'closed';
+    this.#user = undefined;
+    this.#saved = undefined;
+    this.#context.wheel.cancel(this);
+    this.socket.destroy();
+  }
+
+  /** What was written still leaves; the user hears no more. */
+  closeWhenWritten(): void {
+    if (this.#phase === 'closed') return;
+    this.#user = undefined;
+    this.socket.end(() => this.close());
+    this.socket.resume();
+  }
+
+  /** Timer: not connected in time, or idle for too long. */
+  expired(): void {
+    if (this.#phase === 'connecting') this.#fail('connect-timeout', 'connect');
+    else if (this.#phase === 'idle') this.close();
+  }
+
+  #listen(): void {
+    const { metrics } = this.#context;
+    this.socket.on('connect', () => this.#connected());
+    this.socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (this.#phase === 'connecting') this.#fail('connect-failed', error.code ?? 'error');
+      else this.#fail('upstream-reset', error.code ?? 'error');
+    });
+    this.socket.on('end', () => this.#endOfStream());
+    this.socket.on('close', () => this.#fail(this.#phase === 'connecting' ? 'connect-failed' : 'upstream-reset', 'closed'));
+    this.socket.on('drain', () => {
+      this.congested = false;
+      this.#user?.drained(this);
+    });
+    this.socket.once('connect', () => {
+      metrics.move('upstream_connections_active', 1);
+      this.socket.once('close', () => metrics.move('upstream_connections_active', -1));
+    });
+  }
+
+  #connected(): void {
+    if (this.#phase !== 'connecting') return;
+    this.#context.wheel.cancel(this);
+    this.#context.metrics.count('upstream_connections_opened');
+    this.#phase = this.#method === 'CONNECT' ? 'raw' : 'head';
+    this.#user?.connected(this);
+  }
+
+  /** Returns false to stop reading; pausing is done elsewhere, so never. */
+  #read(buffer: Buffer, length: number): boolean {
+    let bytes = buffer;
+    let to = length;
+    if (this.#saved !== undefined) {
+      bytes = Buffer.concat([this.#saved, buffer.subarray(0, length)]);
+      to = bytes.length;
+      this.#saved = undefined;
+    }
+    switch (this.#phase) {
+      case 'head':
+        this.answered = true;
+        this.#readHead(bytes, to);
+        break;
+      case 'body':
+        this.#readBody(bytes, 0, to);
+        break;
+      case 'raw':
+        this.#user?.received(this, bytes, 0, to);
+        this.#user?.flush(this);
+        break;
+      default:
+        // Nobody asked: what is next on this connection would be taken for another request's response.
+        this.close();
+    }
+    return true;
+  }
+
+  #readHead(bytes: Buffer, to: number): void {
+    const head = this.#context.responseHead;
+    let p = 0;
+    while (this.#phase === 'head') {
+      const end = head.parse(bytes, p, to, this.#method);
+      if (end === needMore) {
+        if (p < to) this.#saved = Buffer.from(bytes.subarray(p, to));
+        return;
+      }
+      if (end === invalid) {
+        this.#fail(head.fields.failure, head.fields.reason);
+        return;
+      }
+      if (head.status === 101) {
+        this.#upgrade(bytes, end, to);
+        return;
+      }
+      if (head.status >= 200) {
+        this.#begin(bytes, end, to);
+        return;
+      }
+      if (++this.#interims > this.#context.limits.maxInterimResponses) {
+        this.#fail('bad-response', 'interim-responses');
+        return;
+      }
+      this.#user?.interim(this, bytes);
+      p = end;
+    }
+  }
+
+  #upgrade(bytes: Buffer, end: number, to: number): void {
+    if (this.#user?.upgraded(this, bytes) !== true) {
+      this.#fail('bad-response', 'unexpected-upgrade');
+      return;
+    }
+    this.#phase = 'raw';
+    if (end < to) this.#user?.received(this, bytes, end, to);
+    this.#user?.flush(this);
+  }
+
+  #begin(bytes: Buffer, end: number, to: number): void {
+    const head = this.#context.responseHead;
+    this.#phase = 'body';
+    this.framing = head.framing;
+    this.remaining = head.framing === framing.length ? head.contentLength : 0;
+    this.reusable = head.keepAlive;
+    if (head.framing === framing.chunked) {
+      this.#chunks ??= new ChunkedReader();
+      this.#chunks.reset();
+    }
+    this.#user?.responded(this, bytes);
+    if (this.#isReading()) this.#readBody(bytes, end, to);
+  }
+
+  #readBody(bytes: Buffer, from: number, to: number): void {
+    let p = from;
+    let done = false;
+    switch (this.framing) {
+      case framing.none:
+        done = true;
+        break;
+      case framing.length: {
+        const end = Math.min(to, p + this.remaining);
+        this.remaining -= end - p;
+        if (end > p) this.#deliver(bytes, p, end);
+        p = end;
+        done = this.remaining === 0;
+        break;
+      }
+      case framing.chunked:
+        p = this.#readChunks(bytes, p, to);
+        if (p === brokenChunk) {
+          this.#fail('bad-response', 'chunk');
+          return;
+        }
+        done = this.#chunks!.done;
+        break;
+      case framing.untilClose:
+        if (to > p) this.#deliver(bytes, p, to);
+        p = to;
+    }
+    if (!this.#isReading()) return;
+    if (!done) {
+      this.#user?.flush(this);
+      return;
+    }
+    // Bytes behind the response belong to nothing that was asked for.
+    if (p < to) this.reusable = false;
+    this.#end();
+  }
+
+  #readChunks(bytes: Buffer, from: number, to: number): number {
+    const chunks = this.#chunks!;
+    let p = from;
+    while (p < to && !chunks.done && this.#isReading()) {
+      p = chunks.next(bytes, p, to);
+      if (p === brokenChunk) return p;
+      if (chunks.dataEnd > chunks.dataStart) this.#deliver(bytes, chunks.dataStart, chunks.dataEnd);
+    }
+    return p;
+  }
+
+  #deliver(bytes: Buffer, start: number, end: number): void {
+    if (this.#user !== undefined) this.#user.received(this, bytes, start, end);
+    else if ((this.#discarded += end - start) > this.#context.limits.maxDiscardedBytes) this.close();
+  }
+
+  #end(): void {
+    this.#phase = 'ended';
+    const user = this.#user;
+    if (user === undefined) this.release(this.#idleMs);
+    else user.ended(this);
+  }
+
+  #endOfStream(): void {
+    if (this.#phase === 'body' && this.framing === framing.untilClose) {
+      this.reusable = false;
+      this.#end();
+    } else if (this.#phase === 'raw') {
+      this.#user?.ended(this);
+    } else this.#fail('upstream-reset', 'ended');
+  }
+
+  #leaveIdle(): void {
+    this.#context.metrics.move('upstream_connections_idle', -1);
+  }
+
+  #fail(code: FailureCode, reason: string): void {
+    if (this.#phase === 'closed') return;
+    const user = this.#user;
+    if (this.#phase === 'connecting') this.#context.metrics.count('upstream_connections_failed');
+    this.close();
+    user?.failed(this, code, reason);
+  }
+
+  /** Calls out may have closed it; a method, so that the type checker does not assume what it saw before them. */
+  #isReading(): boolean {
+    return this.#phase === 'body';
+  }
+}
+
+/** A connection to the endpoint: an idle one, or a new one. `connectMs` 0: no limit. */
+export function openUpstream(context: Context, endpoint: PooledEndpoint, connectMs: number): Upstream {
+  return poolOf(context, endpoint).take() ?? dialUpstream(context, endpoint, connectMs);
+}
+
+/** A new connection, whatever is idle. */
+export function dialUpstream(context: Context, endpoint: PooledEndpoint, connectMs: number): Upstream {
+  poolOf(context, endpoint);
+  return new Upstream(context, endpoint, connectMs);
+}
+
+function poolOf(context: Context, endpoint: PooledEndpoint): EndpointPool {
+  return (endpoint.pool ??= new EndpointPool(context.limits.maxIdlePerEndpoint));
+}

@@ -1,0 +1,220 @@
+import { parseRetryAfter, retriesStatus, retryDelay, retryVerdict, idempotentMethods, type Outcome, type RetrySettings } from '../retry/index.ts';
+import type { PooledEndpoint } from '../configuration/backends.ts';
+import { Timer } from '../connection/timer.ts';
+import { dialUpstream, openUpstream, type Upstream } from '../connection/upstream.ts';
+import type { FailureCode } from '../failures.ts';
+import type { FailedAttempt } from '../telemetry/index.ts';
+import type { Exchange } from './exchange.ts';
+import { endAttemptSpan } from './tracing.ts';
+
+/** What comes after an attempt: its result goes to the client, or there is another, or the budget's refusal. */
+type Sequel = 'result' | 'wait' | 'over-budget';
+
+const refusedCodes: ReadonlySet<FailureCode> = new Set(['connect-failed', 'connect-timeout', 'tls-failed']);
+
+/** The attempts of an exchange: which endpoint gets the request, and whether another one does. */
+export class Attempts {
+  made = 0;
+  /** Those that failed; undefined where none did. */
+  failed: FailedAttempt[] | undefined;
+  readonly #exchange: Exchange;
+  #endpoint: PooledEndpoint | undefined;
+  #startedAt = 0;
+  #retries = 0;
+  #tried: PooledEndpoint[] | undefined;
+  #usedFreeRetry = false;
+  /** Of the attempt, or of the wait before the next. */
+  #timer: Timer | undefined;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  /** `address:port` of the last endpoint. */
+  get endpointText(): string {
+    const endpoint = this.#endpoint?.endpoint;
+    return endpoint === undefined ? '' : `${endpoint.address}:${endpoint.port}`;
+  }
+
+  reset(): void {
+    this.made = this.#retries = 0;
+    this.failed = this.#tried = this.#endpoint = undefined;
+    this.#usedFreeRetry = false;
+  }
+
+  /** `fresh`: on a new connection, whatever is idle. */
+  start(connection: 'any' | 'fresh'): void {
+    const exchange = this.#exchange;
+    const { context, settings } = exchange;
+    const backend = exchange.backend!;
+    const endpoint = backend.balancer.pick(backend.endpoints, this.#tried);
+    if (endpoint === undefined) {
+      exchange.fail(backend.known ? 'no-endpoints' : 'config-missing', 'endpoints');
+      return;
+    }
+    this.#endpoint = endpoint;
+    endpoint.active++;
+    this.#startedAt = this.made === 0 ? exchange.startedAt : context.now();
+    this.made++;
+    const { connect } = settings.timeouts;
+    const upstream = connection === 'any' ? openUpstream(context, endpoint, connect) : dialUpstream(context, endpoint, connect);
+    if (settings.attemptTimeout > 0) this.#schedule(this.#startedAt + settings.attemptTimeout);
+    exchange.attach(upstream);
+  }
+
+  /** The response is complete: gives the connection back. */
+  succeed(upstream: Upstream): void {
+    this.#leave();
+    if (upstream.reusable && this.#exchange.requestComplete) upstream.release(this.#exchange.settings.timeouts.upstreamIdle);
+    else upstream.close();
+  }
+
+  /** Ends an attempt under way, whose result nobody waits for. */
+  abandon(): void {
+    this.#cancelTimer();
+    const { upstream } = this.#exchange;
+    if (upstream === undefined) return;
+    this.#leave();
+    upstream.close();
+  }
+
+  /** A tunnel has taken the connection over: its time is not limited as a request's. */
+  beginTunnel(): void {
+    this.#cancelTimer();
+  }
+
+  /** The tunnel is over, and has closed the connection. */
+  endTunnel(): void {
+    this.#leave();
+  }
+
+
+  /** A response's head is there. True: it does not go to the client, something else was begun. */
+  replaces(upstream: Upstream, bytes: Buffer): boolean {
+    const exchange = this.#exchange;
+    const { retry } = exchange.settings;
+    const { status, fields } = exchange.context.responseHead;
+    if (retry === undefined || !retriesStatus(retry, status)) return false;
+    const retryAfter = fields.retryAfter < 0 ? undefined : parseRetryAfter(fields.value(bytes, fields.retryAfter), exchange.context.environment.wallClock());
+    const { sequel, delay } = this.#consider(retry, { status, sent: true, replayable: exchange.replayable }, retryAfter);
+    if (sequel === 'result') return false;
+    this.#note(status);
+    this.#leave();
+    if (upstream.reusable && exchange.requestComplete) upstream.discard(exchange.settings.timeouts.upstreamIdle);
+    else upstream.close();
+    this.#follow(sequel, delay);
+    return true;
+  }
+
+  /** The attempt ended without a complete response. */
+  fail(upstream: Upstream, code: FailureCode, reason: string): void {
+    const exchange = this.#exchange;
+    const { context, settings } = exchange;
+    const endpoint = this.#endpoint!;
+    this.#note(code);
+    this.#leave();
+    context.metrics.failed(settings.series, code);
+    if (refusedCodes.has(code)) {
+      const now = context.now();
+      exchange.backend!.endpoints.refused(endpoint, now);
+      if (endpoint.ejectedUntil > now) context.metrics.count('upstream_ejections');
+    }
+    if (exchange.responseStarted) {
+      exchange.abort(code, reason);
+      return;
+    }
+    if (this.#wasStale(upstream, code)) {
+      this.#usedFreeRetry = true;
+      this.#again('fresh');
+      return;
+    }
+    const outcome: Outcome = { status: 0, failure: code, sent: !refusedCodes.has(code), replayable: exchange.replayable };
+    const { sequel, delay } = settings.retry === undefined ? noRetry : this.#consider(settings.retry, outcome, undefined);
+    if (sequel === 'result') exchange.fail(code, reason);
+    else this.#follow(sequel, delay);
+  }
+
+  /**
+   * An idle connection that the endpoint closed while the request was on its way to it: nothing was wrong but the moment. RFC 9110, 9.2.2
+   * allows to send an idempotent request again.
+   */
+  #wasStale(upstream: Upstream, code: FailureCode): boolean {
+    const exchange = this.#exchange;
+    return code === 'upstream-reset' && upstream.uses > 1 && !upstream.answered && !this.#usedFreeRetry && exchange.replayable && idempotentMethods.has(exchange.method);
+  }
+
+  #consider(retry: RetrySettings, outcome: Outcome, retryAfter: number | undefined): { sequel: Sequel; delay: number } {
+    const exchange = this.#exchange;
+    const { context } = exchange;
+    const verdict = retryVerdict(retry, exchange.method, outcome);
+    if (verdict !== 'retry') {
+      if (verdict === 'body-too-large-to-retry') exchange.noteFailure(verdict, undefined);
+      return noRetry;
+    }
+    if (this.#retries >= retry.maxRetries) {
+      exchange.noteFailure('retry-limit', undefined);
+      return noRetry;
+    }
+    const now = context.now();
+    const random = context.environment.random;
+    const delay = retryDelay(retry, { retryNumber: this.#retries + 1, random, remaining: exchange.deadline - now, retryAfter });
+    if (delay === undefined) return noRetry;
+    if (exchange.settings.budget?.takeRetry(retry.budget, now) === false) {
+      context.metrics.retried(exchange.settings.series, 'over-budget');
+      return { sequel: 'over-budget', delay: 0 };
+    }
+    return { sequel: 'wait', delay };
+  }
+
+  #follow(sequel: Sequel, delay: number): void {
+    const exchange = this.#exchange;
+    if (sequel === 'over-budget') {
+      exchange.fail('retry-budget-exhausted', undefined);
+      return;
+    }
+    exchange.context.metrics.retried(exchange.settings.series, 'made');
+    this.#retries++;
+    (this.#tried ??= []).push(this.#endpoint!);
+    this.#schedule(exchange.context.now() + delay);
+  }
+
+  #again(connection: 'any' | 'fresh'): void {
+    this.#exchange.repeat(() => this.start(connection));
+  }
+
+  #expired(): void {
+    const exchange = this.#exchange;
+    const { upstream } = exchange;
+    if (upstream === undefined) {
+      this.#again('any');
+      return;
+    }
+    upstream.close();
+    this.fail(upstream, 'per-try-timeout', 'attempt');
+  }
+
+  /** The attempt's end, as far as endpoint and timer are concerned. */
+  #leave(): void {
+    this.#cancelTimer();
+    this.#endpoint!.active--;
+    endAttemptSpan(this.#exchange, this.#startedAt, this.endpointText);
+    this.#exchange.upstream = undefined;
+  }
+
+  #note(why: FailureCode | number): void {
+    (this.failed ??= []).push({ endpoint: this.endpointText, why, durationMs: this.#exchange.context.now() - this.#startedAt });
+  }
+
+  #schedule(due: number): void {
+    this.#timer ??= new Timer(() => this.#expired());
+    // An earlier due time moves a timer, a later one would only postpone it: both must hold as they are.
+    this.#cancelTimer();
+    this.#exchange.context.wheel.schedule(this.#timer, due);
+  }
+
+  #cancelTimer(): void {
+    if (this.#timer !== undefined) this.#exchange.context.wheel.cancel(this.#timer);
+  }
+}
+
+const noRetry = { sequel: 'result', delay: 0 } as const;

@@ -1,0 +1,411 @@
+import { decide, filtersFor, pickBackend, type FilterPlan, type HeaderValue } from '#routing';
+import type { BackendState } from '../configuration/backends.ts';
+import type { RoutingTable, RequestSettings } from '../configuration/tables.ts';
+import type { ClientConnection } from '../connection/client.ts';
+import { Timer } from '../connection/timer.ts';
+import type { Upstream } from '../connection/upstream.ts';
+import type { Context } from '../context.ts';
+import { failures, type FailureCode } from '../failures.ts';
+import type { Binding } from '../listening/binding.ts';
+import { isRequestId, type AccessRecord, type FailedAttempt, type TraceSpan } from '../telemetry/index.ts';
+import { Attempts } from './attempts.ts';
+import { putRequestHead, type RequestEdits } from './heads.ts';
+import { startMirrors } from './mirror.ts';
+import { failureReply, putReply, type Reply } from './replies.ts';
+import { RequestBody } from './request-body.ts';
+import { ResponseRelay } from './response-relay.ts';
+import { beginAttemptSpan, beginSpan, endSpan } from './tracing.ts';
+
+const noBytes = Buffer.alloc(0);
+const noEdits: RequestEdits = { request: undefined, target: undefined, host: undefined };
+
+/**
+ * One request and its response. Each client connection has one, used again for every request, so that a request costs no object.
+ *
+ * `begin` → the binding says where it goes → attempts, with the body as it comes → the response as it comes → `finish`. An exchange that
+ * is not `active` belongs to nobody: timers and connections have been taken off it before.
+ */
+export class Exchange implements AccessRecord {
+  readonly connection: ClientConnection;
+  readonly context: Context;
+  readonly binding: Binding;
+  readonly tries: Attempts;
+  readonly body: RequestBody;
+  readonly relay: ResponseRelay;
+
+  active = false;
+  /** Tells this request from the connection's others, for answers that come later. */
+  serial = 0;
+
+  /** The bytes of the request's head are kept, and parsed again for another attempt. */
+  bytes: Buffer = noBytes;
+  method = '';
+  host = '';
+  minorVersion = 1;
+  keepAlive = true;
+  upgrades = false;
+  id = '';
+  idIsNew = false;
+  span: TraceSpan | undefined;
+  attemptSpan: TraceSpan | undefined;
+
+  settings: RequestSettings;
+  filters: FilterPlan | undefined;
+  backend: BackendState | undefined;
+  upstream: Upstream | undefined;
+  /** `connect`: the request is for a tunnel (CONNECT). */
+  purpose: 'request' | 'connect' = 'request';
+  /** `Origin`, where a CORS filter wants to know. */
+  origin: string | undefined;
+
+  responseStarted = false;
+  status = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  durationMs = 0;
+  failure: FailureCode | undefined;
+  failureReason: string | undefined;
+  startedAt = 0;
+  /** When a byte last went through, in either direction. */
+  activity = 0;
+  /** When `request` of the timeouts runs out; Infinity for never. */
+  deadline = Infinity;
+
+  #headStart = 0;
+  #headEnd = 0;
+  #targetStart = 0;
+  #targetEnd = 0;
+  #counted = false;
+  #requestTimer: Timer | undefined;
+
+  constructor(connection: ClientConnection) {
+    this.connection = connection;
+    this.context = connection.context;
+    this.binding = connection.binding;
+    this.settings = connection.binding.unrouted;
+    this.tries = new Attempts(this);
+    this.body = new RequestBody(this);
+    this.relay = new ResponseRelay(this);
+  }
+
+  get path(): string {
+    return this.bytes.toString('latin1', this.#targetStart, this.#targetEnd);
+  }
+
+  get client(): string {
+    return this.connection.address;
+  }
+
+  get target(): string {
+    return this.settings.description;
+  }
+
+  get endpoint(): string {
+    return this.tries.endpointText;
+  }
+
+  get attempts(): number {
+    return this.tries.made;
+  }
+
+  get failedAttempts(): readonly FailedAttempt[] | undefined {
+    return this.tries.failed;
+  }
+
+  get traceId(): string {
+    return this.span?.traceId ?? '';
+  }
+
+  /** All of the request has come. */
+  get requestComplete(): boolean {
+    return this.body.complete;
+  }
+
+  /** Whether another attempt would get the whole request. */
+  get replayable(): boolean {
+    return this.body.replayable;
+  }
+
+  /** Takes the request whose head was just parsed from these bytes. */
+  begin(bytes: Buffer, from: number, end: number): void {
+    const head = this.context.requestHead;
+    this.#reset();
+    this.bytes = bytes;
+    this.#headStart = from;
+    this.#headEnd = end;
+    this.#targetStart = head.targetStart;
+    this.#targetEnd = head.targetEnd;
+    this.method = head.method;
+    this.host = head.authorityText;
+    this.minorVersion = head.minorVersion;
+    this.keepAlive = head.keepAlive;
+    this.upgrades = head.upgradesToWebSocket;
+    this.body.begin(head);
+    this.#identify();
+    beginSpan(this);
+    this.binding.begin(this);
+  }
+
+  /** Answers what was no valid request; the connection is of no use any more. */
+  refuse(code: FailureCode, reason: string): void {
+    this.#reset();
+    this.method = 'GET';
+    this.keepAlive = false;
+    this.context.metrics.count('requests_rejected');
+    this.fail(code, reason);
+  }
+
+  /** Decides by a table. The request's head is the one last parsed. */
+  route(table: RoutingTable): void {
+    const { context } = this;
+    const decision = decide(table.compiled, context.view.show(this.bytes));
+    if (decision.kind === 'no-route') {
+      this.settings = table.unmatched;
+      this.fail('no-route', undefined);
+      return;
+    }
+    const { candidate } = decision;
+    const { rule, plan } = candidate;
+    const settings = table.settingsOf(candidate);
+    this.settings = settings.own;
+    if (rule.failure !== undefined) {
+      this.fail('invalid-rule', rule.failure.reason, rule.failure.status);
+      return;
+    }
+    if (this.#answeredBy(plan.rule)) return;
+    const backend = pickBackend(rule, context.environment.random);
+    if (backend === undefined) {
+      this.fail('no-backends', undefined);
+      return;
+    }
+    this.settings = settings.backends[backend.index]!;
+    const filters = filtersFor(candidate, backend);
+    if (filters !== plan.rule && this.#answeredBy(filters)) return;
+    this.filters = filters;
+    if (backend.target.kind === 'invalid') {
+      this.fail('invalid-backend', backend.target.reason, backend.target.status);
+      return;
+    }
+    const state = context.backends.get(backend.target.backend);
+    if (state === undefined) this.fail('config-missing', backend.target.backend);
+    else this.forward(state);
+  }
+
+  /** Sends the request to a backend. The request's head is the one last parsed. */
+  forward(backend: BackendState): void {
+    const { settings, filters, context } = this;
+    this.#count();
+    this.backend = backend;
+    if (settings.retry !== undefined) {
+      settings.budget?.request(this.startedAt);
+      this.body.keep(settings.retry.maxBufferedBodyBytes);
+    }
+    if (settings.timeouts.request > 0) {
+      this.deadline = this.startedAt + settings.timeouts.request;
+      this.#requestTimer ??= new Timer(() => this.#ranOut('request-timeout', 'request'));
+      context.wheel.schedule(this.#requestTimer, this.deadline);
+    }
+    if (filters !== undefined) {
+      if (filters.cors !== undefined) this.origin = context.view.header('origin');
+      if (filters.mirrors.length > 0) this.body.mirrors = startMirrors(this, filters.mirrors);
+    }
+    this.tries.start('any');
+  }
+
+  /** Makes a tunnel to an endpoint of the backend, as CONNECT asks for. */
+  connect(backend: BackendState, settings: RequestSettings): void {
+    this.purpose = 'connect';
+    this.settings = settings;
+    this.#count();
+    this.backend = backend;
+    this.tries.start('fresh');
+  }
+
+  /** Parses the kept head again, after other requests were parsed. */
+  reparse(): void {
+    this.context.requestHead.parse(this.bytes, this.#headStart, this.#headEnd);
+    this.context.view.show(this.bytes);
+  }
+
+  /** An attempt has a connection, perhaps one that is still being opened: the request goes to it. */
+  attach(upstream: Upstream): void {
+    this.upstream = upstream;
+    if (this.purpose === 'connect') {
+      upstream.assignRaw(this.relay);
+      return;
+    }
+    beginAttemptSpan(this);
+    const { filters } = this;
+    putRequestHead(this, filters ?? noEdits, this.body.framing);
+    this.body.attached();
+    upstream.assign(this.relay, this.method);
+  }
+
+  /** Another attempt, begun by a timer or a failure rather than by the client's bytes. */
+  repeat(start: () => void): void {
+    this.reparse();
+    start();
+    this.body.flush();
+    if (this.active) this.connection.resume();
+  }
+
+  /** Answers in the backend's place. `status` where it is not the table's. */
+  fail(code: FailureCode, reason: string | undefined, status?: number): void {
+    if (this.responseStarted) {
+      this.abort(code, reason);
+      return;
+    }
+    this.noteFailure(code, reason);
+    this.answer(failureReply(code, status));
+  }
+
+  /** For the log and the metrics: why it is not the endpoint's plain response that the client gets. */
+  noteFailure(code: FailureCode, reason: string | undefined): void {
+    this.failure = code;
+    this.failureReason = reason;
+    this.context.metrics.failed(this.settings.series, code);
+  }
+
+  /** The proxy's own response. */
+  answer(reply: Reply): void {
+    this.#count();
+    this.tries.abandon();
+    const rest = this.body.rest(this.bytes.length - this.#headEnd);
+    const keep = this.keepAlive && rest !== 'unknown' && !this.connection.expiring(this.startedAt);
+    this.status = reply.status;
+    this.responseStarted = true;
+    this.body.abandon();
+    putReply(this, reply, keep);
+    this.bytesOut = reply.body.length;
+    this.connection.write(this.context.output);
+    // A rest that is here already is taken off the connection before the next request.
+    if (!keep || rest === 'none') this.finish(keep);
+  }
+
+  /** The response began and can't be completed: the client must not take it for complete. */
+  abort(code: FailureCode, reason: string | undefined): void {
+    this.failure = code;
+    this.failureReason = reason;
+    this.#end();
+    this.connection.cut();
+  }
+
+  /** The response is out. `keep`: the connection can take another request. */
+  finish(keep: boolean): void {
+    this.#end();
+    this.connection.exchangeEnded(keep, this.activity);
+  }
+
+  /** The endpoint's connection becomes a tunnel, whose time is not limited as a request's. */
+  beginTunnel(): void {
+    this.body.abandon();
+    this.tries.beginTunnel();
+    if (this.#requestTimer !== undefined) this.context.wheel.cancel(this.#requestTimer);
+  }
+
+  endTunnel(): void {
+    this.tries.endTunnel();
+    this.#end();
+  }
+
+  clientGone(): void {
+    if (!this.active) return;
+    this.failure = 'client-closed';
+    if (!this.responseStarted) this.status = failures['client-closed'].status;
+    this.#end();
+  }
+
+  clientDrained(): void {
+    this.activity = this.context.now();
+    this.upstream?.resume();
+  }
+
+  /** When it will have stood still for too long. */
+  idleDue(): number {
+    const { streamIdle } = this.settings.timeouts;
+    return streamIdle > 0 ? this.activity + streamIdle : Infinity;
+  }
+
+  stoodStill(): void {
+    this.#ranOut('stream-idle-timeout', 'stream-idle');
+  }
+
+  /** Over; nobody is told. */
+  #end(): void {
+    const { context } = this;
+    this.tries.abandon();
+    this.active = false;
+    if (this.#requestTimer !== undefined) context.wheel.cancel(this.#requestTimer);
+    this.activity = context.now();
+    this.durationMs = this.activity - this.startedAt;
+    this.#count();
+    context.metrics.observe(this.settings.series, this.status, this.durationMs, this.bytesIn, this.bytesOut);
+    context.accessLog?.write(this);
+    endSpan(this);
+    this.body.abandon();
+    this.bytes = noBytes;
+  }
+
+  #ranOut(code: FailureCode, reason: string): void {
+    if (this.active) this.fail(code, reason);
+  }
+
+  #answeredBy(filters: FilterPlan): boolean {
+    const preflight = filters.cors?.preflight(this.context.view);
+    if (preflight !== undefined) {
+      this.answer({ status: preflight.status, headers: preflight.headers, body: '' });
+      return true;
+    }
+    if (filters.redirect === undefined) return false;
+    const { view } = this.context;
+    const { status, location } = filters.redirect({ scheme: this.binding.scheme, host: view.host, port: this.binding.port, path: view.path, query: view.query });
+    const headers: HeaderValue[] = [{ name: 'location', value: location }];
+    this.answer({ status, headers: filters.response === undefined ? headers : [...headers, ...filters.response.append], body: '' });
+    return true;
+  }
+
+  /** A valid id of a trusted sender stays, so that one request has one id all through the mesh. */
+  #identify(): void {
+    const { fields } = this.context.requestHead;
+    if (fields.requestId >= 0 && (this.binding.role === 'mesh' || this.context.limits.trustedHops > 0)) {
+      const id = fields.value(this.bytes, fields.requestId);
+      if (isRequestId(id)) {
+        this.id = id;
+        this.idIsNew = false;
+        return;
+      }
+    }
+    this.id = this.context.ids.uuid();
+    this.idIsNew = true;
+  }
+
+  #count(): void {
+    if (this.#counted) return;
+    this.#counted = true;
+    this.context.metrics.began(this.settings.series);
+  }
+
+  #reset(): void {
+    this.active = true;
+    this.serial++;
+    this.startedAt = this.activity = this.context.now();
+    this.settings = this.binding.unrouted;
+    this.filters = undefined;
+    this.backend = undefined;
+    this.upstream = undefined;
+    this.purpose = 'request';
+    this.origin = undefined;
+    this.span = this.attemptSpan = undefined;
+    this.responseStarted = false;
+    this.status = this.bytesIn = this.bytesOut = 0;
+    this.failure = undefined;
+    this.failureReason = undefined;
+    this.deadline = Infinity;
+    this.id = this.host = '';
+    this.minorVersion = 1;
+    this.#targetStart = this.#targetEnd = this.#headEnd = 0;
+    this.#counted = false;
+    this.tries.reset();
+    this.body.reset();
+  }
+}

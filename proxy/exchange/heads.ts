@@ -1,0 +1,156 @@
+import type { HeaderEdits, TargetRewrite } from '#routing';
+import { bytesOf, field, framing, isFieldValue, treatment, type Fields, type Framing, type OutputBuffer } from '../codec/index.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Heads are written anew, from what was parsed: no byte of a peer's head gets through that was not understood as part of a field. */
+
+const requestEnd = bytesOf(' HTTP/1.1\r\n');
+const responseStart = bytesOf('HTTP/1.1 ');
+const chunkedLine = bytesOf('transfer-encoding: chunked\r\n');
+const closeLine = bytesOf('connection: close\r\n');
+const keepAliveLine = bytesOf('connection: keep-alive\r\n');
+const websocketLines = bytesOf('connection: Upgrade\r\nupgrade: websocket\r\n');
+
+/** By field id: 1 where a line is left out. Entries that depend on the request are set before each use. */
+const edgeDrops = dropping(field.internal, field.forwardedFor, field.forwardedProto, field.forwardedHost, field.forwardedPort, field.forwarded);
+const trustingDrops = dropping(field.internal, field.forwardedFor, field.forwarded);
+const meshDrops = dropping(field.internal);
+const responseDrops = dropping(field.internal);
+
+function dropping(...ids: readonly number[]): Uint8Array {
+  const drops = new Uint8Array(32);
+  for (const id of ids) drops[id] = 1;
+  return drops;
+}
+
+/** What filters make of a request on its way to one backend. */
+export interface RequestEdits {
+  readonly request: HeaderEdits | undefined;
+  readonly target: TargetRewrite | undefined;
+  readonly host: string | undefined;
+}
+
+/** Begins a message in the output buffer with the head that goes upstream. The exchange's head must be the one last parsed. */
+export function putRequestHead(exchange: Exchange, edits: RequestEdits, body: Framing): void {
+  const { bytes, context } = exchange;
+  const { output, requestHead: head } = context;
+  output.begin();
+  if (head.verbatim && edits.target === undefined) output.putBytes(bytes, head.lineStart, head.targetEnd);
+  else output.putText(`${head.method} ${forwardedTarget(exchange, edits)}`);
+  output.putConstant(requestEnd);
+  const drops = exchange.binding.role === 'mesh' ? meshDrops : context.limits.trustedHops > 0 ? trustingDrops : edgeDrops;
+  const host = edits.host ?? (head.form === 'absolute' || head.fields.host < 0 ? head.authorityText : undefined);
+  drops[field.host] = host === undefined ? 0 : 1;
+  drops[field.requestId] = exchange.idIsNew ? 1 : 0;
+  drops[field.traceparent] = drops[field.tracestate] = exchange.span === undefined ? 0 : 1;
+  putFields(output, bytes, head.fields, { drops, first: edits.request, second: undefined });
+  let lines = host === undefined ? '' : `host: ${isFieldValue(host) ? host : ''}\r\n`;
+  if (exchange.binding.role === 'edge') lines += forwardedLines(exchange);
+  if (exchange.idIsNew) lines += `x-request-id: ${exchange.id}\r\n`;
+  if (exchange.span !== undefined) lines += traceLines(exchange);
+  if (edits.request !== undefined) lines += edits.request.lines;
+  output.putText(lines);
+  if (body === framing.chunked) output.putConstant(chunkedLine);
+  if (head.upgradesToWebSocket) output.putConstant(websocketLines);
+  output.putLineEnd();
+}
+
+function forwardedTarget(exchange: Exchange, edits: RequestEdits): string {
+  const { path, query } = exchange.context.requestHead;
+  if (edits.target !== undefined) return edits.target(path, query);
+  return query === undefined ? path : `${path}?${query}`;
+}
+
+/** Who the client is, for the backend. A first hop replaces what it was told; behind trusted ones it adds to it. */
+function forwardedLines(exchange: Exchange): string {
+  const { bytes, connection, context } = exchange;
+  const { authorityText, fields } = context.requestHead;
+  if (context.limits.trustedHops === 0) return connection.forwardedLines(authorityText);
+  const before = fields.lookup(bytes, 'x-forwarded-for');
+  let lines = `x-forwarded-for: ${before === undefined ? '' : `${before}, `}${connection.address}\r\n`;
+  if (fields.lookup(bytes, 'x-forwarded-proto') === undefined) lines += `x-forwarded-proto: ${exchange.binding.scheme}\r\n`;
+  if (fields.lookup(bytes, 'x-forwarded-host') === undefined) lines += `x-forwarded-host: ${authorityText}\r\n`;
+  if (fields.lookup(bytes, 'x-forwarded-port') === undefined) lines += `x-forwarded-port: ${exchange.binding.port}\r\n`;
+  return lines;
+}
+
+function traceLines(exchange: Exchange): string {
+  const span = exchange.attemptSpan ?? exchange.span!;
+  const lines = `traceparent: ${exchange.context.tracer!.header(span)}\r\n`;
+  return span.tracestate === undefined ? lines : `${lines}tracestate: ${span.tracestate}\r\n`;
+}
+
+/** How a response is passed on, where that differs from how it came. */
+export interface ResponseShape {
+  readonly body: Framing;
+  readonly keepAlive: boolean;
+  readonly edits: HeaderEdits | undefined;
+  readonly cors: HeaderEdits | undefined;
+}
+
+/** Begins a message in the output buffer with the head that goes to the client. */
+export function putResponseHead(exchange: Exchange, bytes: Buffer, shape: ResponseShape): void {
+  const { output, responseHead: head } = exchange.context;
+  output.begin();
+  putStatusLine(exchange, bytes);
+  // RFC 9110, 8.6: none in 204; and there is none to be believed beside chunked.
+  responseDrops[field.contentLength] = head.status === 204 || shape.body === framing.chunked ? 1 : 0;
+  putFields(output, bytes, head.fields, { drops: responseDrops, first: shape.edits, second: shape.cors });
+  if (shape.edits !== undefined) output.putText(shape.edits.lines);
+  if (shape.cors !== undefined) output.putText(shape.cors.lines);
+  if (shape.body === framing.chunked) output.putConstant(chunkedLine);
+  if (!shape.keepAlive) output.putConstant(closeLine);
+  else if (exchange.minorVersion === 0) output.putConstant(keepAliveLine);
+  output.putLineEnd();
+}
+
+/** A 1xx response; 101 with its upgrade. */
+export function putInterimHead(exchange: Exchange, bytes: Buffer): void {
+  const { output, responseHead: head } = exchange.context;
+  output.begin();
+  putStatusLine(exchange, bytes);
+  responseDrops[field.contentLength] = 1;
+  putFields(output, bytes, head.fields, { drops: responseDrops, first: undefined, second: undefined });
+  if (head.status === 101) output.putConstant(websocketLines);
+  output.putLineEnd();
+}
+
+function putStatusLine(exchange: Exchange, bytes: Buffer): void {
+  const { output, responseHead: head } = exchange.context;
+  output.putConstant(responseStart);
+  output.putBytes(bytes, head.statusStart, head.reasonEnd);
+  if (head.reasonEnd - head.statusStart === 3) output.putText(' ');
+  output.putLineEnd();
+}
+
+interface Selection {
+  readonly drops: Uint8Array;
+  readonly first: HeaderEdits | undefined;
+  readonly second: HeaderEdits | undefined;
+}
+
+/** Fields that are kept, in their order; runs of lines that are written as they should be are copied at once. */
+function putFields(output: OutputBuffer, bytes: Buffer, fields: Fields, { drops, first, second }: Selection): void {
+  const { ids, treatments, count } = fields;
+  let run = -1;
+  for (let index = 0; index < count; index++) {
+    const start = fields.nameStart(index);
+    const left =
+      treatments[index] === treatment.drop ||
+      drops[ids[index]!] === 1 ||
+      (first !== undefined && first.drops(bytes, start, fields.nameEnd(index))) ||
+      (second !== undefined && second.drops(bytes, start, fields.nameEnd(index)));
+    if (!left && treatments[index] === treatment.copy) {
+      if (run < 0) run = start;
+      continue;
+    }
+    if (run >= 0) output.putBytes(bytes, run, start);
+    run = -1;
+    if (left) continue;
+    output.putBytes(bytes, start, fields.nameEnd(index));
+    output.putText(': ');
+    output.putBytes(bytes, fields.valueStart(index), fields.valueEnd(index));
+    output.putLineEnd();
+  }
+  if (run >= 0) output.putBytes(bytes, run, fields.end);
+}

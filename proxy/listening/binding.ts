@@ -1,0 +1,22 @@
+import type { ClientConnection } from '../connection/client.ts';
+import type { RequestSettings } from '../configuration/tables.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import type { TimeoutSettings } from '../retry/index.ts';
+
+/** What differs between a gateway's listener and a sidecar's outbound proxy. */
+export interface Binding {
+  /** `edge`: clients are strangers, so what they say about themselves is replaced. `mesh`: they are the workload. */
+  readonly role: 'edge' | 'mesh';
+  readonly scheme: 'http' | 'https';
+  /** As bound. */
+  readonly port: number;
+  /** No longer accepts; responses ask for the end of the connection. */
+  readonly closing: boolean;
+  /** Of requests that get no route. */
+  readonly unrouted: RequestSettings;
+  /** Of a connection before its first request. */
+  initialTimeouts(client: ClientConnection): TimeoutSettings;
+  /** Says where a request goes: calls one of `Exchange`'s `route`, `forward`, `connect`, `answer` and `fail`, now or later. */
+  begin(exchange: Exchange): void;
+  closed(client: ClientConnection): void;
+}

@@ -1,0 +1,67 @@
+import { Sections } from '../configuration/sections.ts';
+import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
+import type { ClientConnection } from '../connection/client.ts';
+import type { Context } from '../context.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
+import type { Binding } from './binding.ts';
+
+/** A gateway's listener: the request's host chooses the section, the section the route table. */
+export class GatewayBinding implements Binding {
+  readonly role = 'edge';
+  readonly scheme: 'http' | 'https';
+  readonly unrouted: RequestSettings;
+  port = 0;
+  closing = false;
+  sections: Sections;
+  readonly clients = new Set<ClientConnection>();
+  readonly #context: Context;
+
+  constructor(context: Context, sections: Sections) {
+    this.#context = context;
+    this.sections = sections;
+    this.scheme = sections.secure ? 'https' : 'http';
+    this.unrouted = tablelessSettings(context.metrics, sections.listener.name, '');
+  }
+
+  initialTimeouts(client: ClientConnection): TimeoutSettings {
+    const section = client.serverName === '' ? this.sections.initial : this.sections.find(client.serverName);
+    return section?.timeouts ?? timeoutDefaults;
+  }
+
+  begin(exchange: Exchange): void {
+    const head = this.#context.requestHead;
+    if (head.form === 'authority') {
+      exchange.fail('connect-refused-method', 'connect');
+      return;
+    }
+    if (head.hostDisagrees) {
+      exchange.keepAlive = false;
+      exchange.fail('bad-request', 'host-disagrees');
+      return;
+    }
+    const section = this.sections.find(head.authority.host);
+    // Gateway API, ListenerSpec.hostname: what another listener of the port matches is misdirected, what none matches is not found.
+    if (section === undefined) {
+      exchange.fail('no-listener', undefined);
+      return;
+    }
+    if (this.scheme === 'https' && section !== this.sections.find(exchange.connection.serverName)) {
+      exchange.fail('misdirected-request', undefined);
+      return;
+    }
+    exchange.connection.adopt(section.timeouts);
+    if (head.form === 'asterisk') {
+      exchange.answer({ status: 200, headers: [], body: '' });
+      return;
+    }
+    const table = this.#context.tables.get(section.section.routes);
+    if (table === undefined) exchange.fail('config-missing', section.section.routes);
+    else exchange.route(table);
+  }
+
+  closed(client: ClientConnection): void {
+    this.clients.delete(client);
+    this.#context.metrics.move('client_connections_active', -1);
+  }
+}

@@ -1,0 +1,119 @@
+import type { Destination } from '#snapshot';
+import type { BackendState } from '../configuration/backends.ts';
+import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
+import type { ClientConnection } from '../connection/client.ts';
+import type { Context } from '../context.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
+import type { OutboundOptions } from '../types.ts';
+import type { Binding } from './binding.ts';
+
+/** A sidecar's outbound side: what the workload dials decides where the request goes. */
+export class OutboundBinding implements Binding {
+  readonly role = 'mesh';
+  readonly scheme = 'http';
+  readonly unrouted: RequestSettings;
+  port = 0;
+  closing = false;
+  readonly clients = new Set<ClientConnection>();
+  readonly #context: Context;
+  readonly #options: OutboundOptions;
+  /** Hosts outside of the mesh, the one used last at the end. */
+  readonly #passthrough = new Map<string, BackendState>();
+  readonly #passthroughSettings: RequestSettings;
+
+  constructor(context: Context, options: OutboundOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.unrouted = tablelessSettings(context.metrics, 'mesh', '');
+    this.#passthroughSettings = tablelessSettings(context.metrics, 'mesh', 'passthrough');
+  }
+
+  initialTimeouts(): TimeoutSettings {
+    return timeoutDefaults;
+  }
+
+  begin(exchange: Exchange): void {
+    const head = this.#context.requestHead;
+    const { host } = head.authority;
+    if (host === '' || head.form === 'asterisk') {
+      exchange.fail('bad-request', 'no-destination');
+      return;
+    }
+    const port = head.authority.port ?? 80;
+    const isTunnel = head.form === 'authority';
+    let destination: Destination | Promise<Destination>;
+    try {
+      destination = this.#options.resolve(bareHost(host), port);
+    } catch {
+      exchange.fail('config-missing', 'resolve');
+      return;
+    }
+    if (!(destination instanceof Promise)) {
+      this.#send(exchange, destination, { host, port, isTunnel });
+      return;
+    }
+    const { serial } = exchange;
+    const isCurrent = (): boolean => exchange.active && exchange.serial === serial && !exchange.responseStarted;
+    destination.then(
+      (found) => {
+        if (isCurrent()) exchange.repeat(() => this.#send(exchange, found, { host, port, isTunnel }));
+      },
+      () => {
+        if (isCurrent()) exchange.fail('config-missing', 'resolve');
+      },
+    ).catch(() => this.#context.metrics.count('internal_errors'));
+  }
+
+  closed(client: ClientConnection): void {
+    this.clients.delete(client);
+    this.#context.metrics.move('client_connections_active', -1);
+  }
+
+  #send(exchange: Exchange, destination: Destination, dialled: { host: string; port: number; isTunnel: boolean }): void {
+    const { target } = destination;
+    if (target.kind === 'passthrough') {
+      const backend = this.#passthroughTo(dialled.host, dialled.port);
+      if (dialled.isTunnel) exchange.connect(backend, this.#passthroughSettings);
+      else {
+        exchange.settings = this.#passthroughSettings;
+        exchange.forward(backend);
+      }
+      return;
+    }
+    if (dialled.isTunnel) {
+      const name = `${target.service.namespace}/${target.service.name}:${target.port}`;
+      const backend = this.#context.backends.get(name);
+      if (backend === undefined) exchange.fail('config-missing', name);
+      else exchange.connect(backend, this.#passthroughSettings);
+      return;
+    }
+    const table = this.#context.tables.get(target.routes);
+    if (table === undefined) exchange.fail('config-missing', target.routes);
+    else exchange.route(table);
+  }
+
+  #passthroughTo(host: string, port: number): BackendState {
+    const name = `${host}:${port}`;
+    let backend = this.#passthrough.get(name);
+    if (backend === undefined) {
+      backend = this.#context.backends.detached(name, { address: bareHost(host), port });
+      if (this.#passthrough.size >= this.#context.limits.maxPassthroughHosts) this.#forgetOldest();
+    } else this.#passthrough.delete(name);
+    this.#passthrough.set(name, backend);
+    return backend;
+  }
+
+  #forgetOldest(): void {
+    for (const [name, backend] of this.#passthrough) {
+      backend.update([]);
+      this.#passthrough.delete(name);
+      return;
+    }
+  }
+}
+
+/** An IPv6 address without its brackets. */
+function bareHost(host: string): string {
+  return host.startsWith('[') ? host.slice(1, -1) : host;
+}

@@ -1,0 +1,117 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type SecureContext, type TLSSocket } from 'node:tls';
+import { ClientConnection } from '../connection/client.ts';
+import type { Context } from '../context.ts';
+import type { Bound } from '../types.ts';
+import type { GatewayBinding } from './gateway.ts';
+import type { OutboundBinding } from './outbound.ts';
+
+type AnyBinding = GatewayBinding | OutboundBinding;
+
+const backlog = 4096;
+/** A client that is about to send its next request gets an orderly last response instead of a closed connection. */
+const idleGraceMs = 200;
+
+/** Certificate by TLS server name; undefined refuses the handshake. */
+export type ChooseCertificate = (serverName: string) => SecureContext | undefined;
+
+/** Accepts connections for a binding. */
+export class Acceptor implements Bound {
+  readonly address: string;
+  readonly #context: Context;
+  readonly #binding: AnyBinding;
+  readonly #server: Server;
+
+  constructor(context: Context, binding: AnyBinding, options: { readonly address: string; readonly certificates?: ChooseCertificate }) {
+    this.#context = context;
+    this.#binding = binding;
+    this.address = options.address;
+    this.#server = options.certificates === undefined ? this.#plainServer() : this.#tlsServer(options.certificates);
+    this.#server.maxConnections = context.limits.maxConnections;
+    this.#server.on('drop', () => context.metrics.count('client_connections_refused'));
+  }
+
+  get port(): number {
+    return this.#binding.port;
+  }
+
+  /** Rejects where the address can't be bound. */
+  async bind(port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host: this.address, port, backlog }, () => {
+        this.#server.off('error', reject);
+        // Later ones concern single connections (EMFILE while accepting): the server goes on.
+        this.#server.on('error', () => this.#context.metrics.count('client_connections_refused'));
+        resolve();
+      });
+    });
+    this.#binding.port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async close(drainMs: number): Promise<void> {
+    const { clients } = this.#binding;
+    this.#binding.closing = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    if (drainMs > 0) {
+      await Promise.race([closed, wait(Math.min(drainMs, idleGraceMs))]);
+      for (const client of clients) client.closeIdle();
+      await Promise.race([closed, wait(Math.max(0, drainMs - idleGraceMs))]);
+    }
+    for (const client of clients) client.cut();
+    await closed;
+  }
+
+  #plainServer(): Server {
+    return createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => this.#accept(socket, ''));
+  }
+
+  #tlsServer(certificates: ChooseCertificate): Server {
+    const { metrics, limits } = this.#context;
+    const server = createTlsServer(
+      {
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: 60_000,
+        minVersion: 'TLSv1.2',
+        ALPNProtocols: ['http/1.1'],
+        handshakeTimeout: limits.tlsHandshakeMs,
+        // Without a context the handshake ends in an alert, for the server itself has no certificate.
+        SNICallback: (serverName, done) => done(null, certificates(normalServerName(serverName))),
+      },
+      (socket: TLSSocket) => {
+        metrics.count('client_tls_handshakes');
+        this.#accept(socket, normalServerName(typeof socket.servername === 'string' ? socket.servername : ''));
+      },
+    );
+    server.on('tlsClientError', (_error, socket) => {
+      metrics.count('client_tls_handshakes_failed');
+      socket.destroy();
+    });
+    // Before the handshake is over nobody else listens to it.
+    server.on('connection', (socket) => socket.on('error', () => {}));
+    return server;
+  }
+
+  #accept(socket: Socket, serverName: string): void {
+    const { metrics } = this.#context;
+    if (this.#binding.closing) {
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    metrics.count('client_connections_accepted');
+    metrics.move('client_connections_active', 1);
+    this.#binding.clients.add(new ClientConnection(this.#context, this.#binding, socket, serverName));
+  }
+}
+
+function normalServerName(name: string): string {
+  const lower = name.toLowerCase();
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower;
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

@@ -1,0 +1,105 @@
+import type { Listener } from '#snapshot';
+import { Backends } from './configuration/backends.ts';
+import { Certificates } from './configuration/certificates.ts';
+import { Sections } from './configuration/sections.ts';
+import { RoutingTable } from './configuration/tables.ts';
+import { Context } from './context.ts';
+import { GatewayBinding } from './listening/gateway.ts';
+import { OutboundBinding } from './listening/outbound.ts';
+import { Acceptor } from './listening/server.ts';
+import { RetryBudgets } from './retry/index.ts';
+import { driveWheel, type DrivenWheel } from './time/index.ts';
+import { defaultLimits, type Bound, type BoundListener, type OutboundOptions, type Proxy, type ProxyEnvironment, type Refusal, type ResourceUpdate } from './types.ts';
+
+/** A proxy without configuration or listeners. */
+export function createProxy(environment: ProxyEnvironment): Proxy {
+  return new Runtime(environment);
+}
+
+class Runtime implements Proxy {
+  readonly #context: Context;
+  readonly #wheel: DrivenWheel;
+  readonly #certificates = new Certificates();
+  readonly #budgets = new RetryBudgets();
+  readonly #bound = new Set<Acceptor>();
+
+  constructor(environment: ProxyEnvironment) {
+    const { metrics } = environment;
+    this.#wheel = driveWheel({ now: () => environment.now(), onError: () => metrics.count('internal_errors') });
+    const backends = new Backends({ now: () => environment.now(), random: () => environment.random() });
+    this.#context = new Context(environment, { ...defaultLimits, ...environment.options }, { wheel: this.#wheel.wheel, backends });
+  }
+
+  apply(update: ResourceUpdate): readonly Refusal[] {
+    const { tables, backends, metrics } = this.#context;
+    const refusals: Refusal[] = [];
+    for (const certificate of update.certificates?.changed ?? []) {
+      const reason = this.#certificates.set(certificate);
+      if (reason !== undefined) refusals.push({ kind: 'Certificate', name: certificate.name, reason });
+    }
+    backends.apply(update.backends ?? {}, update.endpoints ?? {});
+    for (const table of update.routeTables?.changed ?? []) {
+      const before = tables.get(table.name);
+      tables.set(table.name, new RoutingTable(table, { metrics, budgets: this.#budgets }));
+      before?.release();
+    }
+    for (const name of update.routeTables?.removed ?? []) {
+      tables.get(name)?.release();
+      tables.delete(name);
+    }
+    for (const name of update.certificates?.removed ?? []) this.#certificates.delete(name);
+    this.#budgets.retain(backends.names());
+    metrics.count(refusals.length === 0 ? 'config_updates' : 'config_refused');
+    return refusals;
+  }
+
+  async listen(listener: Listener): Promise<BoundListener> {
+    const binding = new GatewayBinding(this.#context, new Sections(listener));
+    const certificates = (serverName: string) => {
+      const names = binding.sections.find(serverName)?.section.certificates;
+      return names?.[0] === undefined ? undefined : this.#certificates.get(names[0]);
+    };
+    const acceptor = new Acceptor(this.#context, binding, { address: listener.address, ...(binding.scheme === 'https' ? { certificates } : {}) });
+    const bound = await this.#bind(acceptor, listener.port);
+    return {
+      ...bound,
+      update: (next) => {
+        binding.sections = new Sections(next);
+      },
+    };
+  }
+
+  async listenOutbound(options: OutboundOptions): Promise<Bound> {
+    const binding = new OutboundBinding(this.#context, options);
+    return this.#bind(new Acceptor(this.#context, binding, { address: options.address }), options.port);
+  }
+
+  async drain(ms: number): Promise<void> {
+    this.#context.draining = true;
+    this.#context.metrics.set('draining', 1);
+    await Promise.all([...this.#bound].map((acceptor) => acceptor.close(ms)));
+    this.#stop();
+  }
+
+  async close(): Promise<void> {
+    await this.drain(0);
+  }
+
+  async #bind(acceptor: Acceptor, port: number): Promise<Bound> {
+    await acceptor.bind(port);
+    this.#bound.add(acceptor);
+    return {
+      address: acceptor.address,
+      port: acceptor.port,
+      close: async (drainMs) => {
+        await acceptor.close(drainMs);
+        this.#bound.delete(acceptor);
+      },
+    };
+  }
+
+  #stop(): void {
+    this.#context.backends.close();
+    this.#wheel.stop();
+  }
+}
