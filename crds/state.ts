@@ -86,6 +86,22 @@ export function removeObject(state: ClusterState, object: ObjectName): ClusterSt
   return { ...state, [map]: rest };
 }
 
+/** Removes, then adds or replaces. Each map is copied once, however many of its objects change; the others are shared with `state`. */
+export function applyChanges(state: ClusterState, applied: Iterable<KubernetesObject>, removed: Iterable<ObjectName> = []): ClusterState {
+  const copies = new Map<keyof ClusterState, Map<string, KubernetesObject>>();
+  const copyOf = (map: keyof ClusterState): Map<string, KubernetesObject> => {
+    const copy = copies.get(map) ?? new Map<string, KubernetesObject>(state[map]);
+    copies.set(map, copy);
+    return copy;
+  };
+  for (const { map, key } of [...removed].map(placeOf)) if (state[map].has(key)) copyOf(map).delete(key);
+  for (const object of applied) {
+    const { map, key } = placeOf(object);
+    if ((copies.get(map) ?? state[map]).get(key) !== object) copyOf(map).set(key, object);
+  }
+  return copies.size === 0 ? state : { ...state, ...Object.fromEntries(copies) };
+}
+
 function placeOf(object: ObjectName): { readonly map: keyof ClusterState; readonly key: string } {
   const map = mapOf.get(`${groupOf(object.apiVersion)}/${object.kind}`);
   const { namespace, name } = object.metadata;

@@ -1,0 +1,4 @@
+export { openCluster, type KindHealth, type KubeSource, type KubeSourceEnvironment } from './source.ts';
+export { reflect, type Mirror, type RawObject, type ReflectEnvironment, type ReflectLimits } from './reflect.ts';
+export { locateKind, pathOf, type Location } from './locate.ts';
+export type { LiveObject } from './store.ts';
