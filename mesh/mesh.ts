@@ -226,7 +226,14 @@ class EmbeddedMesh implements Mesh {
   #isSettled(): boolean {
     const report = this.#controller.report();
     if (report === undefined || report.state !== this.#loaded?.state) return false;
-    return this.#fleet.settled() && this.#controller.progress().every(({ current }) => current);
+    return this.#fleet.settled() && this.#controller.progress().every(({ current }) => current) && this.#heard(report);
+  }
+
+  /** The controller knows of every socket that could not be bound, and of no other. */
+  #heard({ rejections }: Report): boolean {
+    const known = new Set(rejections.flatMap(({ type, name }) => (type === 'Listener' ? [name] : [])));
+    const failed = [...this.#fleet.gateways().values()].flatMap((gateway) => [...gateway.failures().keys()]);
+    return known.size === failed.length && failed.every((name) => known.has(name));
   }
 
   #laggards(): string {

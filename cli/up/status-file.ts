@@ -28,13 +28,13 @@ export function keepStatusFile(path: string, failed: (message: string) => void):
         failed(`${path}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
-    writing = undefined;
   };
 
   return {
     set: (statuses) => {
       wanted = statuses;
-      writing ??= write();
+      // `write` may end before it has waited for anything; the reset must come after the assignment.
+      writing ??= write().then(() => (writing = undefined));
     },
     flush: async () => writing,
   };
@@ -43,7 +43,7 @@ export function keepStatusFile(path: string, failed: (message: string) => void):
 /** One document per object, as `kubectl get -o yaml` would show its identity and status. */
 export function statusText(statuses: readonly ObjectStatus[]): string {
   return statuses
-    .map(({ apiVersion, kind, namespace, name, status }) => stringify({ apiVersion, kind, metadata: { name, ...(namespace === '' ? {} : { namespace }) }, status }, { aliasDuplicateObjects: false }))
+    .map(({ apiVersion, kind, namespace, name, status }) => stringify({ apiVersion, kind, metadata: { name, ...(namespace === '' ? {} : { namespace }) }, status }, { aliasDuplicateObjects: false, version: '1.1' }))
     .map((text) => `---\n${text}`)
     .join('');
 }

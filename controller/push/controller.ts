@@ -5,7 +5,7 @@ import { withBuiltIns } from '../built-ins.ts';
 import { renderEndpoints } from '../render/endpoints.ts';
 import { assignAddresses, type AddressRange } from './addresses.ts';
 import { joinFeedback } from './feedback.ts';
-import { Sessions, type SessionProgress } from './sessions.ts';
+import { Sessions, type Rejection, type SessionProgress } from './sessions.ts';
 
 export interface ControllerEnvironment {
   /** The pure function that this runs at every change of state. */
@@ -26,6 +26,8 @@ export interface Report {
   /** With what the proxies reported. */
   readonly statuses: readonly ObjectStatus[];
   readonly problems: readonly Problem[];
+  /** What proxies refuse, or can't carry out. */
+  readonly rejections: readonly Rejection[];
 }
 
 export interface Controller {
@@ -121,7 +123,8 @@ class Rebuilder implements Controller {
   }
 
   #tell(state: ClusterState, translation: Translation): void {
-    this.#report = { state, translation, ...joinFeedback(translation, this.#sessions.rejections()) };
+    const rejections = this.#sessions.rejections();
+    this.#report = { state, translation, rejections, ...joinFeedback(translation, rejections) };
     this.#env.changed(this.#report);
   }
 }
