@@ -1,0 +1,57 @@
+import { Type, type Static } from 'typebox';
+import { quantityPattern } from './patch/quantity.ts';
+
+/** The source of the type, of the check at start, and of the chart's values.schema.json. */
+
+const strict = { additionalProperties: false } as const;
+
+export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
+
+function quantity(description: string) {
+  return Type.Optional(Type.String({ pattern: quantityPattern, maxLength: 32, description }));
+}
+
+const amounts = () => Type.Object({ cpu: quantity('CPU, such as 50m'), memory: quantity('Memory, such as 64Mi') }, strict);
+
+export const resourcesSchema = Type.Object(
+  {
+    requests: Type.Optional(amounts()),
+    limits: Type.Optional(amounts()),
+  },
+  { ...strict, description: 'Requests and limits of a container' },
+);
+
+export const pullPolicySchema = Type.Enum(['Always', 'IfNotPresent', 'Never'], { type: 'string', description: 'When the kubelet pulls the image' });
+
+export const logLevelSchema = Type.Enum(logLevels, { type: 'string', description: 'Least level of the lines that are written' });
+
+/** What the injector puts into Pods. One per installation; a Pod's annotations may only change what `annotations.ts` lists. */
+export const injectionSchema = Type.Object(
+  {
+    proxyImage: Type.String({ minLength: 1, maxLength: 512, description: 'Image of the sidecar' }),
+    initImage: Type.String({ minLength: 1, maxLength: 512, description: 'Image of the init container that redirects TCP' }),
+    pullPolicy: pullPolicySchema,
+    controller: Type.String({ pattern: '^[A-Za-z0-9.-]{1,253}:[0-9]{1,5}$', description: "The controller's stream, host:port" }),
+    rootNamespace: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'Namespace of the control plane; its Pods never get a sidecar' }),
+    logLevel: logLevelSchema,
+    proxyResources: resourcesSchema,
+    initResources: resourcesSchema,
+  },
+  strict,
+);
+
+export type InjectionConfig = Static<typeof injectionSchema>;
+export type Resources = Static<typeof resourcesSchema>;
+export type LogLevel = (typeof logLevels)[number];
+
+/** As the chart sets it up where nothing is overridden. */
+export const defaultInjection: InjectionConfig = {
+  proxyImage: 'ghcr.io/weft-mesh/weft-proxy:0.1.0',
+  initImage: 'ghcr.io/weft-mesh/weft-proxy-init:0.1.0',
+  pullPolicy: 'IfNotPresent',
+  controller: 'weft-controller.weft-system.svc:15010',
+  rootNamespace: 'weft-system',
+  logLevel: 'info',
+  proxyResources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '256Mi' } },
+  initResources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
+};
