@@ -73,16 +73,17 @@ function send(entrances: Entrances, request: RequestExpectation, agent: http.Age
 function exchange(request: http.ClientRequest, { id, body, url }: { readonly id: string; readonly body: string | undefined; readonly url: string }): Promise<Reply> {
   const start = performance.now();
   return new Promise((resolve, reject) => {
-    const finish = (response: http.IncomingMessage, text: string): void => {
+    const finish = (response: http.IncomingMessage, text: string, certificate?: string): void => {
       const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : (value ?? '')]));
-      const certificate = (response.socket as Partial<TLSSocket>).getPeerCertificate?.().subjectaltname;
       resolve({ id, status: response.statusCode ?? 0, headers, body: text, elapsed: performance.now() - start, certificate });
     };
     const fail = (error: Error): void => reject(new Error(`${url}: ${error.message}`, { cause: error }));
     request.on('error', fail);
     request.on('response', (response) => {
       let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('end', () => finish(response, text)).on('error', fail);
+      // Asked now: at the end of the response its socket may have gone back to the agent.
+      const certificate = (response.socket as Partial<TLSSocket> | null)?.getPeerCertificate?.().subjectaltname;
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('end', () => finish(response, text, certificate)).on('error', fail);
     });
     request.on('upgrade', (response, socket) => void talk(socket).then((text) => finish(response, text), fail));
     request.end(body);

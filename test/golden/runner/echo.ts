@@ -112,7 +112,7 @@ async function answer(context: Context, request: IncomingMessage, response: Serv
     request.socket.resetAndDestroy();
     return;
   }
-  for (const [name, value] of wishes.headers) response.setHeader(name, value);
+  for (const [name, value] of wishes.headers) response.appendHeader(name, value);
   response.writeHead(Number(status), { 'content-type': 'application/json' });
   response.end(JSON.stringify(arrival));
 }

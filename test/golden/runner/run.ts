@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { Mesh } from '#mesh';
+import { createMesh, type Mesh } from '#mesh';
 import { casesOf, expectationFrom, type GoldenCase } from './cases.ts';
 import { fillCertificates } from './certificates.ts';
 import { createClient, type Client, type Entrances } from './client.ts';
@@ -71,6 +71,7 @@ interface RunningCase {
   readonly mesh: Mesh;
   readonly client: Client;
   readonly workloads: Workloads;
+  readonly portOffset: number;
   close(): Promise<void>;
 }
 
@@ -85,10 +86,9 @@ async function startCase(lane: Lane, manifests: string): Promise<RunningCase> {
     await lane.release();
   };
   try {
-    const { createMesh } = await import('#mesh');
     mesh = await createMesh({ manifests, portOffset, loopback: `127.${lane.number}.200.1` });
     client = createClient(entrancesOf(mesh));
-    return { mesh, client, workloads, close };
+    return { mesh, client, workloads, portOffset, close };
   } catch (error) {
     await close();
     throw error;

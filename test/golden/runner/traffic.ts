@@ -7,17 +7,18 @@ import type { Distribution, HeaderExpectation, Outcome, RequestExpectation, Upst
 interface Running {
   readonly client: Client;
   readonly workloads: Workloads;
+  readonly portOffset: number;
 }
 
 /** Sends the request to a real proxy and looks at both ends. */
-export async function checkTraffic(t: ExecutionContext, { client, workloads }: Running, request: RequestExpectation): Promise<void> {
+export async function checkTraffic(t: ExecutionContext, { client, workloads, portOffset }: Running, request: RequestExpectation): Promise<void> {
   const { expect, url } = request;
   if (expect.distribution !== undefined) {
-    await checkDistribution(t, { client, workloads }, request, expect.distribution);
+    await checkDistribution(t, { client, workloads, portOffset }, request, expect.distribution);
     return;
   }
   const reply = await client.send(request);
-  checkReply(t, reply, expect, request);
+  checkReply(t, reply, request, portOffset);
   await checkMirrors(t, workloads, reply.id, expect);
   const arrivals = workloads.arrivals.filter(({ id, app }) => id === reply.id && expect.mirrored?.[app] === undefined);
   if (expect.attempts !== undefined) t.is(arrivals.length, expect.attempts, `${url}: attempts`);
@@ -26,19 +27,28 @@ export async function checkTraffic(t: ExecutionContext, { client, workloads }: R
   if (expect.upstream !== undefined) checkUpstream(t, final, expect.upstream, url);
 }
 
-function checkReply(t: ExecutionContext, reply: Reply, expect: Outcome, { url, upgrade }: RequestExpectation): void {
+function checkReply(t: ExecutionContext, reply: Reply, { url, upgrade, expect }: RequestExpectation, portOffset: number): void {
   const told = `${url} (${reply.headers['x-weft-error'] ?? 'no error code'})`;
   // Whatever does not speak of a status means that the backend's own answer comes back.
   if (expect.statuses !== undefined) t.true(expect.statuses.includes(reply.status), `${told}: status ${reply.status} is none of ${expect.statuses.join(', ')}`);
   else t.is(reply.status, expect.status ?? 200, `${told}: status`);
   if (upgrade !== undefined) t.is(reply.body, 'hello', `${url}: what came back on the upgraded connection`);
-  if (expect.location !== undefined) t.is(reply.headers['location'], expect.location, `${url}: location`);
+  if (expect.location !== undefined) t.is(withoutOffset(reply.headers['location'], portOffset), expect.location, `${url}: location`);
   if (expect.code !== undefined) t.is(reply.headers['x-weft-error'], expect.code, `${url}: error code`);
   if (expect.certificate !== undefined) t.true(reply.certificate?.split(', ').includes(`DNS:${expect.certificate}`), `${url}: certificate for ${reply.certificate}`);
   for (const [name, wanted] of Object.entries(expect.response?.headers ?? {})) t.true(headerFits(reply.headers[name.toLowerCase()], wanted), `${url}: response header ${name} is "${reply.headers[name.toLowerCase()]}" and should be ${JSON.stringify(wanted)}`);
   for (const name of expect.response?.absent ?? []) t.is(reply.headers[name.toLowerCase()], undefined, `${url}: response header ${name}`);
   const { min = 0, max = Number.POSITIVE_INFINITY } = expect.elapsed ?? {};
   t.true(reply.elapsed >= min && reply.elapsed <= max, `${url}: took ${reply.elapsed.toFixed(0)} ms, not ${min} to ${max}`);
+}
+
+/** A redirect to the listener's own port names the port that was bound, so that it leads somewhere; a case knows the port of the spec. */
+function withoutOffset(location: string | undefined, portOffset: number): string | undefined {
+  return location?.replace(/^(https?):\/\/([^/:]+):(\d+)/, (whole, scheme: string, host: string, bound: string) => {
+    const port = Number(bound) - portOffset;
+    if (port <= 0) return whole;
+    return port === (scheme === 'https' ? 443 : 80) ? `${scheme}://${host}` : `${scheme}://${host}:${port}`;
+  });
 }
 
 function headerFits(value: string | undefined, wanted: HeaderExpectation): boolean {
