@@ -50,13 +50,13 @@ async function up(options: UpOptions, environment: CliEnvironment): Promise<void
   const tracer = await tracerOf(environment);
   const stop = Promise.withResolvers<void>();
   listenToSignals(environment, stop.resolve);
-  let mesh: Mesh | undefined;
+  const running: { mesh?: Mesh } = {};
   const tell = (): void => {
-    if (mesh === undefined) return;
-    reporter.update(mesh);
-    statusFile?.set(mesh.statuses());
+    if (running.mesh === undefined) return;
+    reporter.update(running.mesh);
+    statusFile?.set(running.mesh.statuses());
   };
-  mesh = await startMesh(
+  const mesh = await startMesh(
     {
       files: options.file,
       portOffset: options.portOffset,
@@ -68,6 +68,7 @@ async function up(options: UpOptions, environment: CliEnvironment): Promise<void
     },
     { now: () => performance.now(), wallClock: () => environment.now(), random: () => environment.random() },
   );
+  running.mesh = mesh;
   const admin = options.admin === undefined ? undefined : await openAdmin(options.admin, mesh);
   if (admin !== undefined) reporter.note('admin', `admin serves http://${admin.address}:${admin.port}/metrics`);
   tell();

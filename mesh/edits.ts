@@ -24,6 +24,6 @@ function titleOf(object: KubernetesObject): string {
 }
 
 /** Where an object stands in its file is no part of it. */
-function contentOf({ source: _, ...rest }: KubernetesObject): string {
-  return JSON.stringify(rest);
+function contentOf(object: KubernetesObject): string {
+  return JSON.stringify({ ...object, source: undefined });
 }

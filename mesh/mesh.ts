@@ -210,7 +210,7 @@ class EmbeddedMesh implements Mesh {
     setImmediate(() => {
       this.#changed = false;
       this.#tell();
-      for (const look of [...this.#waiting]) look();
+      for (const look of this.#waiting) look();
     });
   }
 

@@ -233,7 +233,7 @@ test('a condition keeps its time while its status stays, wherever it stands', (t
   const status = (value: string, message: string): Parameters<typeof stampTimes>[0] => [
     { apiVersion: 'v1', kind: 'HTTPRoute', namespace: 'n', name: 'r', status: { parents: [{ parentRef: { name: 'g' }, controllerName: 'c', conditions: [{ type: 'Accepted', status: value, reason: 'R', message }] }] } },
   ];
-  const time = (stamped: ReturnType<typeof stampTimes>): unknown => (stamped[0]?.status as { parents: { conditions: { lastTransitionTime: string }[] }[] }).parents[0]?.conditions[0]?.lastTransitionTime;
+  const time = (stamped: ReturnType<typeof stampTimes>): unknown => (stamped[0]!.status as { parents: { conditions: { lastTransitionTime: string }[] }[] }).parents[0]?.conditions[0]?.lastTransitionTime;
   const first = stampTimes(status('True', 'a'), [], 't1');
   const second = stampTimes(status('True', 'b'), first, 't2');
   t.deepEqual([time(first), time(second), time(stampTimes(status('False', 'b'), second, 't3'))], ['t1', 't1', 't3']);

@@ -6,7 +6,7 @@ export function explainBindFailure(error: unknown, { address, port }: { readonly
     case 'EADDRINUSE':
       return `EADDRINUSE: ${where} is taken by another program; end it, or run with another --port-offset`;
     case 'EADDRNOTAVAIL':
-      return /^127\./.test(address)
+      return address.startsWith('127.')
         ? `EADDRNOTAVAIL: this machine does not have the address ${address}; on macOS run: sudo ifconfig lo0 alias ${address}`
         : `EADDRNOTAVAIL: this machine does not have the address ${address}; name one that it has`;
     case 'EACCES':

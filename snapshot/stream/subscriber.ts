@@ -192,7 +192,7 @@ export class Subscriber {
     }
     for (const type of resourceKinds) {
       const { live } = this.#of(type);
-      for (const name of [...live.keys()]) {
+      for (const name of live.keys()) {
         if (picked.get(type)?.has(name) === true) continue;
         live.delete(name);
         removed.push({ type, name });

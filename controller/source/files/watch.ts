@@ -87,8 +87,8 @@ class Watcher {
   }
 
   #event(): void {
-    this.#firstEvent ??= performance.now();
-    const waited = performance.now() - this.#firstEvent;
+    this.#firstEvent ??= this.#env.now();
+    const waited = this.#env.now() - this.#firstEvent;
     this.#soon(Math.max(0, Math.min(quiet, longestQuiet - waited)));
   }
 
