@@ -357,8 +357,10 @@ export class Exchange implements AccessRecord {
       return true;
     }
     if (filters.redirect === undefined) return false;
-    const { view } = this.context;
-    const { status, location } = filters.redirect({ scheme: this.binding.scheme, host: view.host, port: this.binding.port, path: view.path, query: view.query });
+    const { view, requestHead } = this.context;
+    // In the mesh the frontend is the Service port that was dialled, not the sidecar's own.
+    const port = this.binding.role === 'mesh' ? (requestHead.authority.port ?? 80) : this.binding.port;
+    const { status, location } = filters.redirect({ scheme: this.binding.scheme, host: view.host, port, path: view.path, query: view.query });
     const headers: HeaderValue[] = [{ name: 'location', value: location }];
     this.answer({ status, headers: filters.response === undefined ? headers : [...headers, ...filters.response.append], body: '' });
     return true;
