@@ -1,5 +1,5 @@
 import type { ClusterState, GatewayClass, XMesh } from '#crds';
-import { memoByMap } from './cluster.ts';
+import { memoByMap } from './memo.ts';
 import { controllerName, gatewayClassName, meshName } from './names.ts';
 
 const gatewayClass: GatewayClass = {

@@ -1,4 +1,5 @@
 import { objectKey, type ClusterState, type Pod, type ReferenceGrant, type Service } from '#crds';
+import { memoByMap } from './memo.ts';
 import { rootNamespace } from './names.ts';
 
 /** Lookups in a ClusterState. Made once per map, so that a change of one kind leaves the others' lookups alone. */
@@ -41,18 +42,6 @@ export const servicesByName = memoByMap((services: ReadonlyMap<string, Service>)
 export const podsByNamespace = memoByMap((pods: ReadonlyMap<string, Pod>) => groupByNamespace(pods.values()));
 
 const grantsByNamespace = memoByMap((grants: ReadonlyMap<string, ReferenceGrant>) => groupByNamespace(grants.values()));
-
-/** Remembers a result for as long as its input map lives. Maps of a ClusterState never change, so the result stays true. */
-export function memoByMap<K extends object, V>(build: (map: K) => V): (map: K) => V {
-  const known = new WeakMap<K, V>();
-  return (map) => {
-    const old = known.get(map);
-    if (old !== undefined) return old;
-    const made = build(map);
-    known.set(map, made);
-    return made;
-  };
-}
 
 function groupByNamespace<T extends { readonly metadata: { readonly namespace: string; readonly name: string } }>(
   objects: Iterable<T>,

@@ -1,33 +1,47 @@
+import { targetKey, type PolicyTarget } from '#policy';
 import { namespacesOf, servicesByName } from './cluster.ts';
 import type { Graph } from './graph/graph.ts';
 import { serviceTable } from './render/mesh.ts';
-import { pathsOf } from './render/table.ts';
+import { pathsOf, type PathChoice } from './render/table.ts';
 import type { PathIndex, SettledPath } from './types.ts';
 
 /** All paths of a graph, worked out when somebody asks. */
-export interface Paths extends PathIndex {
-  throughGateways(): readonly SettledPath[];
-}
-
-export function pathIndex({ cluster, tables, mesh }: Graph): Paths {
-  const throughGateways = once(() => tables.flatMap((table) => pathsOf(table.routes, table.way)));
+export function pathIndex(graph: Graph): PathIndex {
   const byClient = new Map<string, readonly SettledPath[]>();
   const from = (client: string): readonly SettledPath[] => {
-    const known = byClient.get(client);
-    if (known !== undefined) return known;
-    const paths = servicesByName(cluster.state.services).flatMap((service) =>
-      service.spec.ports.flatMap((port) => {
-        const table = serviceTable(mesh, client, service, port);
-        return table === undefined ? [] : pathsOf(table.routes, table.way);
-      }),
-    );
+    const paths = byClient.get(client) ?? meshPaths(graph, client, 'all');
     byClient.set(client, paths);
     return paths;
   };
-  return { from, throughGateways, all: once(() => [...throughGateways(), ...namespacesOf(cluster.state).flatMap(from)]) };
+  let all: readonly SettledPath[] | undefined;
+  return { from, all: () => (all ??= [...gatewayPaths(graph, 'all'), ...namespacesOf(graph.cluster.state).flatMap(from)]) };
 }
 
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
+/**
+ * The paths that status and problems are made of: those with something to tell. Client namespaces that have neither policies nor
+ * routes of their own all get the same, so one stands for them.
+ */
+export function tellingPaths(graph: Graph): readonly SettledPath[] {
+  const { cluster, mesh, policies } = graph;
+  const special = new Set([...mesh.routes.values()].flatMap(({ consumer }) => [...consumer.keys()]));
+  const clients = namespacesOf(cluster.state).filter((name) => special.has(name) || policies.byTarget.has(targetKey(namespaceTarget(name))));
+  const plain = namespacesOf(cluster.state).find((name) => !clients.includes(name));
+  return [...gatewayPaths(graph, 'touched'), ...[...(plain === undefined ? [] : [plain]), ...clients].flatMap((client) => meshPaths(graph, client, 'touched'))];
+}
+
+function namespaceTarget(name: string): PolicyTarget {
+  return { group: '', kind: 'Namespace', namespace: '', name };
+}
+
+function gatewayPaths({ tables }: Graph, choice: PathChoice): readonly SettledPath[] {
+  return tables.flatMap(({ routes, way }) => pathsOf(routes, way, choice));
+}
+
+function meshPaths({ cluster, mesh }: Graph, client: string, choice: PathChoice): readonly SettledPath[] {
+  return servicesByName(cluster.state.services).flatMap((service) =>
+    service.spec.ports.flatMap((port) => {
+      const table = serviceTable(mesh, client, service, port);
+      return table === undefined ? [] : pathsOf(table.routes, table.way, choice);
+    }),
+  );
 }

@@ -22,8 +22,7 @@ export function translate(written: ClusterState, environment: Environment): Tran
     tables: new Map(tables.map((table) => [table.way.name, () => renderTable(table.routes, table.way)])),
     certificates: servedCertificates(gateways.values()),
   });
-  const paths = pathIndex(graph);
-  const { statuses, problems } = report(graph, paths);
-  return { statuses, problems, snapshots, paths };
+  const { statuses, problems } = report(graph);
+  return { statuses, problems, snapshots, paths: pathIndex(graph) };
 }
 

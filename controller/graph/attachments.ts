@@ -1,6 +1,7 @@
 import type { HTTPRoute, HTTPRouteParentRef, Service } from '#crds';
 import { intersectHostnames, type RouteHostname } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
+import { Memo } from '../memo.ts';
 import { experimentalGroup, gatewayGroup } from '../names.ts';
 import { no, type Fault, type Verdict } from '../problems.ts';
 import { protocolRefusal } from './backends.ts';
@@ -44,6 +45,14 @@ export interface RouteAttachments {
 }
 
 export function attachRoute(route: HTTPRoute, parents: Parents): RouteAttachments {
+  const { state } = parents.cluster;
+  const inputs = [parents.gateways, state.gateways, state.services, state.namespaces, state.listenerSets, state.referenceGrants, state.backendTLSPolicies];
+  return known.get(route, inputs, () => attach(route, parents));
+}
+
+const known = new Memo<HTTPRoute, RouteAttachments>();
+
+function attach(route: HTTPRoute, parents: Parents): RouteAttachments {
   const attachments: Attachment[] = [];
   const warnings: Fault[] = [];
   for (const [index, parentRef] of (route.spec.parentRefs ?? []).entries()) {

@@ -1,5 +1,6 @@
 import type { Gateway, GatewayClass } from '#crds';
-import { byAge, memoByMap, type Cluster } from '../cluster.ts';
+import { byAge, type Cluster } from '../cluster.ts';
+import { Memo, memoByMap } from '../memo.ts';
 import { controllerName } from '../names.ts';
 import { no, verdictOf, withPath, yes, type Fault, type Verdict } from '../problems.ts';
 import type { Environment } from '../types.ts';
@@ -23,8 +24,16 @@ export function isOurs(gatewayClass: GatewayClass | undefined): boolean {
   return gatewayClass?.spec.controllerName === controllerName;
 }
 
-/** Our Gateways by `{namespace}/{name}`. */
+/** Our Gateways by `{namespace}/{name}`. The same object again while nothing that they depend on has changed. */
 export function describeGateways(cluster: Cluster, environment: Environment): ReadonlyMap<string, GatewayFacts> {
+  const { gateways, gatewayClasses, secrets, referenceGrants } = cluster.state;
+  const addresses = JSON.stringify([...environment.gatewayAddresses].sort());
+  return described.get(gateways, [gatewayClasses, secrets, referenceGrants, addresses, environment.portOffset], () => describeAll(cluster, environment));
+}
+
+const described = new Memo<ReadonlyMap<string, Gateway>, ReadonlyMap<string, GatewayFacts>>();
+
+function describeAll(cluster: Cluster, environment: Environment): ReadonlyMap<string, GatewayFacts> {
   const facts = new Map<string, GatewayFacts>();
   const taken = new Map<string, string>();
   for (const gateway of gatewaysByAge(cluster.state.gateways)) {

@@ -2,6 +2,7 @@ import type { HTTPRoute, HTTPRouteRule, HTTPRouteRuleFilter } from '#crds';
 import type { PolicyPath } from '#policy';
 import { parseDuration, type ObjectRef, type RetryFields, type Rule, type TimeoutFields, type WeightedBackend } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
+import { Memo } from '../memo.ts';
 import { refOf, verdictOf, withPath, yes, type Fault, type Verdict } from '../problems.ts';
 import { renderFilters } from '../render/filters.ts';
 import { renderMatches } from '../render/matches.ts';
@@ -27,24 +28,11 @@ export interface BuiltRule {
   readonly inline?: NonNullable<PolicyPath['inline']>;
 }
 
-interface Known {
-  readonly inputs: readonly unknown[];
-  readonly built: BuiltRoute;
-}
+const known = { gateway: new Memo<HTTPRoute, BuiltRoute>(), mesh: new Memo<HTTPRoute, BuiltRoute>() };
 
-const known = { gateway: new WeakMap<HTTPRoute, Known>(), mesh: new WeakMap<HTTPRoute, Known>() };
-
-/**
- * The rules of a route. A result is kept with the objects it was made from, and used again while these are the same:
- * a change elsewhere costs nothing here.
- */
+/** The rules of a route; the same object again while neither the route nor what it refers to has changed. */
 export function buildRoute(route: HTTPRoute, via: ReferenceContext['via'], cluster: Cluster): BuiltRoute {
-  const inputs = inputsOf(route, via, cluster);
-  const old = known[via].get(route);
-  if (old !== undefined && old.inputs.length === inputs.length && old.inputs.every((input, index) => input === inputs[index])) return old.built;
-  const built = build(route, { cluster, via, route: refOf(route) });
-  known[via].set(route, { inputs, built });
-  return built;
+  return known[via].get(route, inputsOf(route, via, cluster), () => build(route, { cluster, via, route: refOf(route) }));
 }
 
 /** Everything outside the route that `build` looks at. */

@@ -4,7 +4,7 @@ import { compareText } from '../cluster.ts';
 import type { Graph } from '../graph/graph.ts';
 import { problem } from '../problems.ts';
 import { meshRoute } from '../render/mesh.ts';
-import type { TableRoute } from '../render/table.ts';
+import type { TableRoute } from '../render/way.ts';
 import type { Problem } from '../types.ts';
 
 /**

@@ -1,8 +1,9 @@
 import type { ClusterState, EndpointSlice, Pod, Service, ServicePort } from '#crds';
 import type { Backend, Endpoint, Endpoints } from '#snapshot';
-import { memoByMap, podsByNamespace } from '../cluster.ts';
+import { podsByNamespace } from '../cluster.ts';
 import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
 import { matchesLabels } from '../graph/selectors.ts';
+import { memoByMap } from '../memo.ts';
 
 /** A Service's annotation: `least-request` (as without it) or `round-robin`. */
 export const balancingAnnotation = 'weft-mesh.io/balancing';

@@ -1,4 +1,4 @@
-import { connectionPolicy, gatewayPath, settle, type Attachments } from '#policy';
+import { connectionPolicy, gatewayPath, type Attachments } from '#policy';
 import type { Certificate, Listener, ListenerSection } from '#snapshot';
 import { createdAt } from '../cluster.ts';
 import type { Attachment } from '../graph/attachments.ts';
@@ -6,7 +6,8 @@ import type { GatewayFacts } from '../graph/gateways.ts';
 import type { ListenerFacts } from '../graph/listeners.ts';
 import { refOf } from '../problems.ts';
 import type { Environment } from '../types.ts';
-import { isEmpty, pathEnd, type PathContext, type TableRoute, type TableWay } from './table.ts';
+import { isEmpty } from './table.ts';
+import { pathEnd, type PathContext, type TableRoute, type TableWay } from './way.ts';
 
 /** A Gateway listener with its routes, ready to render. */
 export interface ListenerTable {
@@ -39,7 +40,7 @@ function listenerWay({ gateway, className }: GatewayFacts, { listener }: Listene
     name: tableName(ref, listener.name),
     owner: listener,
     via: { kind: 'gateway', gateway: ref, listener: listener.name },
-    settle: (path) => settle(path, attachments),
+    attachments,
     pathOf: (end) => gatewayPath({ gatewayClass: className, gateway: ref, listener: listener.name, ...pathEnd(end, cluster) }),
   };
 }

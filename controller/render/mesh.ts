@@ -1,5 +1,5 @@
 import type { Service, ServicePort } from '#crds';
-import { connectionPolicy, meshPath, settle } from '#policy';
+import { connectionPolicy, meshPath } from '#policy';
 import type { Destination } from '#snapshot';
 import { createdAt, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/attachments.ts';
@@ -7,7 +7,8 @@ import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
 import { portKey, type PortRoutes } from '../graph/mesh.ts';
 import { meshName } from '../names.ts';
 import { refOf } from '../problems.ts';
-import { isEmpty, pathEnd, serviceStep, type PathContext, type TableRoute, type TableWay } from './table.ts';
+import { isEmpty } from './table.ts';
+import { pathEnd, serviceStep, type PathContext, type TableRoute, type TableWay } from './way.ts';
 
 /** What mesh tables are made of. */
 export interface Mesh extends PathContext {
@@ -62,7 +63,7 @@ function serviceWay({ cluster, attachments }: Mesh, clientNamespace: string, ser
     name: tableName(clientNamespace, service, port.port),
     owner: service,
     via: { kind: 'mesh', clientNamespace, service: refOf(service), port: port.port },
-    settle: (path) => settle(path, attachments),
+    attachments,
     pathOf: (end) => meshPath({ mesh: meshName, clientNamespace, service: dialled, ...pathEnd(end, cluster) }),
   };
 }

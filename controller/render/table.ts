@@ -1,58 +1,6 @@
-import type { Service, ServicePort } from '#crds';
-import type { Attachments, PolicyPath, RouteStep, ServiceStep, SettledPolicy } from '#policy';
-import type { EffectivePolicy, ObjectRef, Route, RouteHostname, RouteTable, Rule, WeightedBackend } from '#snapshot';
-import type { Cluster } from '../cluster.ts';
-import { portOf } from '../graph/backends.ts';
-import type { BuiltRule } from '../graph/rules.ts';
+import type { EffectivePolicy, Route, RouteHostname, RouteTable, Rule, WeightedBackend } from '#snapshot';
 import type { SettledPath } from '../types.ts';
-
-/** A route in one table. */
-export interface TableRoute {
-  readonly ref: ObjectRef;
-  readonly createdAt: number;
-  readonly hostnames: readonly RouteHostname[];
-  readonly rules: readonly BuiltRule[];
-}
-
-/** What a policy path needs to know below the listener or Service. */
-export interface PathEnd {
-  readonly route: TableRoute;
-  readonly rule: BuiltRule;
-  readonly backend?: ObjectRef & { readonly port: number };
-}
-
-/** What policy paths are looked up in. */
-export interface PathContext {
-  readonly cluster: Cluster;
-  readonly attachments: Attachments;
-}
-
-/** The last part of a policy path: the rule's route, and the backend as a Service and a port by name. */
-export function pathEnd({ route, rule, backend }: PathEnd, cluster: Cluster): { readonly route?: RouteStep; readonly backend?: ServiceStep; readonly inline?: NonNullable<PolicyPath['inline']> } {
-  const service = backend === undefined ? undefined : cluster.service(backend.namespace, backend.name);
-  const port = service === undefined || backend === undefined ? undefined : portOf(service, backend.port);
-  return {
-    // The implicit rule of a Service without routes is no route: its `ref` is the Service.
-    ...(route.ref.kind === 'Service' ? {} : { route: { ref: route.ref, ...(rule.rule.name === undefined ? {} : { rule: rule.rule.name }) } }),
-    ...(service === undefined || port === undefined ? {} : { backend: serviceStep(service, port) }),
-    ...(rule.inline === undefined ? {} : { inline: rule.inline }),
-  };
-}
-
-export function serviceStep(service: Service, port: ServicePort): ServiceStep {
-  const { namespace, name } = service.metadata;
-  return { namespace, name, ...(port.name === '' ? {} : { port: port.name }) };
-}
-
-/** How the requests of one table come in, which decides on the upper part of their policy paths. */
-export interface TableWay {
-  readonly name: string;
-  /** The listener or Service that the table belongs to, as parsed: while it stays the same object, tables may be used again. */
-  readonly owner: object;
-  readonly via: SettledPath['via'];
-  readonly pathOf: (end: PathEnd) => PolicyPath;
-  readonly settle: (path: PolicyPath) => SettledPolicy;
-}
+import { isTouched, settleAt, type PathEnd, type TableRoute, type TableWay } from './way.ts';
 
 /** A table, with its policies each once. What did not change since it was last made is the same object again. */
 export function renderTable(routes: readonly TableRoute[], way: TableWay): RouteTable {
@@ -91,7 +39,7 @@ function sameHostnames(a: readonly RouteHostname[], b: readonly RouteHostname[])
 
 function renderRule(end: PathEnd, way: TableWay, policies: PolicyList): Rule {
   const { rule } = end.rule;
-  const policy = policies.indexOf(way.settle(way.pathOf(end)).policy);
+  const policy = policies.indexOf(settleAt(end, way).policy);
   const backends = rule.backends.map((backend) => renderBackend(backend, end, way, policies));
   // A rule without policies is the same in every table and translation; the object itself says so.
   if (policy === undefined && backends.every((backend, index) => backend === rule.backends[index])) return rule;
@@ -101,31 +49,40 @@ function renderRule(end: PathEnd, way: TableWay, policies: PolicyList): Rule {
 function renderBackend(backend: WeightedBackend, end: PathEnd, way: TableWay, policies: PolicyList): WeightedBackend {
   const { target } = backend;
   if (target.kind === 'invalid') return backend;
-  const policy = policies.indexOf(way.settle(way.pathOf({ ...end, backend: { ...target.ref, port: target.port } })).policy);
+  const policy = policies.indexOf(settleAt({ ...end, backend: { ...target.ref, port: target.port } }, way).policy);
   return policy === undefined ? backend : { ...backend, policy };
 }
 
-/** Every path through the table: one for each backend of a rule, and one without for a rule that reaches no backend. */
-export function pathsOf(routes: readonly TableRoute[], way: TableWay): readonly SettledPath[] {
-  return routes.flatMap((route) =>
-    route.rules.flatMap((rule) => {
+/** Which paths of a table are asked for: all, or those on which a policy or a field of the route itself stands. */
+export type PathChoice = 'all' | 'touched';
+
+/** The paths through a table: one for each backend of a rule, and one without for a rule that reaches no backend. */
+export function pathsOf(routes: readonly TableRoute[], way: TableWay, choice: PathChoice): readonly SettledPath[] {
+  const paths: SettledPath[] = [];
+  const add = (end: PathEnd): void => {
+    if (choice === 'all' || isTouched(end, way)) paths.push(settledPath(end, way));
+  };
+  for (const route of routes) {
+    for (const rule of route.rules) {
+      // What `isTouched` would say of each path, said once.
+      if (choice === 'touched' && rule.inline === undefined && way.attachments.byTarget.size === 0) continue;
       const backends = rule.rule.backends.flatMap(({ target }) => (target.kind === 'backend' ? [{ ...target.ref, port: target.port }] : []));
-      if (backends.length === 0) return [settledPath({ route, rule }, way)];
-      return backends.map((backend) => settledPath({ route, rule, backend }, way));
-    }),
-  );
+      if (backends.length === 0) add({ route, rule });
+      for (const backend of backends) add({ route, rule, backend });
+    }
+  }
+  return paths;
 }
 
 function settledPath(end: PathEnd, way: TableWay): SettledPath {
-  const path = way.pathOf(end);
   const { index, name } = end.rule.rule;
   const implicit = end.route.ref.kind === 'Service';
   return {
     via: way.via,
     ...(implicit ? {} : { route: end.route.ref, rule: { index, ...(name === undefined ? {} : { name }) } }),
     ...(end.backend === undefined ? {} : { backend: end.backend }),
-    path,
-    settled: way.settle(path),
+    path: way.pathOf(end),
+    settled: settleAt(end, way),
   };
 }
 

@@ -1,15 +1,15 @@
 import { positionOf, type HTTPRoute, type KubernetesObject } from '#crds';
 import { pathProblems, policyStatuses } from '#policy';
-import { compareText, namespacesOf, type Cluster } from '../cluster.ts';
+import { compareText, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ListenerFacts } from '../graph/listeners.ts';
 import { idleBackends, orphanGateways, strangeAnnotations } from '../lint/backends.ts';
 import { shadowedMatches } from '../lint/shadowed.ts';
 import { controllerName } from '../names.ts';
-import type { Paths } from '../paths.ts';
+import { tellingPaths } from '../paths.ts';
 import { distinct, problem } from '../problems.ts';
-import type { ObjectStatus, Problem, SettledPath } from '../types.ts';
+import type { ObjectStatus, Problem } from '../types.ts';
 import { affectedBy } from './affected.ts';
 import { reportClasses, type Reported } from './classes.ts';
 import { gatewayStatus } from './gateway.ts';
@@ -17,10 +17,10 @@ import { routeStatus } from './route.ts';
 import { reportUnsupported } from './unsupported.ts';
 
 /** What users get to know: the status of every object of ours, and all that is wrong or will surprise. */
-export function report(graph: Graph, paths: Paths): Reported {
+export function report(graph: Graph): Reported {
   const { cluster, gateways, routes, policies, attachments } = graph;
   const attached = attachedCounts(attachments);
-  const telling = tellingPaths(graph, paths);
+  const telling = tellingPaths(graph);
   const affected = affectedBy(policies, telling);
   const classes = reportClasses(cluster, affected);
   const unsupported = reportUnsupported(cluster, gateways, attachments);
@@ -43,17 +43,6 @@ export function report(graph: Graph, paths: Paths): Reported {
       ...positioned(cluster, [...policies.problems, ...pathProblems(policies, telling)]),
     ]),
   };
-}
-
-/**
- * The paths that status and problems are made of: all, where there are policies. Without policies all clients get the same, save
- * those with consumer routes.
- */
-function tellingPaths({ cluster, mesh, policies }: Graph, paths: Paths): readonly SettledPath[] {
-  if (policies.verdicts.size > 0) return paths.all();
-  const special = new Set([...mesh.routes.values()].flatMap(({ consumer }) => [...consumer.keys()]));
-  const [plain] = namespacesOf(cluster.state).filter((name) => !special.has(name));
-  return [...paths.throughGateways(), ...[...(plain === undefined ? [] : [plain]), ...special].flatMap((client) => paths.from(client))];
 }
 
 /** Each once: errors before warnings, then by object and place. */

@@ -1,0 +1,93 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { mergeStatus, retraction, type Fields } from './merge.ts';
+
+const ours = 'weft-mesh.io/controller';
+const theirs = 'example.com/other';
+const now = '2026-01-02T00:00:00Z';
+const before = '2026-01-01T00:00:00Z';
+
+function condition(type: string, status: string, more: Fields = {}): Fields {
+  return { type, status, reason: type, message: '', observedGeneration: 1, ...more };
+}
+
+function parent(name: string, controllerName: string, ...conditions: readonly Fields[]): Fields {
+  return { parentRef: { group: 'g', kind: 'Gateway', name }, controllerName, conditions };
+}
+
+test('what is written already is not written again, whatever the order of its fields', (t) => {
+  const current = { parents: [{ controllerName: ours, conditions: [condition('Accepted', 'True', { lastTransitionTime: before })], parentRef: { name: 'a', kind: 'Gateway', group: 'g' } }] };
+  t.is(mergeStatus(current, { parents: [parent('a', ours, condition('Accepted', 'True'))] }, now), undefined);
+  t.is(mergeStatus({}, { addresses: [], parents: [] }, now), undefined);
+});
+
+test('the time stays where only the message changes, and moves where the status does', (t) => {
+  const current = { conditions: [condition('Accepted', 'True', { lastTransitionTime: before }), condition('Programmed', 'False', { lastTransitionTime: before })] };
+  const draft = { conditions: [condition('Accepted', 'True', { message: 'new', observedGeneration: 2 }), condition('Programmed', 'True')] };
+  t.deepEqual(mergeStatus(current, draft, now), {
+    conditions: [condition('Accepted', 'True', { message: 'new', observedGeneration: 2, lastTransitionTime: before }), condition('Programmed', 'True', { lastTransitionTime: now })],
+  });
+});
+
+test("entries of other controllers keep their content and place; ours are replaced where they stand, new ones follow, those that are gone go", (t) => {
+  const foreign = parent('a', theirs, condition('Whatever', 'Unknown'));
+  const current = { parents: [parent('gone', ours), parent('b', ours, condition('Accepted', 'False', { lastTransitionTime: before })), foreign] };
+  const draft = { parents: [parent('new', ours, condition('Accepted', 'True')), parent('b', ours, condition('Accepted', 'True'))] };
+  t.deepEqual(mergeStatus(current, draft, now), {
+    parents: [
+      parent('b', ours, condition('Accepted', 'True', { lastTransitionTime: now })),
+      foreign,
+      parent('new', ours, condition('Accepted', 'True', { lastTransitionTime: now })),
+    ],
+  });
+});
+
+test('conditions of types that are not ours stay; ours that no longer hold go', (t) => {
+  const current = {
+    conditions: [
+      condition('example.com/Checked', 'True', { lastTransitionTime: before }),
+      condition('Accepted', 'True', { lastTransitionTime: before }),
+      condition('policy.weft-mesh.io/RetryPolicyAffected', 'True', { lastTransitionTime: before }),
+    ],
+  };
+  t.deepEqual(mergeStatus(current, { conditions: [condition('Accepted', 'True')] }, now), { conditions: current.conditions.slice(0, 2) });
+});
+
+test('listeners are those of the draft; their times are kept by name', (t) => {
+  const current = { listeners: [{ name: 'b', attachedRoutes: 0, conditions: [condition('Accepted', 'True', { lastTransitionTime: before })] }, { name: 'gone', attachedRoutes: 3, conditions: [] }] };
+  const patch = mergeStatus(current, { listeners: [{ name: 'a', attachedRoutes: 1, conditions: [] }, { name: 'b', attachedRoutes: 0, conditions: [condition('Accepted', 'True')] }] }, now);
+  t.deepEqual(patch, { listeners: [{ name: 'a', attachedRoutes: 1, conditions: [] }, current.listeners[0]] });
+});
+
+test('more entries than a status has room for are cut at the end, never those of others', (t) => {
+  const foreign = Array.from({ length: 30 }, (_, index) => parent(`f${index}`, theirs));
+  const patch = mergeStatus({ parents: foreign }, { parents: ['a', 'b', 'c'].map((name) => parent(name, ours)) }, now);
+  t.deepEqual((patch?.['parents'] as Fields[]).length, 32);
+  t.deepEqual((patch?.['parents'] as Fields[]).slice(0, 30), foreign);
+});
+
+test('what we said of an object that is no longer ours is taken back', (t) => {
+  t.is(retraction({ parents: [parent('a', theirs)] }), undefined);
+  t.is(retraction({ conditions: [condition('Accepted', 'True')] }), undefined);
+  const current = { parents: [parent('a', theirs), parent('b', ours)] };
+  t.deepEqual(mergeStatus(current, retraction(current) ?? {}, now), { parents: [parent('a', theirs)] });
+});
+
+test('property: once written nothing is left to write, and nothing of others was lost', (t) => {
+  const conditions = fc.uniqueArray(fc.record({ type: fc.constantFrom('Accepted', 'Programmed', 'x.com/Y'), status: fc.constantFrom('True', 'False') }), { selector: ({ type }) => type, maxLength: 3 });
+  const entries = (controller: fc.Arbitrary<string>): fc.Arbitrary<readonly Fields[]> =>
+    fc.uniqueArray(fc.record({ parentRef: fc.record({ name: fc.constantFrom('a', 'b', 'c') }), controllerName: controller, conditions }), {
+      selector: ({ parentRef, controllerName }) => `${parentRef.name} ${controllerName}`,
+      maxLength: 5,
+    });
+  const status = (controller: fc.Arbitrary<string>): fc.Arbitrary<Fields> => fc.record({ parents: entries(controller), conditions }, { requiredKeys: [] });
+  fc.assert(
+    fc.property(status(fc.constantFrom(ours, theirs)), status(fc.constant(ours)), (current, draft) => {
+      const after = { ...current, ...mergeStatus(current, draft, now) };
+      t.is(mergeStatus(after, draft, 'later'), undefined);
+      const foreign = (value: Fields): unknown[] => ((value['parents'] ?? []) as Fields[]).filter(({ controllerName }) => controllerName === theirs);
+      t.deepEqual(foreign(after), foreign(current));
+    }),
+    { numRuns: 300 },
+  );
+});

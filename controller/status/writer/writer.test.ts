@@ -1,0 +1,140 @@
+import test from 'ava';
+import { fakeServer, json, type FakeServer, type Script } from '../../kube/fake.ts';
+import type { LiveObject } from '../../source/kube/index.ts';
+import type { ObjectStatus } from '../../types.ts';
+import { createStatusWriter, type StatusWriter } from './writer.ts';
+
+const location = { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'gateways', namespaced: true };
+const path = '/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/front';
+
+function live(resourceVersion: string, status: object): LiveObject {
+  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', resourceVersion, status: { ...status }, location };
+}
+
+function draft(message: string): ObjectStatus {
+  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', status: { conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted', message }] } };
+}
+
+interface Run {
+  readonly server: FakeServer;
+  readonly writer: StatusWriter;
+  readonly objects: LiveObject[];
+  readonly failures: string[];
+  patches(): readonly { readonly metadata: { readonly resourceVersion: string }; readonly status: { readonly conditions: readonly { readonly message: string }[] } }[];
+  settled(): Promise<void>;
+}
+
+async function run(t: { teardown(undo: () => Promise<void>): void }, script: Script): Promise<Run> {
+  const server = await fakeServer(script);
+  const stop = new AbortController();
+  const objects: LiveObject[] = [live('1', {})];
+  const failures: string[] = [];
+  const writer = createStatusWriter({
+    api: server.api,
+    find: () => objects[0],
+    live: () => objects,
+    now: () => Date.UTC(2026, 0, 1),
+    random: () => 0,
+    failed: (message) => failures.push(message),
+    signal: stop.signal,
+  });
+  t.teardown(async () => {
+    stop.abort();
+    await server.close();
+  });
+  return {
+    server,
+    writer,
+    objects,
+    failures,
+    patches: () => server.seen.filter(({ method }) => method === 'PATCH').map(({ body }) => JSON.parse(body)),
+    settled: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      for (let turn = 0; turn < 300 && !writer.settled(); turn++) await new Promise((resolve) => setTimeout(resolve, 10));
+    },
+  };
+}
+
+/** Takes every patch, as the API server would. */
+const accepts: Script = (seen, response) => json(response, { metadata: { resourceVersion: '2' }, status: JSON.parse(seen.body).status });
+
+test('only the leader writes, and each change once, also while the watch lags behind', async (t) => {
+  const { writer, patches, settled, objects, server } = await run(t, accepts);
+  writer.want([draft('one')]);
+  await settled();
+  t.is(server.seen.length, 0);
+  writer.start();
+  await settled();
+  t.deepEqual(patches(), [{ metadata: { resourceVersion: '1' }, status: { conditions: [{ ...(draft('one').status['conditions'] as object[])[0], lastTransitionTime: '2026-01-01T00:00:00Z' }] } }] as never);
+  t.is(server.seen[0]?.path, `${path}/status`);
+  writer.want([draft('one')]);
+  writer.review();
+  await settled();
+  t.is(patches().length, 1);
+  objects[0] = live('2', patches()[0]?.status ?? {});
+  writer.review();
+  await settled();
+  t.is(patches().length, 1);
+  objects[0] = live('3', {});
+  writer.review();
+  await settled();
+  t.is(patches().length, 2);
+});
+
+test('a conflict is answered by reading and merging anew', async (t) => {
+  let conflicts = 0;
+  const { writer, patches, settled } = await run(t, (seen, response) => {
+    if (seen.method === 'GET') return json(response, { metadata: { resourceVersion: '7' }, status: { conditions: [{ type: 'example.com/X', status: 'True' }] } });
+    if (conflicts++ === 0) return json(response, { message: 'conflict' }, 409);
+    return accepts(seen, response);
+  });
+  writer.start();
+  writer.want([draft('one')]);
+  await settled();
+  t.deepEqual(patches().map(({ metadata }) => metadata.resourceVersion), ['1', '7']);
+  t.is(patches()[1]?.status.conditions.length, 2);
+});
+
+test('while a write is under way only the newest draft waits', async (t) => {
+  let first = true;
+  const { writer, patches, settled } = await run(t, (seen, response) => {
+    if (!first) return accepts(seen, response);
+    first = false;
+    setTimeout(() => accepts(seen, response), 60);
+  });
+  writer.start();
+  writer.want([draft('one')]);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  for (const message of ['two', 'three', 'four']) writer.want([draft(message)]);
+  await settled();
+  t.deepEqual(patches().map(({ status }) => status.conditions[0]?.message), ['one', 'four']);
+});
+
+test('what the server refuses is not sent again until something changes; what fails otherwise is', async (t) => {
+  const answers = [503, 422];
+  const { writer, patches, settled, failures } = await run(t, (seen, response) => {
+    const status = answers.shift();
+    if (status === undefined) return accepts(seen, response);
+    json(response, { message: 'no' }, status);
+  });
+  writer.start();
+  writer.want([draft('one')]);
+  await settled();
+  t.is(patches().length, 2);
+  t.is(failures.length, 2);
+  writer.review();
+  await settled();
+  t.is(patches().length, 2);
+  writer.want([draft('two')]);
+  await settled();
+  t.is(patches().length, 3);
+});
+
+test('who no longer leads writes no more', async (t) => {
+  const { writer, patches, settled } = await run(t, accepts);
+  writer.start();
+  writer.want([draft('one')]);
+  writer.stop();
+  await settled();
+  t.is(patches().length, 0);
+});

@@ -1,0 +1,239 @@
+import { backoff, pause } from '../../kube/backoff.ts';
+import { fieldsOf, reasonOf, type ApiAnswer, type KubeApi } from '../../kube/types.ts';
+import { pathOf, type LiveObject } from '../../source/kube/index.ts';
+import type { ObjectStatus } from '../../types.ts';
+import { mergeStatus, retraction, type Fields } from './merge.ts';
+import { Bucket } from './bucket.ts';
+
+export interface StatusWriterEnvironment {
+  readonly api: KubeApi;
+  /** The object as last heard. */
+  find(object: Omit<ObjectStatus, 'status'>): LiveObject | undefined;
+  /** All objects that could have a status of ours. */
+  live(): Iterable<LiveObject>;
+  /** Milliseconds since 1970. */
+  now(): number;
+  random(): number;
+  /** Each answer of the API server, for metrics. */
+  answered?(status: number): void;
+  failed(message: string): void;
+  readonly signal: AbortSignal;
+}
+
+export interface StatusWriter {
+  /** These are the statuses from now on. */
+  want(statuses: readonly ObjectStatus[]): void;
+  /** An object or its status changed on the API server. */
+  review(): void;
+  /** Begins to write; to be called by the leader only. */
+  start(): void;
+  /** Ends at once; a write under way is given up. */
+  stop(): void;
+  /** Nothing is left to write. */
+  settled(): boolean;
+}
+
+/** Writes in flight at once. */
+const concurrency = 4;
+/** Writes a second, and how many may be saved up. */
+const rate = { perSecond: 50, burst: 100 } as const;
+const retry = { base: 200, max: 30_000 } as const;
+const fieldManager = 'weft';
+
+/** Keeps the statuses on the API server as they should be: what differs is written, each object by one request, and nothing else. */
+export function createStatusWriter(env: StatusWriterEnvironment): StatusWriter {
+  return new Writer(env);
+}
+
+interface Written {
+  /** The version that was written on; a watch that still shows it lags behind. */
+  readonly basedOn: string;
+  readonly resourceVersion: string;
+  readonly status: Fields;
+}
+
+interface Wanted {
+  readonly status: Fields;
+  readonly text: string;
+}
+
+class Writer implements StatusWriter {
+  readonly #env: StatusWriterEnvironment;
+  readonly #bucket: Bucket;
+  readonly #written = new Map<string, Written>();
+  /** Live objects found to say what the text wants; so that a review costs nothing where nothing changed. */
+  readonly #clean = new WeakMap<LiveObject, string>();
+  /** By key: what the API server refused for good, and of which version. */
+  readonly #refused = new Map<string, string>();
+  /** By key: failures in a row. */
+  readonly #failures = new Map<string, number>();
+  readonly #queue = new Set<string>();
+  readonly #busy = new Set<string>();
+  #wanted: ReadonlyMap<string, Wanted> = new Map();
+  #objects: ReadonlyMap<string, LiveObject> = new Map();
+  #known = false;
+  #term: AbortController | undefined;
+  #scheduled = false;
+
+  constructor(env: StatusWriterEnvironment) {
+    this.#env = env;
+    this.#bucket = new Bucket(rate, () => env.now());
+    env.signal.addEventListener('abort', () => this.stop(), { once: true });
+  }
+
+  want(statuses: readonly ObjectStatus[]): void {
+    this.#wanted = new Map(statuses.map((each) => [keyOf(each), { status: each.status, text: JSON.stringify(each.status) }]));
+    this.#known = true;
+    this.review();
+  }
+
+  review(): void {
+    if (this.#term === undefined || this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#compare();
+    });
+  }
+
+  start(): void {
+    if (this.#term !== undefined || this.#env.signal.aborted) return;
+    this.#term = new AbortController();
+    this.#written.clear();
+    this.#refused.clear();
+    this.#failures.clear();
+    this.review();
+  }
+
+  stop(): void {
+    this.#term?.abort();
+    this.#term = undefined;
+    this.#queue.clear();
+  }
+
+  settled(): boolean {
+    return !this.#scheduled && this.#queue.size === 0 && this.#busy.size === 0;
+  }
+
+  #compare(): void {
+    // Before the first translation nothing is known to be wrong.
+    if (this.#term === undefined || !this.#known) return;
+    this.#objects = new Map([...this.#env.live()].map((object) => [keyOf(object), object]));
+    for (const [key, object] of this.#objects) {
+      const text = this.#wanted.get(key)?.text ?? '';
+      if (this.#clean.get(object) === text) continue;
+      if (this.#change(key) === undefined) this.#clean.set(object, text);
+      else this.#queue.add(key);
+    }
+    for (const key of this.#written.keys()) if (!this.#objects.has(key)) this.#written.delete(key);
+    this.#pump();
+  }
+
+  /** What has to be written of the object, against the newest that is known of it. */
+  #change(key: string): { readonly object: LiveObject; readonly resourceVersion: string; readonly patch: Fields } | undefined {
+    const object = this.#objects.get(key);
+    if (object === undefined) return undefined;
+    const written = this.#written.get(key);
+    const lags = written?.basedOn === object.resourceVersion;
+    if (written !== undefined && !lags) this.#written.delete(key);
+    const { status, resourceVersion } = lags ? written : object;
+    const draft = this.#wanted.get(key)?.status ?? retraction(status);
+    const patch = draft === undefined ? undefined : mergeStatus(status, draft, timeOf(this.#env.now()));
+    if (patch === undefined || this.#refused.get(key) === `${resourceVersion} ${JSON.stringify(draft)}`) return undefined;
+    return { object, resourceVersion, patch };
+  }
+
+  #pump(): void {
+    const term = this.#term;
+    if (term === undefined) return;
+    for (const key of this.#queue) {
+      if (this.#busy.size >= concurrency) return;
+      if (this.#busy.has(key)) continue;
+      this.#queue.delete(key);
+      this.#busy.add(key);
+      void this.#write(key, term.signal).finally(() => {
+        this.#busy.delete(key);
+        this.#pump();
+      });
+    }
+  }
+
+  async #write(key: string, signal: AbortSignal): Promise<void> {
+    await pause(this.#bucket.take(), signal);
+    const change = this.#change(key);
+    if (change === undefined || signal.aborted) return;
+    const { object, resourceVersion, patch } = change;
+    const path = `${pathOf(object.location, object)}/status`;
+    const body = { metadata: { resourceVersion }, status: patch };
+    let answer: ApiAnswer;
+    try {
+      answer = await this.#env.api.send({ method: 'PATCH', path, query: { fieldManager }, contentType: 'application/merge-patch+json', body, signal });
+    } catch (error) {
+      return this.#again(key, `${path}: ${error instanceof Error ? error.message : String(error)}`, signal);
+    }
+    this.#env.answered?.(answer.status);
+    if (signal.aborted) return;
+    await this.#take(key, change, answer, signal);
+  }
+
+  async #take(key: string, change: NonNullable<ReturnType<Writer['#change']>>, answer: ApiAnswer, signal: AbortSignal): Promise<void> {
+    const { object, resourceVersion } = change;
+    const path = pathOf(object.location, object);
+    switch (answer.status) {
+      case 200:
+        this.#failures.delete(key);
+        return this.#remember(key, object, answer.body);
+      case 404:
+        // Gone; the watch will say so.
+        return;
+      case 409:
+        return this.#refresh(key, object, signal);
+      case 400:
+      case 413:
+      case 422:
+        // Another try could only end the same way.
+        this.#refused.set(key, `${resourceVersion} ${JSON.stringify(this.#wanted.get(key)?.status)}`);
+        return this.#env.failed(`the status of ${path} is refused: ${answer.status} ${reasonOf(answer.body)}`);
+      default:
+        return this.#again(key, `${path}: ${answer.status} ${reasonOf(answer.body)}`, signal, answer.retryAfterMs);
+    }
+  }
+
+  #remember(key: string, object: LiveObject, body: unknown): void {
+    const { metadata, status } = fieldsOf(body);
+    const { resourceVersion } = fieldsOf(metadata);
+    if (typeof resourceVersion !== 'string') return;
+    this.#written.set(key, { basedOn: object.resourceVersion, resourceVersion, status: fieldsOf(status) });
+    // A newer draft may have come meanwhile.
+    if (this.#change(key) !== undefined) this.#queue.add(key);
+  }
+
+  /** Somebody else has written: reads what there is now and tries again. */
+  async #refresh(key: string, object: LiveObject, signal: AbortSignal): Promise<void> {
+    try {
+      const answer = await this.#env.api.send({ path: pathOf(object.location, object), signal });
+      if (answer.status === 200) this.#remember(key, object, answer.body);
+      else if (answer.status !== 404) await this.#again(key, `${object.kind} ${key}: ${answer.status}`, signal, answer.retryAfterMs);
+    } catch (error) {
+      await this.#again(key, error instanceof Error ? error.message : String(error), signal);
+    }
+  }
+
+  async #again(key: string, reason: string, signal: AbortSignal, askedMs = 0): Promise<void> {
+    if (signal.aborted) return;
+    const failures = (this.#failures.get(key) ?? 0) + 1;
+    this.#failures.set(key, failures);
+    this.#env.failed(`a status could not be written: ${reason}`);
+    await pause(Math.min(askedMs, retry.max) + backoff(failures, retry, () => this.#env.random()), signal);
+    if (!signal.aborted) this.#queue.add(key);
+  }
+}
+
+function keyOf({ kind, namespace, name, apiVersion }: Omit<ObjectStatus, 'status'>): string {
+  return `${apiVersion.split('/', 1)[0]} ${kind} ${namespace}/${name}`;
+}
+
+/** RFC 3339 in whole seconds, as Kubernetes writes it. */
+function timeOf(now: number): string {
+  return `${new Date(now).toISOString().slice(0, 19)}Z`;
+}
