@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { CliEnvironment } from './environment.ts';
 
 /** Each is a file `cli/{name}.ts` that exports `register(program, environment)`; only the one that is called is loaded. */
-const commands = ['up', 'demo', 'explain', 'policy', 'analyze', 'translate'] as const;
+const commands = ['up', 'demo', 'explain', 'policy', 'analyze', 'translate', 'inject'] as const;
 
 interface CommandModule {
   register(program: Command, environment: CliEnvironment): void;

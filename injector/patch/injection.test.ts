@@ -139,8 +139,8 @@ test('a Pod that has its sidecar is left alone; one whose sidecar was moved or c
 
 test('what is no Pod is refused with the place of the fault', (t) => {
   t.is(refusal(undefined), 'the Pod: must be an object, but is nothing');
-  t.is(refusal({ spec: { containers: [{ name: 7 }] } }), 'spec.containers[0].name: must be a string, but is the number 7');
-  t.is(refusal({ metadata: {}, spec: {} }), 'spec.containers: is required');
+  t.is(refusal({ spec: { containers: [{ name: 7 }] } }), 'spec.containers[0].name: must be a string, but is the number 7; put it in quotes');
+  t.is(refusal({ metadata: {}, spec: {} }), 'spec.containers: is required; add it');
 });
 
 test('property: any JSON gets an answer, and an injected Pod needs nothing more', (t) => {
