@@ -177,6 +177,15 @@ test('redirects, rewrites and CORS come through with their defaults', (t) => {
   t.deepEqual(rules[2]?.filters, [{ type: 'CORS', allowOrigins: ['https://a.example.com'], allowCredentials: false, allowMethods: [], allowHeaders: [], exposeHeaders: [], maxAge: 5 }]);
 });
 
+test('a backendRef may have every filter that a rule may have', (t) => {
+  const filters = `[
+    { type: RequestHeaderModifier, requestHeaderModifier: { set: [{ name: a, value: b }] } }, { type: ResponseHeaderModifier, responseHeaderModifier: { remove: [c] } },
+    { type: CORS, cors: { allowOrigins: ["*"] } }, { type: RequestMirror, requestMirror: { backendRef: { name: cart, port: 80 } } }, { type: URLRewrite, urlRewrite: { hostname: x.example.com } }]`;
+  const rules = `[{ backendRefs: [{ name: cart, port: 80, filters: ${filters} }, { name: cart, port: 80, filters: [{ type: RequestRedirect, requestRedirect: { hostname: y.example.com } }] }] }]`;
+  t.deepEqual(conditions(rules), { Accepted: 'True Accepted', ResolvedRefs: 'True ResolvedRefs' });
+  t.deepEqual(rulesOf(rules)[0]?.backends.map((backend) => backend.filters.map(({ type }) => type)), [['RequestHeaderModifier', 'ResponseHeaderModifier', 'CORS', 'RequestMirror', 'URLRewrite'], ['RequestRedirect']]);
+});
+
 test('inline retry and timeouts become a policy whose origin is the route', (t) => {
   const translation = translateYaml(world('[{ backendRefs: [{ name: cart, port: 80 }], retry: { attempts: 4, codes: [503], backoff: 50ms }, timeouts: { request: 10s, backendRequest: 2s } }]'));
   const table = translation.snapshots.routeTable('listener/shop/edge/http');

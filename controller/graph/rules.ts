@@ -87,7 +87,7 @@ interface RuleResult {
 function buildRule(rule: HTTPRouteRule, index: number, context: ReferenceContext): RuleResult {
   const path = ['spec', 'rules', index];
   const { matches, faults: matchFaults } = renderMatches(rule.matches, [...path, 'matches']);
-  const filters = renderFilters(rule.filters ?? [], [...path, 'filters'], 'rule', context);
+  const filters = renderFilters(rule.filters ?? [], [...path, 'filters'], context);
   const backends = buildBackends(rule, path, context);
   const faults = [...matchFaults, ...filters.faults, ...backends.faults, ...ruleFaults(rule, path)];
   const [first] = faults;
@@ -118,7 +118,7 @@ function buildBackends(rule: HTTPRouteRule, path: Fault['path'], context: Refere
   const all = (rule.backendRefs ?? []).map((ref, index) => {
     const at = [...path, 'backendRefs', index];
     const { target, fault } = resolveBackend(ref, at, context);
-    const filters = renderFilters(ref.filters ?? [], [...at, 'filters'], 'backend', context);
+    const filters = renderFilters(ref.filters ?? [], [...at, 'filters'], context);
     const backend: WeightedBackend = { index, target, weight: ref.weight, filters: filters.filters };
     return { backend, faults: filters.faults, unresolved: [...(fault === undefined ? [] : [fault]), ...filters.unresolved] };
   });

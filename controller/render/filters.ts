@@ -11,13 +11,10 @@ export interface RenderedFilters {
   readonly unresolved: readonly Fault[];
 }
 
-/** Where filters stand: some make sense on a rule only. */
-export type FilterPlace = 'rule' | 'backend';
-
 type Rendered = { readonly filter?: Filter; readonly fault?: Fault; readonly unresolved?: Fault };
 
-export function renderFilters(filters: readonly HTTPRouteRuleFilter[], path: Fault['path'], place: FilterPlace, context: ReferenceContext): RenderedFilters {
-  const rendered = filters.map((filter, index) => renderFilter(filter, [...path, index], place, context));
+export function renderFilters(filters: readonly HTTPRouteRuleFilter[], path: Fault['path'], context: ReferenceContext): RenderedFilters {
+  const rendered = filters.map((filter, index) => renderFilter(filter, [...path, index], context));
   return {
     filters: rendered.flatMap(({ filter }) => (filter === undefined ? [] : [filter])),
     faults: [...rendered.flatMap(({ fault }) => (fault === undefined ? [] : [fault])), ...combinationFaults(filters, path)],
@@ -25,7 +22,7 @@ export function renderFilters(filters: readonly HTTPRouteRuleFilter[], path: Fau
   };
 }
 
-function renderFilter(filter: HTTPRouteRuleFilter, path: Fault['path'], place: FilterPlace, context: ReferenceContext): Rendered {
+function renderFilter(filter: HTTPRouteRuleFilter, path: Fault['path'], context: ReferenceContext): Rendered {
   switch (filter.type) {
     case 'RequestHeaderModifier':
       return { filter: { type: filter.type, ...headerChanges(filter.requestHeaderModifier) } };
@@ -34,11 +31,11 @@ function renderFilter(filter: HTTPRouteRuleFilter, path: Fault['path'], place: F
     case 'RequestMirror':
       return filter.requestMirror === undefined ? {} : renderMirror(filter.requestMirror, [...path, 'requestMirror', 'backendRef'], context);
     case 'RequestRedirect':
-      return place === 'rule' ? renderRedirect(filter) : { fault: unsupported(path, 'a RequestRedirect on a backendRef is not supported; put it on the rule') };
+      return renderRedirect(filter);
     case 'URLRewrite':
       return renderRewrite(filter);
     case 'CORS':
-      return place === 'rule' ? renderCors(filter) : { fault: unsupported(path, 'a CORS filter on a backendRef is not supported; put it on the rule') };
+      return renderCors(filter);
     default:
       return { fault: unsupported(path, `filter type ${String(filter.type)} is not supported yet`) };
   }
