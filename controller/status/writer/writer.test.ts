@@ -31,7 +31,6 @@ async function run(t: { teardown(undo: () => Promise<void>): void }, script: Scr
   const failures: string[] = [];
   const writer = createStatusWriter({
     api: server.api,
-    find: () => objects[0],
     live: () => objects,
     now: () => Date.UTC(2026, 0, 1),
     random: () => 0,

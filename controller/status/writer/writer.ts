@@ -7,8 +7,6 @@ import { Bucket } from './bucket.ts';
 
 export interface StatusWriterEnvironment {
   readonly api: KubeApi;
-  /** The object as last heard. */
-  find(object: Omit<ObjectStatus, 'status'>): LiveObject | undefined;
   /** All objects that could have a status of ours. */
   live(): Iterable<LiveObject>;
   /** Milliseconds since 1970. */
@@ -50,6 +48,12 @@ interface Written {
   readonly basedOn: string;
   readonly resourceVersion: string;
   readonly status: Fields;
+}
+
+interface Change {
+  readonly object: LiveObject;
+  readonly resourceVersion: string;
+  readonly patch: Fields;
 }
 
 interface Wanted {
@@ -130,7 +134,7 @@ class Writer implements StatusWriter {
   }
 
   /** What has to be written of the object, against the newest that is known of it. */
-  #change(key: string): { readonly object: LiveObject; readonly resourceVersion: string; readonly patch: Fields } | undefined {
+  #change(key: string): Change | undefined {
     const object = this.#objects.get(key);
     if (object === undefined) return undefined;
     const written = this.#written.get(key);
@@ -176,7 +180,7 @@ class Writer implements StatusWriter {
     await this.#take(key, change, answer, signal);
   }
 
-  async #take(key: string, change: NonNullable<ReturnType<Writer['#change']>>, answer: ApiAnswer, signal: AbortSignal): Promise<void> {
+  async #take(key: string, change: Change, answer: ApiAnswer, signal: AbortSignal): Promise<void> {
     const { object, resourceVersion } = change;
     const path = pathOf(object.location, object);
     switch (answer.status) {
