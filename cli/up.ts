@@ -49,8 +49,13 @@ async function up(options: UpOptions, environment: CliEnvironment): Promise<void
   const accessLog = accessLogOf(options.accessLog, environment);
   const tracer = await tracerOf(environment);
   const stop = Promise.withResolvers<void>();
-  listenToSignals(environment, stop.resolve);
-  const running: { mesh?: Mesh } = {};
+  const running: { mesh?: Mesh; draining?: true } = {};
+  listenToSignals(environment, () => {
+    running.draining = true;
+    stop.resolve();
+    // Nothing is in flight yet.
+    if (running.mesh === undefined) environment.exit(0);
+  });
   const tell = (): void => {
     if (running.mesh === undefined) return;
     reporter.update(running.mesh);
@@ -69,7 +74,7 @@ async function up(options: UpOptions, environment: CliEnvironment): Promise<void
     { now: () => performance.now(), wallClock: () => environment.now(), random: () => environment.random() },
   );
   running.mesh = mesh;
-  const admin = options.admin === undefined ? undefined : await openAdmin(options.admin, mesh);
+  const admin = options.admin === undefined ? undefined : await openAdmin(options.admin, mesh, () => running.draining === true);
   if (admin !== undefined) reporter.note('admin', `admin serves http://${admin.address}:${admin.port}/metrics`);
   tell();
   await stop.promise;
@@ -117,10 +122,10 @@ async function tracerOf({ variables }: CliEnvironment): Promise<Tracer | undefin
   }
 }
 
-async function openAdmin(port: number, mesh: Mesh): Promise<AdminServer> {
+async function openAdmin(port: number, mesh: Mesh, draining: () => boolean): Promise<AdminServer> {
   try {
     // The mesh is there once this is opened.
-    return await startAdmin({ port, metrics: () => mesh.metrics(), notReady: () => undefined, config: () => mesh.config() });
+    return await startAdmin({ port, metrics: () => mesh.metrics(), notReady: () => (draining() ? 'draining' : undefined), config: () => mesh.config() });
   } catch (error) {
     await mesh.close();
     throw new UsageError(`--admin ${port}: ${error instanceof Error ? error.message : String(error)}`);

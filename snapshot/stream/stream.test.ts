@@ -371,3 +371,13 @@ test('the link dials again with growing, jittered waits until the controller is 
   link.close();
   t.is(link.state(), 'closed');
 });
+
+test('what is too much for one message comes in several, each after the one before was acknowledged', (t) => {
+  const many = Array.from({ length: 40 }, (_, i) => `b${i}`);
+  const wide = many.map((name) => ({ kind: 'Endpoints', name, endpoints: Array.from({ length: 1500 }, (_, i) => ({ address: '127.0.1.1', port: i })) }) as const);
+  const rig = connected(listener('l', 't'), table('t', many), ...many.map(backend), ...wide);
+  t.is(rig.proxy.live.size, 82);
+  t.true(rig.sent.filter((message) => message.startsWith('{"type":"Endpoints"')).length > 1);
+  t.true(rig.sent.every((message) => message.length < 2 << 20));
+  t.deepEqual(rig.proxy.dangling, []);
+});

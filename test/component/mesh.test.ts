@@ -28,7 +28,7 @@ const condition = (running: Mesh, kind: string, type: string): string => {
   return `${found?.status} ${found?.reason}`;
 };
 
-test('createMesh serves what the manifests say, and is ready at once', async (t) => {
+test.serial('createMesh serves what the manifests say, and is ready at once', async (t) => {
   const { manifests } = await versions(t, 10);
   const start = performance.now();
   const running = await mesh(t, { manifests: manifests(1, 0), loopback: at(1) });
@@ -53,7 +53,7 @@ test('apply puts new manifests into force: requests after it follow the new weig
   t.true(traffic.answers.length > 10);
 });
 
-test('an edit of a weight in a file takes effect within 300 ms, and no request fails', async (t) => {
+test.serial('an edit of a weight in a file takes effect within 300 ms, and no request fails', async (t) => {
   const { manifests } = await versions(t, 18);
   const path = await folder(t, { 'all.yaml': manifests(1, 0) });
   const running = await mesh(t, { files: [path], loopback: at(3) });
