@@ -3,7 +3,7 @@ import { intersectHostnames, type RouteHostname } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { Memo } from '../memo.ts';
 import { experimentalGroup, gatewayGroup } from '../names.ts';
-import { no, type Fault, type Verdict } from '../problems.ts';
+import { no, withPath, type Fault, type Verdict } from '../problems.ts';
 import { protocolRefusal } from './backends.ts';
 import type { GatewayFacts } from './gateways.ts';
 import { allows, type ListenerFacts } from './listeners.ts';
@@ -179,5 +179,7 @@ function meshHostnameWarnings(route: HTTPRoute): readonly Fault[] {
 }
 
 function refused(route: HTTPRoute, parentRef: HTTPRouteParentRef, index: number, { fault, built }: { readonly fault: Fault; readonly built: BuiltRoute }): Attachment {
-  return { route, built, index, parentRef, accepted: no(fault.reason, fault.message), faults: [fault], warnings: [] };
+  // Told along with it, so that mending the one fault does not bring up the next.
+  const besides = built.invalid.map((each) => `; besides, ${withPath(each)}`).join('');
+  return { route, built, index, parentRef, accepted: no(fault.reason, fault.message + besides), faults: [fault], warnings: [] };
 }

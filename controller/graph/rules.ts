@@ -17,8 +17,10 @@ export interface BuiltRoute {
   /** The message of `PartiallyInvalid`, where some rules are valid and some are not. */
   readonly partiallyInvalid?: string;
   readonly resolved: Verdict;
-  /** Reasons why rules can't be carried out, and references that did not resolve. */
-  readonly faults: readonly Fault[];
+  /** Reasons why rules can't be carried out. */
+  readonly invalid: readonly Fault[];
+  /** References that did not resolve. */
+  readonly unresolved: readonly Fault[];
   readonly warnings: readonly Fault[];
 }
 
@@ -65,7 +67,8 @@ function build(route: HTTPRoute, context: ReferenceContext): BuiltRoute {
     accepted: allInvalid ? verdictOf(ruleFaults, accepted) : accepted,
     ...(invalid.length > 0 && !allInvalid ? { partiallyInvalid: droppedMessage(ruleFaults) } : {}),
     resolved: verdictOf(unresolved, yes('ResolvedRefs', 'All references are resolved')),
-    faults: [...ruleFaults, ...unresolved],
+    invalid: ruleFaults,
+    unresolved,
     warnings: rules.flatMap((rule) => rule.warnings),
   };
 }

@@ -90,7 +90,7 @@ function graphProblems({ gateways, routes }: Graph): readonly Problem[] {
     ...routes.flatMap(({ route, attachments, warnings }) => [
       ...warnings.map((fault) => problem('warning', route, fault)),
       ...attachments.flatMap((attachment) => [
-        ...[...attachment.faults, ...attachment.built.faults].map((fault) => problem('error', route, fault)),
+        ...[...attachment.faults, ...attachment.built.invalid, ...attachment.built.unresolved].map((fault) => problem('error', route, fault)),
         ...[...attachment.warnings, ...attachment.built.warnings].map((fault) => problem('warning', route, fault)),
       ]),
     ]),

@@ -1,0 +1,142 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { objectKey, stateOf, type KubernetesObject } from '#crds';
+import { assignAddresses } from './push/addresses.ts';
+import { stateFrom } from './testing.ts';
+import { translate } from './translate.ts';
+import type { Translation } from './types.ts';
+
+const gw = 'gateway.networking.k8s.io';
+const name = fc.constantFrom('a', 'b');
+const namespace = fc.constantFrom('x', 'y');
+const port = fc.constantFrom(80, 81);
+const hostname = fc.constantFrom('a.example.com', '*.example.com', 'b.example.org');
+const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
+
+const metadata = fc.record({ name, namespace });
+const backendRef = fc.record({ kind: fc.constantFrom('Service', 'Service', 'Bucket'), name, namespace: maybe(namespace), port, weight: fc.nat(3) });
+const filter = fc.constantFrom(
+  { type: 'RequestRedirect', requestRedirect: { scheme: 'https' } },
+  { type: 'ExtensionRef', extensionRef: { group: 'x.io', kind: 'F', name: 'f' } },
+  { type: 'RequestMirror', requestMirror: { backendRef: { name: 'b', port: 80 } } },
+  { type: 'RequestHeaderModifier', requestHeaderModifier: { remove: ['X-A'] } },
+);
+const match = fc.constantFrom({ path: { value: '/a' } }, { path: { type: 'RegularExpression', value: '(' } }, { path: { type: 'Exact', value: '/b' }, headers: [{ name: 'h', value: 'v' }] });
+const rule = fc.oneof(
+  fc.record({ matches: fc.array(match, { maxLength: 2 }), backendRefs: fc.array(backendRef, { maxLength: 2 }), timeouts: maybe(fc.constant({ request: '1s' })) }),
+  fc.record({ matches: fc.array(match, { maxLength: 2 }), filters: fc.array(filter, { maxLength: 1 }) }),
+);
+const parentRef = fc.oneof(
+  fc.record({ name, namespace: maybe(namespace), sectionName: maybe(fc.constantFrom('l0', 'l1')), port: maybe(port) }),
+  fc.record({ group: fc.constant(''), kind: fc.constant('Service'), name, namespace: maybe(namespace), port: maybe(port) }),
+);
+const listener = fc.record({
+  port,
+  protocol: fc.constantFrom('HTTP', 'HTTP', 'TCP'),
+  hostname: maybe(fc.constantFrom('a.example.com', '*.example.com')),
+  allowedRoutes: maybe(fc.record({ namespaces: fc.record({ from: fc.constantFrom('All', 'Same') }) })),
+});
+const target = fc.oneof(
+  fc.record({ group: fc.constant(gw), kind: fc.constantFrom('HTTPRoute', 'Gateway', 'GatewayClass'), name }),
+  fc.record({ group: fc.constant(''), kind: fc.constantFrom('Service', 'Namespace'), name: fc.constantFrom('a', 'b', 'x') }),
+);
+
+const object = fc.oneof(
+  fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('Gateway'), metadata, spec: fc.record({ gatewayClassName: fc.constantFrom('weft', 'other'), listeners: fc.array(listener, { minLength: 1, maxLength: 2 }).map((all) => all.map((each, index) => ({ name: `l${index}`, ...each }))) }) }),
+  fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('HTTPRoute'), metadata, spec: fc.record({ parentRefs: fc.array(parentRef, { maxLength: 1 }), hostnames: maybe(fc.array(hostname, { maxLength: 2 })), rules: fc.array(rule, { minLength: 1, maxLength: 3 }) }) }),
+  fc.record({ apiVersion: fc.constant('v1'), kind: fc.constant('Service'), metadata, spec: fc.record({ ports: port.map((number) => [{ name: 'http', port: number }]), selector: fc.constant({ app: 'a' }), clusterIP: maybe(fc.constant('None')) }) }),
+  fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('ReferenceGrant'), metadata, spec: namespace.map((from) => ({ from: [{ group: gw, kind: 'HTTPRoute', namespace: from }], to: [{ group: '', kind: 'Service' }] })) }),
+  fc.record({ apiVersion: fc.constant('policy.weft-mesh.io/v1alpha1'), kind: fc.constant('RetryPolicy'), metadata, spec: fc.record({ targetRef: target, default: fc.constant({ maxRetries: 2 }) }) }),
+);
+
+/** Objects that the schemas take, each name once. */
+const objects = fc.array(object, { minLength: 4, maxLength: 14 }).map((all) => {
+  const parsed = all.flatMap((each): readonly KubernetesObject[] => {
+    try {
+      const state = stateFrom(JSON.stringify(each));
+      return Object.values(state).flatMap((map) => [...map.values()]);
+    } catch {
+      // What a schema's rules refuse never gets to translation.
+      return [];
+    }
+  });
+  return [...new Map(parsed.map((each) => [`${each.kind} ${objectKey(each)}`, each])).values()];
+});
+
+function translated(all: readonly KubernetesObject[]): Translation {
+  const state = stateOf(all);
+  return translate(state, { gatewayAddresses: assignAddresses(state, { first: '127.0.0.1' }, new Map()), portOffset: 0 });
+}
+
+/** Every table, destination and status as text. */
+function textOf({ statuses, problems, snapshots, paths }: Translation): string {
+  const listeners = [...snapshots.listeners].sort();
+  const tables = listeners.flatMap(([, each]) => each.flatMap(({ sections }) => sections.map(({ routes }) => snapshots.routeTable(routes))));
+  const destinations = ['x', 'y'].flatMap((client) => snapshots.destinations(client));
+  const mesh = destinations.map(({ target }) => (target.kind === 'service' ? snapshots.routeTable(target.routes) : undefined));
+  return JSON.stringify([statuses, problems.map(({ object: about, path, reason, message }) => [about, path, reason, message]), listeners, tables, destinations, mesh, paths.all().length]);
+}
+
+test('any objects in any order give one translation', (t) => {
+  fc.assert(
+    fc.property(objects, fc.infiniteStream(fc.nat()), (all, order) => {
+      const shuffled = all.map((each) => ({ each, place: order.next().value ?? 0 })).sort((a, b) => a.place - b.place).map(({ each }) => each);
+      t.is(textOf(translated(all)), textOf(translated(shuffled)));
+    }),
+    { numRuns: 150 },
+  );
+  t.pass();
+});
+
+test('a translation after a change is that of the same objects read anew', (t) => {
+  fc.assert(
+    fc.property(objects, fc.nat(), objects, (all, gone, others) => {
+      translated(all);
+      const without = all.filter((_, index) => index !== gone % all.length);
+      t.is(textOf(translated(without)), textOf(translated(structuredClone(without))), 'without one');
+      const replaced = [...new Map([...all, ...others].map((each) => [`${each.kind} ${objectKey(each)}`, each])).values()];
+      t.is(textOf(translated(replaced)), textOf(translated(structuredClone(replaced))), 'with others in their place');
+      t.is(textOf(translated(all)), textOf(translated(structuredClone(all))), 'and back');
+    }),
+    { numRuns: 100 },
+  );
+  t.pass();
+});
+
+test('every error is in the message of a condition of its object', (t) => {
+  fc.assert(
+    fc.property(objects, (all) => {
+      const { problems, statuses } = translated(all);
+      for (const { severity, object: about, message } of problems) {
+        if (severity !== 'error') continue;
+        const status = statuses.find(({ kind, namespace: where, name: what }) => kind === about.kind && where === about.namespace && what === about.name);
+        t.true(JSON.stringify(status).includes(JSON.stringify(message).slice(1, -1)), `${about.kind} ${about.name}: ${message}`);
+      }
+    }),
+    { numRuns: 150 },
+  );
+  t.pass();
+});
+
+test('a table never points to a backend that does not exist, and every backend that it points to has endpoints to ask for', (t) => {
+  fc.assert(
+    fc.property(objects, (all) => {
+      const { snapshots } = translated(all);
+      const names = ['x', 'y'].flatMap((client) => snapshots.destinations(client)).flatMap(({ target }) => (target.kind === 'service' ? [target.routes] : []));
+      const sections = [...snapshots.listeners.values()].flatMap((each) => each.flatMap((listener) => listener.sections.map(({ routes }) => routes)));
+      for (const table of [...names, ...sections]) {
+        for (const { rules } of snapshots.routeTable(table)?.routes ?? []) {
+          for (const { backends } of rules) {
+            for (const { target } of backends) {
+              if (target.kind !== 'backend') continue;
+              t.truthy(snapshots.backend(target.backend), target.backend);
+              t.truthy(snapshots.endpoints(target.backend), target.backend);
+            }
+          }
+        }
+      }
+    }),
+    { numRuns: 100 },
+  );
+  t.pass();
+});
