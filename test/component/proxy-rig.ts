@@ -25,7 +25,7 @@ export interface RigOptions {
 const ref = (kind: string, name: string) => ({ kind, namespace: 'shop', name });
 
 export function backendTo(name: string, more: Partial<WeightedBackend> = {}): WeightedBackend {
-  return { index: 0, weight: 1, filters: [], target: { kind: 'backend', ref: ref('Service', name), port: 80, backend: name }, ...more };
+  return { index: 0, weight: 1, filters: [], policy: 0, target: { kind: 'backend', ref: ref('Service', name), port: 80, backend: name }, ...more };
 }
 
 export function rule(parts: Partial<Rule> & { readonly path?: string; readonly filters?: readonly Filter[] } = {}): Rule {

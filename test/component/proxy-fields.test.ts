@@ -1,0 +1,65 @@
+import test from 'ava';
+import { answering, fetchRaw, getRequest, ok, rawServer, startRig, statusOf, type RigOptions } from './proxy-rig.ts';
+
+/** The head that the backend gets for these lines. */
+async function forwarded(request: string, options: RigOptions = {}): Promise<string> {
+  const server = await rawServer(answering(ok('')));
+  const rig = await startRig({ backends: { a: [server.port] }, ...options });
+  await fetchRaw(rig.listener.port, request);
+  await rig.close();
+  await server.close();
+  return server.received[0] ?? '';
+}
+
+const closing = 'Connection: close\r\n';
+
+test('a first hop replaces what clients say about themselves', async (t) => {
+  const lines = 'X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nForwarded: for=9.9.9.9\r\nX-Request-Id: mine\r\nX-Weft-Route: x\r\nx-weft-: y\r\n';
+  const head = await forwarded(getRequest('/', `${closing}${lines}X-Kept: 1\r\n`));
+  t.false(/9\.9\.9\.9|evil|mine|https|x-weft-route/i.test(head));
+  t.regex(head, /\r\nx-forwarded-for: 127\.0\.0\.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: shop\.example\r\nx-forwarded-port: \d+\r\nx-request-id: [0-9a-f-]{36}\r\n\r\n$/);
+  t.true(head.includes('X-Kept: 1\r\n'));
+});
+
+test('behind a trusted hop it adds to what that says', async (t) => {
+  const lines = 'X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Request-Id: theirs\r\n';
+  const head = await forwarded(getRequest('/', closing + lines), { limits: { trustedHops: 1 } });
+  t.regex(head, /x-forwarded-for: 9\.9\.9\.9, 127\.0\.0\.1\r\n/);
+  t.regex(head, /X-Forwarded-Proto: https\r\n/);
+  t.regex(head, /X-Request-Id: theirs\r\n/);
+  t.regex(head, /x-forwarded-host: shop\.example\r\n/);
+  t.is(head.toLowerCase().split('x-request-id').length, 2);
+});
+
+test('hop-by-hop fields end here, and Connection can not remove what others rely on', async (t) => {
+  const lines =
+    'Connection: close, X-Mine, X-Forwarded-For, Host, Authorization\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nTrailer: X-T\r\nProxy-Authorization: b\r\nProxy-Connection: c\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\nAuthorization: kept\r\n';
+  const head = await forwarded(getRequest('/', lines));
+  t.false(/x-mine|keep-alive|trailer|proxy-|upgrade|http2|connection/i.test(head), head);
+  t.true(head.includes('Authorization: kept\r\n') && head.includes('Host: shop.example\r\n') && head.includes('x-forwarded-for: 127.0.0.1\r\n'));
+});
+
+test('the path goes on in the form that was decided upon', async (t) => {
+  t.true((await forwarded(getRequest('/a/../b/%7Ec?d=%2f..', closing))).startsWith('GET /b/~c?d=%2f.. HTTP/1.1\r\n'));
+});
+
+test('absolute form is taken where it agrees with Host, and goes on in origin form', async (t) => {
+  const head = await forwarded(getRequest('http://shop.example:80/x?y', closing));
+  t.true(head.startsWith('GET /x?y HTTP/1.1\r\n'));
+  t.is(head.toLowerCase().split('\r\nhost:').length, 2);
+  t.is(await forwarded(getRequest('http://other.example/x', closing)), '');
+});
+
+test('trace headers pass untouched where nothing is traced', async (t) => {
+  const trace = 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ntracestate: a=b\r\n';
+  t.true((await forwarded(getRequest('/', closing + trace))).includes(trace));
+});
+
+test('what the gateway does not carry', async (t) => {
+  const rig = await startRig({ rules: [{}] });
+  const { port } = rig.listener;
+  t.is(statusOf(await fetchRaw(port, 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\nConnection: close\r\n\r\n')), 501);
+  t.is(statusOf(await fetchRaw(port, 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')), 200);
+  t.is(statusOf(await fetchRaw(port, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')), 505);
+  await rig.close();
+});
