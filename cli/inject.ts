@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { check, formatPath, type Schema } from '#crds';
-import { defaultInjection, injectionSchema, type InjectionConfig } from '#injector';
+import { defaultInjection, readInjectionConfig, type InjectionConfig } from '#injector';
 import { parse } from 'yaml';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
@@ -54,7 +53,7 @@ async function readConfig(path: string): Promise<InjectionConfig> {
   } catch (error) {
     throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const { value, errors } = check(JSON.parse(JSON.stringify(injectionSchema)) as Schema, raw, 'refuse');
-  if (errors.length > 0) throw new UsageError(errors.map(({ path: field, message }) => `${path}: ${formatPath(field)}: ${message}`).join('\n      '));
-  return value as InjectionConfig;
+  const config = readInjectionConfig(raw);
+  if (!config.ok) throw new UsageError(config.error.map((fault) => `${path}: ${fault}`).join('\n      '));
+  return config.value;
 }

@@ -1,3 +1,4 @@
+import { check, formatPath, type Result, type Schema } from '#crds';
 import { Type, type Static } from 'typebox';
 import { quantityPattern } from './patch/quantity.ts';
 
@@ -55,3 +56,10 @@ export const defaultInjection: InjectionConfig = {
   proxyResources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '256Mi' } },
   initResources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
 };
+
+/** Nothing that was set may be without effect: unknown fields are faults. */
+export function readInjectionConfig(raw: unknown): Result<InjectionConfig, readonly string[]> {
+  const { value, errors } = check(JSON.parse(JSON.stringify(injectionSchema)) as Schema, raw, 'refuse');
+  if (errors.length === 0) return { ok: true, value: value as InjectionConfig };
+  return { ok: false, error: errors.map(({ path, message }) => `${formatPath(path) || 'the configuration'}: ${message}`) };
+}
