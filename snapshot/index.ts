@@ -3,3 +3,4 @@ export * from './duration.ts';
 export * from './stream/index.ts';
 export * from './hostname.ts';
 export * from './headers.ts';
+export * from './wire/index.ts';
