@@ -6,7 +6,7 @@ import { RoutingTable } from './configuration/tables.ts';
 import { Context } from './context.ts';
 import { GatewayBinding } from './listening/gateway.ts';
 import { OutboundBinding } from './listening/outbound.ts';
-import { Acceptor } from './listening/server.ts';
+import { Acceptor, type ServerCertificates } from './listening/server.ts';
 import { RetryBudgets } from './retry/index.ts';
 import { driveWheel, type DrivenWheel } from './time/index.ts';
 import { defaultLimits, type Bound, type BoundListener, type OutboundOptions, type Proxy, type ProxyEnvironment, type Refusal, type ResourceUpdate } from './types.ts';
@@ -48,6 +48,7 @@ class Runtime implements Proxy {
       tables.delete(name);
     }
     for (const name of update.certificates?.removed ?? []) this.#certificates.delete(name);
+    if (update.certificates !== undefined) for (const acceptor of this.#bound) acceptor.refreshCertificate();
     this.#budgets.retain(backends.names());
     metrics.count(refusals.length === 0 ? 'config_updates' : 'config_refused');
     return refusals;
@@ -55,9 +56,9 @@ class Runtime implements Proxy {
 
   async listen(listener: Listener): Promise<BoundListener> {
     const binding = new GatewayBinding(this.#context, new Sections(listener));
-    const certificates = (serverName: string) => {
-      const names = binding.sections.find(serverName)?.section.certificates;
-      return names?.[0] === undefined ? undefined : this.#certificates.get(names[0]);
+    const certificates: ServerCertificates = {
+      choose: (serverName) => this.#certificates.choose(binding.sections.find(serverName)?.section.certificates ?? [], serverName),
+      withoutServerName: () => binding.sections.find('')?.section.certificates?.flatMap((name) => this.#certificates.get(name) ?? [])[0],
     };
     const acceptor = new Acceptor(this.#context, binding, { address: listener.address, ...(binding.scheme === 'https' ? { certificates } : {}) });
     const bound = await this.#bind(acceptor, listener.port);
@@ -65,6 +66,7 @@ class Runtime implements Proxy {
       ...bound,
       update: (next) => {
         binding.sections = new Sections(next);
+        acceptor.refreshCertificate();
       },
     };
   }
@@ -88,6 +90,8 @@ class Runtime implements Proxy {
   async #bind(acceptor: Acceptor, port: number): Promise<Bound> {
     await acceptor.bind(port);
     this.#bound.add(acceptor);
+    // Certificates may have come while it was being bound.
+    acceptor.refreshCertificate();
     return {
       address: acceptor.address,
       port: acceptor.port,

@@ -1,5 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type SecureContext, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type SecureContext, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import type { Certificate } from '#snapshot';
 import { ClientConnection } from '../connection/client.ts';
 import type { Context } from '../context.ts';
 import type { Bound } from '../types.ts';
@@ -12,8 +13,12 @@ const backlog = 4096;
 /** A client that is about to send its next request gets an orderly last response instead of a closed connection. */
 const idleGraceMs = 200;
 
-/** Certificate by TLS server name; undefined refuses the handshake. */
-export type ChooseCertificate = (serverName: string) => SecureContext | undefined;
+/** What a TLS handshake is answered with; undefined refuses it. */
+export interface ServerCertificates {
+  choose(serverName: string): SecureContext | undefined;
+  /** For clients that send no server name. */
+  withoutServerName(): Certificate | undefined;
+}
 
 /** Accepts connections for a binding. */
 export class Acceptor implements Bound {
@@ -21,14 +26,30 @@ export class Acceptor implements Bound {
   readonly #context: Context;
   readonly #binding: AnyBinding;
   readonly #server: Server;
+  readonly #refresh: () => void = () => {};
 
-  constructor(context: Context, binding: AnyBinding, options: { readonly address: string; readonly certificates?: ChooseCertificate }) {
+  constructor(context: Context, binding: AnyBinding, options: { readonly address: string; readonly certificates?: ServerCertificates }) {
     this.#context = context;
     this.#binding = binding;
     this.address = options.address;
-    this.#server = options.certificates === undefined ? this.#plainServer() : this.#tlsServer(options.certificates);
+    const { certificates } = options;
+    if (certificates === undefined) this.#server = this.#plainServer();
+    else {
+      const server = this.#tlsServer(certificates);
+      this.#server = server;
+      this.#refresh = () => {
+        const certificate = certificates.withoutServerName();
+        server.setSecureContext({ minVersion: 'TLSv1.2', ...(certificate === undefined ? {} : { cert: certificate.chain, key: certificate.key }) });
+      };
+      this.#refresh();
+    }
     this.#server.maxConnections = context.limits.maxConnections;
     this.#server.on('drop', () => context.metrics.count('client_connections_refused'));
+  }
+
+  /** After certificates or sections changed: Node asks for a certificate by server name only, so what a client without one gets is set beforehand. */
+  refreshCertificate(): void {
+    this.#refresh();
   }
 
   get port(): number {
@@ -66,7 +87,7 @@ export class Acceptor implements Bound {
     return createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => this.#accept(socket, ''));
   }
 
-  #tlsServer(certificates: ChooseCertificate): Server {
+  #tlsServer(certificates: ServerCertificates): TlsServer {
     const { metrics, limits } = this.#context;
     const server = createTlsServer(
       {
@@ -77,8 +98,8 @@ export class Acceptor implements Bound {
         minVersion: 'TLSv1.2',
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: limits.tlsHandshakeMs,
-        // Without a context the handshake ends in an alert, for the server itself has no certificate.
-        SNICallback: (serverName, done) => done(null, certificates(normalServerName(serverName))),
+        // Without a context the handshake goes on with what a client without server name gets, or ends in an alert.
+        SNICallback: (serverName, done) => done(null, certificates.choose(normalServerName(serverName))),
       },
       (socket: TLSSocket) => {
         metrics.count('client_tls_handshakes');
