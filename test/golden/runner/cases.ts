@@ -53,6 +53,7 @@ export function expectationFrom(text: string, where: string): Expectation {
     check(request, keys.request, 'a request');
     check(request.expect, keys.outcome, `expect of ${request.url}`);
     check(request.expect.upstream, keys.upstream, 'upstream');
+    check(request.expect.copies, keys.upstream, 'copies');
     check(request.expect.response, keys.response, 'response');
     check(request.expect.distribution, keys.distribution, 'distribution');
   }

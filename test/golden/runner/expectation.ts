@@ -92,6 +92,8 @@ export interface Outcome {
   readonly attempts?: number;
   /** By `{namespace}/{app label}`: how many copies came. */
   readonly mirrored?: Readonly<Record<string, number>>;
+  /** What each of the copies was. */
+  readonly copies?: UpstreamExpectation;
   readonly distribution?: Distribution;
   /** The proxy's own error code. */
   readonly code?: string;
@@ -163,7 +165,7 @@ export const keys = {
   request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'upgrade', 'expect'],
   outcome: [
     'outcome', 'listener', 'route', 'rule', 'match', 'backends', 'status', 'statuses', 'location', 'retry', 'timeouts', 'origins',
-    'pod', 'upstream', 'response', 'attempts', 'mirrored', 'distribution', 'code', 'certificate', 'elapsed',
+    'pod', 'upstream', 'response', 'attempts', 'mirrored', 'copies', 'distribution', 'code', 'certificate', 'elapsed',
   ],
   upstream: ['method', 'path', 'host', 'port', 'body', 'headers', 'absent'],
   response: ['headers', 'absent'],

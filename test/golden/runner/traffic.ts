@@ -24,6 +24,7 @@ export async function checkTraffic(t: ExecutionContext, { client, workloads, por
   if (expect.attempts !== undefined) t.is(arrivals.length, expect.attempts, `${url}: attempts`);
   const final = arrivals.at(-1);
   if (expect.pod !== undefined) t.is(final?.pod, expect.pod, `${url}: pod (${reply.status} ${reply.headers['x-weft-error'] ?? ''})`);
+  if (expect.copies !== undefined) for (const copy of workloads.arrivals.filter(({ id, app }) => id === reply.id && expect.mirrored?.[app] !== undefined)) checkUpstream(t, copy, expect.copies, url);
   if (expect.upstream !== undefined) checkUpstream(t, final, expect.upstream, url);
 }
 
