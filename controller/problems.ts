@@ -1,5 +1,6 @@
 import { formatPath, positionOf, type FieldPath, type KubernetesObject } from '#crds';
 import type { ObjectRef } from '#snapshot';
+import { compareText } from './cluster.ts';
 import type { ConditionDraft, Problem } from './types.ts';
 
 /** How one question about an object was answered: becomes a condition, and a problem where the answer is no. */
@@ -63,8 +64,14 @@ export function refOf(object: KubernetesObject): ObjectRef {
   return { kind: object.kind, namespace, name };
 }
 
+/** Each once: errors before warnings, then by object and place. */
+export function inOrder(problems: readonly Problem[]): readonly Problem[] {
+  const keyed = distinct(problems).map((each) => ({ each, key: [each.severity, each.object.kind, each.object.namespace, each.object.name, ...each.path.map((step) => String(step).padStart(4, '0'))].join(' ') }));
+  return keyed.sort((a, b) => compareText(a.key, b.key)).map(({ each }) => each);
+}
+
 /** The same fault found on several ways (a route with two parents) is told once. */
-export function distinct(problems: readonly Problem[]): readonly Problem[] {
+function distinct(problems: readonly Problem[]): readonly Problem[] {
   const seen = new Map<string, Problem>();
   for (const each of problems) {
     const { apiVersion, kind, namespace, name } = each.object;

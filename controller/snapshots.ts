@@ -1,12 +1,12 @@
 import type { ClusterState } from '#crds';
-import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable } from '#snapshot';
+import type { Backend, Certificate, Destination, Listener, RouteTable } from '#snapshot';
 import { servicesByName } from './cluster.ts';
 import { isMeshPort, renderDestination, tableByName, type Mesh } from './render/mesh.ts';
-import { renderBackend, renderEndpoints } from './render/endpoints.ts';
+import { renderBackend } from './render/endpoints.ts';
 import { renderTable } from './render/table.ts';
 import type { Snapshots } from './types.ts';
 
-export interface SnapshotParts {
+export interface ResourceParts {
   readonly state: ClusterState;
   readonly mesh: Mesh;
   readonly listeners: ReadonlyMap<string, readonly Listener[]>;
@@ -15,8 +15,8 @@ export interface SnapshotParts {
   readonly certificates: ReadonlyMap<string, Certificate>;
 }
 
-/** Resources on demand. What was made once is kept: the same name gives the same object. */
-export function snapshotsOf({ state, mesh, listeners, tables, certificates }: SnapshotParts): Snapshots {
+/** Resources on demand, all but endpoints. What was made once is kept: the same name gives the same object. */
+export function resourcesOf({ state, mesh, listeners, tables, certificates }: ResourceParts): Omit<Snapshots, 'endpoints'> {
   const destination = remember((key: string): Destination => {
     const [clientNamespace = '', host = '', port] = key.split(' ');
     return renderDestination(mesh, clientNamespace, host, Number(port));
@@ -37,7 +37,6 @@ export function snapshotsOf({ state, mesh, listeners, tables, certificates }: Sn
       return table === undefined ? undefined : renderTable(table.routes, table.way);
     }),
     backend: remember((name: string): Backend | undefined => renderBackend(state, name)),
-    endpoints: remember((name: string): Endpoints | undefined => renderEndpoints(state, name)),
     certificate: (name) => certificates.get(name),
   };
 }
@@ -45,7 +44,8 @@ export function snapshotsOf({ state, mesh, listeners, tables, certificates }: Sn
 /** Bounded: names come from proxies, and a client may dial as many hosts as it likes. */
 const maxRemembered = 20_000;
 
-function remember<V>(make: (key: string) => V): (key: string) => V {
+/** What was made for a key, kept. */
+export function remember<V>(make: (key: string) => V): (key: string) => V {
   const known = new Map<string, V>();
   return (key) => {
     const old = known.get(key);

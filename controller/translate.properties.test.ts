@@ -46,6 +46,7 @@ const object = fc.oneof(
   fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('HTTPRoute'), metadata, spec: fc.record({ parentRefs: fc.array(parentRef, { maxLength: 1 }), hostnames: maybe(fc.array(hostname, { maxLength: 2 })), rules: fc.array(rule, { minLength: 1, maxLength: 3 }) }) }),
   fc.record({ apiVersion: fc.constant('v1'), kind: fc.constant('Service'), metadata, spec: fc.record({ ports: port.map((number) => [{ name: 'http', port: number }]), selector: fc.constant({ app: 'a' }), clusterIP: maybe(fc.constant('None')) }) }),
   fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('ReferenceGrant'), metadata, spec: namespace.map((from) => ({ from: [{ group: gw, kind: 'HTTPRoute', namespace: from }], to: [{ group: '', kind: 'Service' }] })) }),
+  fc.record({ apiVersion: fc.constant('v1'), kind: fc.constant('Pod'), metadata: fc.record({ name, namespace: fc.constantFrom('x', 'y', 'z'), labels: fc.constantFrom({ app: 'a' }, {}) }), spec: fc.constant({ containers: [{ name: 'c' }] }), status: fc.record({ podIP: fc.constantFrom('127.0.1.1', '127.0.1.2'), phase: fc.constantFrom('Running', 'Pending') }) }),
   fc.record({ apiVersion: fc.constant('policy.weft-mesh.io/v1alpha1'), kind: fc.constant('RetryPolicy'), metadata, spec: fc.record({ targetRef: target, default: fc.constant({ maxRetries: 2 }) }) }),
 );
 
@@ -74,7 +75,8 @@ function textOf({ statuses, problems, snapshots, paths }: Translation): string {
   const tables = listeners.flatMap(([, each]) => each.flatMap(({ sections }) => sections.map(({ routes }) => snapshots.routeTable(routes))));
   const destinations = ['x', 'y'].flatMap((client) => snapshots.destinations(client));
   const mesh = destinations.map(({ target }) => (target.kind === 'service' ? snapshots.routeTable(target.routes) : undefined));
-  return JSON.stringify([statuses, problems.map(({ object: about, path, reason, message }) => [about, path, reason, message]), listeners, tables, destinations, mesh, paths.all().length]);
+  const endpoints = ['x', 'y'].flatMap((where) => ['a', 'b'].flatMap((what) => [80, 81].map((number) => snapshots.endpoints(`${where}/${what}:${number}`))));
+  return JSON.stringify([endpoints, statuses, problems.map(({ object: about, path, reason, message }) => [about, path, reason, message]), listeners, tables, destinations, mesh, paths.all().length]);
 }
 
 test('any objects in any order give one translation', (t) => {

@@ -1,28 +1,58 @@
 import type { ClusterState } from '#crds';
 import { withBuiltIns } from './built-ins.ts';
-import { buildGraph } from './graph/graph.ts';
+import { namespacesOf } from './cluster.ts';
+import { buildGraph, type Graph } from './graph/graph.ts';
+import { idleBackends } from './lint/backends.ts';
+import { Memo } from './memo.ts';
 import { pathIndex } from './paths.ts';
+import { inOrder } from './problems.ts';
+import { renderEndpoints } from './render/endpoints.ts';
 import { renderListeners, servedCertificates } from './render/gateway.ts';
 import { renderTable } from './render/table.ts';
-import { snapshotsOf } from './snapshots.ts';
+import { remember, resourcesOf } from './snapshots.ts';
 import { report } from './status/report.ts';
-import type { Environment, Translation } from './types.ts';
+import type { Environment, PathIndex, Snapshots, Translation } from './types.ts';
 
 /**
  * From everything that is written down to everything that proxies and users get to know. Synchronous, total and deterministic:
  * the order of the state's maps does not matter, and what users got wrong is in `problems` and `statuses`.
  */
 export function translate(written: ClusterState, environment: Environment): Translation {
-  const graph = buildGraph(withBuiltIns(written), environment);
-  const { cluster, gateways, policies, mesh, tables } = graph;
-  const snapshots = snapshotsOf({
-    state: cluster.state,
+  const state = withBuiltIns(written);
+  const { graph, reported, resources, paths } = withoutEndpoints.get(state.httpRoutes, inputsOf(state, environment), () => translateRest(state, environment));
+  return {
+    statuses: reported.statuses,
+    problems: inOrder([...reported.problems, ...idleBackends(state, graph.attachments)]),
+    snapshots: { ...resources, endpoints: remember((name) => renderEndpoints(state, name)) },
+    paths,
+  };
+}
+
+/** Everything that a change of endpoints leaves as it is. */
+interface Rest {
+  readonly graph: Graph;
+  readonly reported: ReturnType<typeof report>;
+  readonly resources: Omit<Snapshots, 'endpoints'>;
+  readonly paths: PathIndex;
+}
+
+const withoutEndpoints = new Memo<ClusterState['httpRoutes'], Rest>();
+
+/** All that `translateRest` looks at. Of Pods and EndpointSlices that is only in which namespaces they are. */
+function inputsOf({ pods, endpointSlices: _slices, configMaps: _configMaps, ...rest }: ClusterState, environment: Environment): readonly unknown[] {
+  const addresses = JSON.stringify([...environment.gatewayAddresses].sort());
+  return [...Object.keys(rest).sort().map((name) => rest[name as keyof typeof rest]), addresses, environment.portOffset, namespacesOf({ ...rest, pods }).join(' ')];
+}
+
+function translateRest(state: ClusterState, environment: Environment): Rest {
+  const graph = buildGraph(state, environment);
+  const { gateways, policies, mesh, tables } = graph;
+  const resources = resourcesOf({
+    state,
     mesh,
     listeners: new Map([...gateways].map(([key, facts]) => [key, renderListeners(facts, environment, policies)])),
     tables: new Map(tables.map((table) => [table.way.name, () => renderTable(table.routes, table.way)])),
     certificates: servedCertificates(gateways.values()),
   });
-  const { statuses, problems } = report(graph);
-  return { statuses, problems, snapshots, paths: pathIndex(graph) };
+  return { graph, reported: report(graph), resources, paths: pathIndex(graph) };
 }
-

@@ -1,3 +1,5 @@
+import type { ClusterState } from '#crds';
+import type { Attachment } from '../graph/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
 import { problem } from '../problems.ts';
 import { balancingAnnotation, renderEndpoints } from '../render/endpoints.ts';
@@ -7,7 +9,7 @@ import type { Problem } from '../types.ts';
  * Backends that get requests and have nowhere to send them. Nothing is said where manifests describe no workloads at all: they are
  * elsewhere then.
  */
-export function idleBackends({ cluster: { state }, attachments }: Graph): readonly Problem[] {
+export function idleBackends(state: ClusterState, attachments: readonly Attachment[]): readonly Problem[] {
   if (state.pods.size === 0 && state.endpointSlices.size === 0) return [];
   const empty = new Map<string, boolean>();
   const isEmpty = (backend: string): boolean => {

@@ -42,7 +42,19 @@ export function renderEndpoints(state: ClusterState, name: string): Endpoints | 
   const { service, port } = found;
   const slices = slicesByService(state.endpointSlices).get(`${service.metadata.namespace}/${service.metadata.name}`);
   const endpoints = slices === undefined ? fromPods(state, service, port) : fromSlices(slices, service, port);
-  return { kind: 'Endpoints', name, endpoints: sorted(endpoints) };
+  return sameAgain(service, { kind: 'Endpoints', name, endpoints: sorted(endpoints) });
+}
+
+const before = new WeakMap<Service, Map<string, Endpoints>>();
+
+/** The object that was made last time, where it is equal: whoever compares by identity sees that nothing changed. */
+function sameAgain(service: Service, made: Endpoints): Endpoints {
+  const byName = before.get(service) ?? new Map<string, Endpoints>();
+  before.set(service, byName);
+  const old = byName.get(made.name);
+  if (old !== undefined && JSON.stringify(old.endpoints) === JSON.stringify(made.endpoints)) return old;
+  byName.set(made.name, made);
+  return made;
 }
 
 const slicesByService = memoByMap((slices: ReadonlyMap<string, EndpointSlice>) => {

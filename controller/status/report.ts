@@ -4,11 +4,11 @@ import { compareText, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ListenerFacts } from '../graph/listeners.ts';
-import { idleBackends, orphanGateways, strangeAnnotations } from '../lint/backends.ts';
+import { orphanGateways, strangeAnnotations } from '../lint/backends.ts';
 import { shadowedMatches } from '../lint/shadowed.ts';
 import { controllerName } from '../names.ts';
 import { tellingPaths } from '../paths.ts';
-import { distinct, problem } from '../problems.ts';
+import { problem } from '../problems.ts';
 import type { ObjectStatus, Problem } from '../types.ts';
 import { affectedBy } from './affected.ts';
 import { reportClasses, type Reported } from './classes.ts';
@@ -16,7 +16,7 @@ import { gatewayStatus } from './gateway.ts';
 import { routeStatus } from './route.ts';
 import { reportUnsupported } from './unsupported.ts';
 
-/** What users get to know: the status of every object of ours, and all that is wrong or will surprise. */
+/** What users get to know: the status of every object of ours, and what is wrong or will surprise, in no order. */
 export function report(graph: Graph): Reported {
   const { cluster, gateways, routes, policies, attachments } = graph;
   const attached = attachedCounts(attachments);
@@ -32,23 +32,16 @@ export function report(graph: Graph): Reported {
       ...unsupported.statuses,
       ...(policies.verdicts.size === 0 ? [] : policyStatuses(policies, telling, controllerName)),
     ].sort(byObject),
-    problems: inOrder([
+    problems: [
       ...classes.problems,
       ...graphProblems(graph),
       ...unsupported.problems,
       ...shadowedMatches(graph),
-      ...idleBackends(graph),
       ...strangeAnnotations(graph),
       ...orphanGateways(graph),
       ...positioned(cluster, [...policies.problems, ...pathProblems(policies, telling)]),
-    ]),
+    ],
   };
-}
-
-/** Each once: errors before warnings, then by object and place. */
-function inOrder(problems: readonly Problem[]): readonly Problem[] {
-  const keyed = distinct(problems).map((each) => ({ each, key: [each.severity, each.object.kind, each.object.namespace, each.object.name, ...each.path.map((step) => String(step).padStart(4, '0'))].join(' ') }));
-  return keyed.sort((a, b) => compareText(a.key, b.key)).map(({ each }) => each);
 }
 
 /** By kind, in the order in which requests meet them, then by name. */
