@@ -60,6 +60,11 @@ measure('one route changed', () => {
   if (route !== undefined) state = applyObject(state, { ...route, metadata: { ...route.metadata, generation: (route.metadata.generation ?? 0) + 1 } } satisfies HTTPRoute);
   everything();
 });
+measure('one Pod changed', () => {
+  const [pod] = state.pods.values();
+  if (pod !== undefined) state = applyObject(state, { ...pod });
+  everything();
+});
 measure('all routes new', () => {
   state = { ...state, httpRoutes: new Map([...state.httpRoutes].map(([key, route]) => [key, { ...route }])) };
   everything();
