@@ -85,7 +85,7 @@ test('any objects in any order give one translation', (t) => {
       const shuffled = all.map((each) => ({ each, place: order.next().value ?? 0 })).sort((a, b) => a.place - b.place).map(({ each }) => each);
       t.is(textOf(translated(all)), textOf(translated(shuffled)));
     }),
-    { numRuns: 150 },
+    { numRuns: 50 },
   );
   t.pass();
 });
@@ -100,7 +100,7 @@ test('a translation after a change is that of the same objects read anew', (t) =
       t.is(textOf(translated(replaced)), textOf(translated(structuredClone(replaced))), 'with others in their place');
       t.is(textOf(translated(all)), textOf(translated(structuredClone(all))), 'and back');
     }),
-    { numRuns: 100 },
+    { numRuns: 30 },
   );
   t.pass();
 });
@@ -115,7 +115,7 @@ test('every error is in the message of a condition of its object', (t) => {
         t.true(JSON.stringify(status).includes(JSON.stringify(message).slice(1, -1)), `${about.kind} ${about.name}: ${message}`);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 50 },
   );
   t.pass();
 });
@@ -138,7 +138,7 @@ test('a table never points to a backend that does not exist, and every backend t
         }
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 30 },
   );
   t.pass();
 });

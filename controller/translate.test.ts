@@ -55,7 +55,7 @@ test('a Gateway, a route and a Service become a listener, a table, a backend and
 
 test('the status of a route and a Gateway that are as they should be says so', (t) => {
   const translation = translateYaml(basic);
-  t.deepEqual(conditionsOf(statusOf(translation, 'Gateway edge')), { Accepted: 'True Accepted', Programmed: 'True Programmed', ResolvedRefs: 'True ResolvedRefs' });
+  t.deepEqual(conditionsOf(statusOf(translation, 'Gateway edge')), { Accepted: 'True Accepted', Programmed: 'True Programmed', ResolvedRefs: 'True ResolvedRefs', AddressesAssigned: 'True AddressesAssigned' });
   const listener = listenerOf(translation, 'edge', 'http');
   t.is(listener.attachedRoutes, 1);
   t.deepEqual(conditionsOf(listener), { Accepted: 'True Accepted', Programmed: 'True Programmed', ResolvedRefs: 'True ResolvedRefs', Conflicted: 'False NoConflicts' });

@@ -7,11 +7,12 @@ import { conditionsOf, listenerOf, translateYaml } from '../testing.ts';
 x509.cryptoProvider.set(crypto);
 
 /** A self-signed pair as PEM. */
-async function pair(): Promise<{ readonly certificate: string; readonly key: string }> {
+async function pair(names: readonly string[] = ['a.example.com']): Promise<{ readonly certificate: string; readonly key: string }> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: 'CN=example.com', keys, signingAlgorithm: algorithm, notBefore: new Date('2026-01-01'), notAfter: new Date('2036-01-01'),
+    extensions: [new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value })))],
   });
   const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
   return { certificate: certificate.toString('pem'), key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n` };
@@ -94,4 +95,14 @@ test('of several certificates those that are good are served, and the others are
   t.is(conditions['ResolvedRefs'], 'False InvalidCertificateRef');
   t.is(conditions['Programmed'], 'True Programmed');
   t.deepEqual(translation.snapshots.listeners.get('shop/edge')?.[0]?.sections[0]?.certificates, ['shop/cert']);
+});
+
+test('HTTPS listeners of one port that overlap say so, by hostname or by certificate', async (t) => {
+  const { certificate, key } = await pair(['*.example.com']);
+  const listener = (name: string, hostname: string, port = 443): string => `{ name: ${name}, port: ${port}, protocol: HTTPS, hostname: "${hostname}", tls: { certificateRefs: [{ name: cert }] } }`;
+  const yaml = (...listeners: readonly string[]): string => secret(certificate, key) + gateway('{ name: cert }').replace(/listeners: .*/, `listeners: [${listeners.join(', ')}]`);
+  const overlapping = (text: string): readonly (string | undefined)[] => ['a', 'b'].map((name) => conditionsOf(listenerOf(translateYaml(text), 'edge', name))['OverlappingTLSConfig']);
+  t.deepEqual(overlapping(yaml(listener('a', 'a.example.com'), listener('b', '*.example.com'))), ['True OverlappingHostnames', 'True OverlappingHostnames']);
+  t.deepEqual(overlapping(yaml(listener('a', 'a.example.com'), listener('b', 'b.example.com'))), ['True OverlappingCertificates', 'True OverlappingCertificates']);
+  t.deepEqual(overlapping(yaml(listener('a', 'a.example.com'), listener('b', 'b.example.com', 8443))), [undefined, undefined]);
 });

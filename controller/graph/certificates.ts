@@ -8,6 +8,8 @@ import { permitted } from './grants.ts';
 
 export interface ResolvedCertificates {
   readonly certificates: readonly Certificate[];
+  /** The DNS names of all of them, lower case. */
+  readonly names: readonly string[];
   readonly faults: readonly Fault[];
 }
 
@@ -16,16 +18,22 @@ export function resolveCertificates(gateway: Gateway, listener: GatewayListener,
   const refs = listener.tls?.certificateRefs ?? [];
   if (refs.length === 0) {
     const message = 'a listener of protocol HTTPS needs tls.certificateRefs';
-    return { certificates: [], faults: [{ reason: 'InvalidCertificateRef', path: [...path, 'tls'], message }] };
+    return { certificates: [], names: [], faults: [{ reason: 'InvalidCertificateRef', path: [...path, 'tls'], message }] };
   }
   const resolved = refs.map((ref, index) => resolveCertificate(gateway, ref, [...path, 'tls', 'certificateRefs', index], cluster));
   return {
     certificates: resolved.flatMap((each) => ('certificate' in each ? [each.certificate] : [])),
+    names: resolved.flatMap((each) => ('certificate' in each ? each.names : [])),
     faults: resolved.flatMap((each) => ('fault' in each ? [each.fault] : [])),
   };
 }
 
-type Resolved = { readonly certificate: Certificate } | { readonly fault: Fault };
+type Resolved = Pair | { readonly fault: Fault };
+
+interface Pair {
+  readonly certificate: Certificate;
+  readonly names: readonly string[];
+}
 
 function resolveCertificate(gateway: Gateway, ref: GatewayListenerTlsCertificateRef, path: Fault['path'], cluster: Cluster): Resolved {
   const { group, kind, name } = ref;
@@ -40,10 +48,10 @@ function resolveCertificate(gateway: Gateway, ref: GatewayListenerTlsCertificate
   const secret = cluster.state.secrets.get(`${namespace}/${name}`);
   if (secret === undefined) return invalid(`Secret ${namespace}/${name} not found`);
   const read = readSecret(secret);
-  return 'fault' in read ? invalid(`Secret ${namespace}/${name} ${read.fault}`) : { certificate: read.certificate };
+  return 'fault' in read ? invalid(`Secret ${namespace}/${name} ${read.fault}`) : read;
 }
 
-type SecretReading = { readonly certificate: Certificate } | { readonly fault: string };
+type SecretReading = Pair | { readonly fault: string };
 
 const readings = new WeakMap<Secret, SecretReading>();
 
@@ -70,7 +78,12 @@ function checkSecret(secret: Secret): SecretReading {
   if (privateKey === undefined) return { fault: 'has a tls.key that is not an unencrypted private key in PEM' };
   if (!leaf.checkPrivateKey(privateKey)) return { fault: 'has a tls.key that does not belong to the first certificate of tls.crt' };
   const { namespace, name } = secret.metadata;
-  return { certificate: { kind: 'Certificate', name: `${namespace}/${name}`, chain, key } };
+  return { certificate: { kind: 'Certificate', name: `${namespace}/${name}`, chain, key }, names: dnsNames(leaf) };
+}
+
+/** From `DNS:a.example.com, DNS:*.example.org, IP Address:127.0.0.1`. */
+function dnsNames({ subjectAltName = '' }: X509Certificate): readonly string[] {
+  return subjectAltName.split(', ').flatMap((entry) => (entry.startsWith('DNS:') ? [entry.slice('DNS:'.length).toLowerCase()] : []));
 }
 
 function decode(base64: string | undefined): string | undefined {

@@ -14,6 +14,9 @@ export interface GatewayFacts {
   readonly accepted: Verdict;
   readonly programmed: Verdict;
   readonly resolved: Verdict;
+  readonly addressesAssigned: Verdict;
+  /** Present while the Gateway takes clients whose certificate was not verified. */
+  readonly insecure?: Verdict;
   /** Addresses that the Gateway asked for (or did not refuse) and got. */
   readonly addresses: readonly string[];
   readonly faults: readonly Fault[];
@@ -68,6 +71,8 @@ function describe(gateway: Gateway, gatewayClass: GatewayClass, context: Context
     accepted,
     programmed: programmedVerdict(accepted, addresses, listeners),
     resolved: resolvedVerdict(listeners),
+    addressesAssigned: addresses.assigned,
+    ...insecureVerdict(gateway),
     addresses: accepted.status === 'True' ? addresses.usable : [],
     faults: [...own, ...addresses.faults, ...listeners.flatMap(({ faults }) => faults)],
     warnings: gatewayWarnings(gateway),
@@ -109,6 +114,7 @@ function acceptedVerdict(own: readonly Fault[], listeners: readonly ListenerFact
 }
 
 interface Addresses {
+  readonly assigned: Verdict;
   readonly usable: readonly string[];
   readonly faults: readonly Fault[];
 }
@@ -116,9 +122,11 @@ interface Addresses {
 /** What the environment gave, as far as the Gateway's spec is content with it. */
 function chooseAddresses(gateway: Gateway, given: readonly string[]): Addresses {
   const asked = (gateway.spec.addresses ?? []).flatMap((address, index) => (address.type === 'IPAddress' && (address.value ?? '') !== '' ? [{ value: address.value ?? '', index }] : []));
-  if (asked.length === 0) return { usable: given, faults: [] };
+  if (asked.length === 0) return { assigned: assignedVerdict(given.length, 1), usable: given, faults: [] };
+  const usable = asked.filter(({ value }) => given.includes(value)).map(({ value }) => value);
   return {
-    usable: asked.filter(({ value }) => given.includes(value)).map(({ value }) => value),
+    assigned: assignedVerdict(usable.length, asked.length),
+    usable,
     faults: asked
       .filter(({ value }) => !given.includes(value))
       .map(({ value, index }) => ({
@@ -127,6 +135,19 @@ function chooseAddresses(gateway: Gateway, given: readonly string[]): Addresses 
         message: `address ${value} can not be used here${given.length === 0 ? '' : `; usable: ${given.join(', ')}`}`,
       })),
   };
+}
+
+function assignedVerdict(got: number, wanted: number): Verdict {
+  if (got === 0) return no('NotAssigned', 'No address is assigned');
+  return got < wanted ? yes('PartiallyAssigned', `${got} of ${wanted} addresses are assigned`) : yes('AddressesAssigned', 'All addresses are assigned');
+}
+
+/** The listeners concerned are refused until such validation is supported; the condition is the specification's all the same. */
+function insecureVerdict({ spec }: Gateway): { readonly insecure?: Verdict } {
+  const { frontend } = spec.tls ?? {};
+  const modes = [frontend?.default, ...(frontend?.perPort ?? []).map(({ tls }) => tls)].map((config) => config?.validation?.mode);
+  if (!modes.includes('AllowInsecureFallback')) return {};
+  return { insecure: yes('ConfigurationChanged', 'spec.tls.frontend lets clients in whose certificate can not be verified') };
 }
 
 function programmedVerdict(accepted: Verdict, addresses: Addresses, listeners: readonly ListenerFacts[]): Verdict {

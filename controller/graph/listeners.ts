@@ -16,6 +16,8 @@ export interface ListenerFacts {
   readonly hostname: string;
   readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
   readonly certificates: readonly Certificate[];
+  /** DNS names of the certificates. */
+  readonly certificateNames: readonly string[];
   readonly accepted: Verdict;
   readonly conflicted: Verdict;
   readonly resolved: Verdict;
@@ -28,7 +30,11 @@ export interface ListenerFacts {
 const kindsOf: Readonly<Record<string, readonly string[]>> = { HTTP: ['HTTPRoute'], HTTPS: ['HTTPRoute'] };
 
 export function describeListeners(gateway: Gateway, cluster: Cluster, environment: Environment): readonly ListenerFacts[] {
-  return gateway.spec.listeners.map((listener, index) => describe(gateway, listener, index, cluster, environment));
+  const all = gateway.spec.listeners.map((listener, index) => describe(gateway, listener, index, cluster, environment));
+  return all.map((facts) => {
+    const overlapping = overlap(facts, all);
+    return overlapping === undefined ? facts : { ...facts, overlapping };
+  });
 }
 
 function describe(gateway: Gateway, listener: GatewayListener, index: number, cluster: Cluster, environment: Environment): ListenerFacts {
@@ -37,10 +43,9 @@ function describe(gateway: Gateway, listener: GatewayListener, index: number, cl
   const conflicts = conflictFaults(gateway.spec.listeners, index, path);
   const kinds = supportedKinds(listener, [...path, 'allowedRoutes', 'kinds']);
   const served = kindsOf[listener.protocol] !== undefined;
-  const tls = served && listener.protocol === 'HTTPS' ? resolveCertificates(gateway, listener, path, cluster) : { certificates: [], faults: [] };
+  const tls = served && listener.protocol === 'HTTPS' ? resolveCertificates(gateway, listener, path, cluster) : { certificates: [], names: [], faults: [] };
   const accepted = verdictOf([...own, ...conflicts], yes('Accepted', 'Accepted'));
   const references = [...kinds.faults, ...tls.faults];
-  const overlapping = served && listener.protocol === 'HTTPS' ? overlap(gateway.spec.listeners, index) : undefined;
   const usable = accepted.status === 'True' && kinds.kinds.length > 0 && (listener.protocol !== 'HTTPS' || tls.certificates.length > 0);
   return {
     gateway,
@@ -49,11 +54,11 @@ function describe(gateway: Gateway, listener: GatewayListener, index: number, cl
     hostname: (listener.hostname ?? '').toLowerCase(),
     supportedKinds: kinds.kinds,
     certificates: tls.certificates,
+    certificateNames: tls.names,
     accepted,
     conflicted: conflicts[0] === undefined ? no('NoConflicts', 'No conflicts') : { ...verdictOf(conflicts, accepted), status: 'True' },
     resolved: verdictOf(references, yes('ResolvedRefs', 'All references are resolved')),
     programmed: usable ? yes('Programmed', 'Programmed') : no('Invalid', accepted.status === 'False' ? accepted.message : verdictOf(references, accepted).message),
-    ...(overlapping === undefined ? {} : { overlapping }),
     faults: [...own, ...conflicts, ...references],
   };
 }
@@ -122,20 +127,23 @@ function supportedKinds(listener: GatewayListener, path: Fault['path']): { reado
   return { kinds: good.map(({ group, kind }) => ({ group, kind })), faults };
 }
 
-/** HTTPS listeners of one port whose hostnames overlap: a client may reuse one's connection for the other (GEP-3567). */
-function overlap(listeners: readonly GatewayListener[], index: number): Verdict | undefined {
-  const own = listeners[index];
-  if (own === undefined) return undefined;
-  const others = listeners.filter(
-    (other, at) => at !== index && other.protocol === 'HTTPS' && other.port === own.port && covers(other.hostname ?? '', own.hostname ?? ''),
-  );
-  if (others.length === 0) return undefined;
-  const message = `The hostname overlaps with that of listener ${names(others)}; a request on a connection made for the other one is answered with 421`;
-  return { status: 'True', reason: 'OverlappingHostnames', message };
+/**
+ * HTTPS listeners of one port whose hostnames or certificates overlap: a client may use a connection made for the one also for
+ * the other (GEP-3567).
+ */
+function overlap(own: ListenerFacts, all: readonly ListenerFacts[]): Verdict | undefined {
+  if (own.listener.protocol !== 'HTTPS') return undefined;
+  const others = all.filter((other) => other !== own && other.listener.protocol === 'HTTPS' && other.listener.port === own.listener.port);
+  const byHostname = others.filter(({ hostname }) => covers(hostname, own.hostname));
+  const byCertificate = others.filter(({ certificateNames }) => certificateNames.some((theirs) => own.certificateNames.some((ours) => covers(theirs, ours))));
+  const [what, found] = byHostname.length > 0 ? (['Hostnames', byHostname] as const) : (['Certificates', byCertificate] as const);
+  if (found.length === 0) return undefined;
+  const message = `The ${what === 'Hostnames' ? 'hostname overlaps with that' : 'certificate also fits the one'} of listener ${names(found.map(({ listener }) => listener))}; a request for it on a connection made for this one is answered with 421`;
+  return { status: 'True', reason: `Overlapping${what}`, message };
 }
 
 function covers(a: string, b: string): boolean {
-  return covered(a.toLowerCase(), b.toLowerCase()) || covered(b.toLowerCase(), a.toLowerCase());
+  return covered(a, b) || covered(b, a);
 }
 
 function covered(wide: string, narrow: string): boolean {

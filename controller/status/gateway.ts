@@ -14,6 +14,8 @@ export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<Listene
       condition('Accepted', facts.accepted, gateway),
       condition('Programmed', facts.programmed, gateway),
       condition('ResolvedRefs', facts.resolved, gateway),
+      condition('AddressesAssigned', facts.addressesAssigned, gateway),
+      ...(facts.insecure === undefined ? [] : [condition('InsecureFrontendValidationMode', facts.insecure, gateway)]),
       ...affected.on(gateway),
     ],
     listeners: facts.listeners.map((listener) => ({
