@@ -1,0 +1,182 @@
+import test from 'ava';
+import { createProxy, Metrics, type Bound, type Proxy } from '#proxy';
+import type { Destination } from '#snapshot';
+import { answering, backendNamed, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, tableOf, type RawServer } from './proxy-rig.ts';
+
+const handshake = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n\r\n';
+const accepted = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: def\r\n\r\n';
+
+/** Accepts a WebSocket, then sends back what it gets in upper case. */
+async function webSocketServer(): Promise<RawServer> {
+  return rawServer((socket, text) => socket.write(text.startsWith('GET') ? `${accepted}welcome` : text.toUpperCase()));
+}
+
+test('a WebSocket: the handshake passes, then bytes do, both ways', async (t) => {
+  const server = await webSocketServer();
+  const rig = await startRig({ backends: { a: [server.port] } });
+  const client = new RawClient(rig.listener.port);
+  client.send(`${handshake}early`);
+  const text = await client.until((got) => got.endsWith('EARLY'));
+  t.is(text, 'HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: def\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\nwelcomeEARLY');
+  t.regex(server.received[0]!, /\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n/);
+  t.true(server.received[0]!.includes('Sec-WebSocket-Key: abc\r\n'));
+  client.text = '';
+  client.send('more');
+  await client.until((got) => got === 'MORE');
+  const closed = new Promise<void>((resolve) => server.sockets[0]!.on('close', () => resolve()));
+  client.socket.end();
+  await client.all();
+  await closed;
+  await rig.close();
+  await server.close();
+});
+
+test('a tunnel carries much, at the pace of the slower side', async (t) => {
+  const size = 16 * 1024 * 1024;
+  const server = await rawServer((socket, text, connection) => {
+    if (text.startsWith('GET')) socket.write(accepted);
+    if (server.received[connection]!.length > size) socket.end('got all');
+  });
+  const rig = await startRig({ backends: { a: [server.port] } });
+  const client = new RawClient(rig.listener.port);
+  client.send(handshake);
+  await client.until((got) => got.endsWith('\r\n\r\n'));
+  client.send('q'.repeat(size));
+  t.true((await client.until((got) => got.endsWith('got all'), 20_000)).length > 0);
+  client.close();
+  await rig.close();
+  await server.close();
+});
+
+test('an endpoint that refuses the upgrade answers as ever', async (t) => {
+  const server = await rawServer(answering('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno'));
+  const rig = await startRig({ backends: { a: [server.port] } });
+  const client = new RawClient(rig.listener.port);
+  client.send(handshake);
+  t.is(statusOf(await client.until((text) => text.endsWith('no'))), 403);
+  client.text = '';
+  client.send(getRequest());
+  await client.until((text) => text.endsWith('no'));
+  client.close();
+  await rig.close();
+  await server.close();
+});
+
+test('bytes of a client do not reach the endpoint before it accepts the upgrade', async (t) => {
+  const server = await rawServer((socket, text) => text.startsWith('GET') && setTimeout(() => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno'), 50));
+  const rig = await startRig({ backends: { a: [server.port] } });
+  const client = new RawClient(rig.listener.port);
+  client.send(`${handshake}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await client.until((text) => text.split('no').length === 3);
+  t.is(server.received[0]!.split('x-request-id').length, 3, 'the second request was a request of its own');
+  client.close();
+  await rig.close();
+  await server.close();
+});
+
+test('a tunnel in which nothing moves ends', async (t) => {
+  const server = await webSocketServer();
+  const rig = await startRig({ backends: { a: [server.port] }, policies: [{ timeouts: { streamIdle: '80ms' }, origins: {} }], rules: [{}] });
+  const client = new RawClient(rig.listener.port);
+  client.send(handshake);
+  await client.until((text) => text.endsWith('welcome'));
+  await client.all();
+  t.pass();
+  await rig.close();
+  await server.close();
+});
+
+interface Mesh {
+  readonly proxy: Proxy;
+  readonly outbound: Bound;
+  readonly asked: string[];
+}
+
+async function meshTo(server: number, answer: (destination: Destination) => Destination | Promise<Destination> = (d) => d): Promise<Mesh> {
+  const proxy = createProxy({ now: () => performance.now(), wallClock: Date.now, random: Math.random, metrics: new Metrics() });
+  const routes = 'service/client/shop/reviews/9080';
+  proxy.apply({
+    routeTables: { changed: [{ ...tableOf([{ backends: [{ index: 0, weight: 1, filters: [], target: { kind: 'backend', ref: { kind: 'Service', namespace: 'shop', name: 'reviews' }, port: 9080, backend: 'shop/reviews:9080' } }] }]), name: routes }] },
+    backends: { changed: [backendNamed('shop/reviews:9080')] },
+    endpoints: { changed: [{ kind: 'Endpoints', name: 'shop/reviews:9080', endpoints: endpointsOf([server]) }] },
+  });
+  const asked: string[] = [];
+  const outbound = await proxy.listenOutbound({
+    address: '127.0.0.1',
+    port: 0,
+    resolve: (host, port) => {
+      asked.push(`${host}:${port}`);
+      const service = { kind: 'Service', namespace: 'shop', name: 'reviews' };
+      if (host.startsWith('reviews')) return answer({ kind: 'Destination', name: `${host}:${port}`, target: { kind: 'service', service, port: 9080, routes } });
+      return answer({ kind: 'Destination', name: `${host}:${port}`, target: { kind: 'passthrough' } });
+    },
+  });
+  return { proxy, outbound, asked };
+}
+
+test('outbound: absolute and origin form go where the host says, by the routes of the service', async (t) => {
+  const server = await rawServer(answering(ok('reviewed')));
+  const { proxy, outbound, asked } = await meshTo(server.port);
+  const lines = 'Connection: close\r\nX-Request-Id: kept-1\r\nX-Forwarded-For: 9.9.9.9\r\nProxy-Connection: keep-alive\r\n';
+  t.is(bodyOf(await fetchRaw(outbound.port, getRequest('http://Reviews.shop:9080/x?y', lines, 'lies.example'))), 'reviewed');
+  t.is(bodyOf(await fetchRaw(outbound.port, getRequest('/z', lines, 'reviews.shop:9080'))), 'reviewed');
+  t.deepEqual(asked, ['reviews.shop:9080', 'reviews.shop:9080']);
+  const [first, second] = server.received.join('').split(/(?=GET \/z)/) as [string, string];
+  t.regex(first, /^GET \/x\?y HTTP\/1\.1\r\n/);
+  t.true(first.includes('host: Reviews.shop:9080\r\n') && !first.includes('lies'));
+  t.true(first.includes('X-Request-Id: kept-1\r\n') && first.includes('X-Forwarded-For: 9.9.9.9\r\n') && !/proxy-/i.test(first));
+  t.true(second.startsWith('GET /z HTTP/1.1\r\nHost: reviews.shop:9080\r\n'));
+  await proxy.close();
+  await server.close();
+});
+
+test('outbound: an answer that takes its time is waited for, with the body', async (t) => {
+  const server = await rawServer((socket) => {
+    if (server.received[0]!.endsWith('hello')) socket.write(ok('reviewed'));
+  });
+  const { proxy, outbound } = await meshTo(server.port, (destination) => new Promise((resolve) => setTimeout(() => resolve(destination), 40)));
+  const client = new RawClient(outbound.port);
+  client.send('POST http://reviews.shop:9080/ HTTP/1.1\r\nHost: reviews.shop:9080\r\nContent-Length: 5\r\n\r\nhe');
+  setTimeout(() => client.send('llo'), 10);
+  await client.until((text) => text.endsWith('reviewed'));
+  t.is(server.received[0]!.split('hello').length, 2);
+  client.close();
+  await proxy.close();
+  await server.close();
+});
+
+test('outbound: an answer that fails is 503', async (t) => {
+  const { proxy, outbound } = await meshTo(1, () => Promise.reject(new Error('no')));
+  t.is(statusOf(await fetchRaw(outbound.port, getRequest('http://reviews.shop/', 'Connection: close\r\n'))), 503);
+  await proxy.close();
+});
+
+test('outbound: what the mesh does not know passes through, on kept connections', async (t) => {
+  const server = await rawServer(answering(ok('outside')));
+  const { proxy, outbound } = await meshTo(1);
+  const client = new RawClient(outbound.port);
+  for (let round = 0; round < 3; round++) {
+    client.text = '';
+    client.send(getRequest(`http://127.0.0.1:${server.port}/`, '', `127.0.0.1:${server.port}`));
+    await client.until((text) => text.endsWith('outside'));
+  }
+  t.is(server.sockets.length, 1);
+  client.close();
+  await proxy.close();
+  await server.close();
+});
+
+test('outbound: CONNECT makes a tunnel to an endpoint or an address', async (t) => {
+  const server = await rawServer((socket, text) => socket.write(text.toUpperCase()));
+  const { proxy, outbound } = await meshTo(server.port);
+  for (const authority of ['reviews.shop:9080', `127.0.0.1:${server.port}`]) {
+    const client = new RawClient(outbound.port);
+    client.send(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\nearly`);
+    t.is(await client.until((text) => text.endsWith('EARLY')), 'HTTP/1.1 200 Connection Established\r\n\r\nEARLY');
+    client.socket.end('late');
+    t.true((await client.all()).endsWith('LATE'));
+  }
+  t.is(statusOf(await fetchRaw(outbound.port, `CONNECT 127.0.0.1:${await closedPort()} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)), 503);
+  await proxy.close();
+  await server.close();
+});
