@@ -1,0 +1,2 @@
+export { dialController, type ControllerAddress, type DialEnvironment } from './dial.ts';
+export { keepLastGood, type LastGood, type LastGoodOptions } from './last-good.ts';

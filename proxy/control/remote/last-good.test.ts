@@ -1,0 +1,171 @@
+import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { channelPair, keepConnected, Publisher, Subscriber, type Channel, type Endpoints, type Link, type Published, type ResourceKind } from '#snapshot';
+import { keepLastGood, type LastGood } from './last-good.ts';
+
+/** A controller that can be away. */
+class Controller {
+  readonly resources = new Map<string, Published>();
+  away = false;
+  dials = 0;
+  readonly #open = new Set<{ readonly channel: Channel; readonly publisher: Publisher }>();
+  sent = 0;
+
+  put(name: string, address: string): void {
+    const resource: Endpoints = { kind: 'Endpoints', name, endpoints: [{ address, port: 1 }] };
+    const version = `${name}@${address}`;
+    this.resources.set(`Endpoints ${name}`, { version, encoded: JSON.stringify({ name, version, resource }) });
+    for (const { publisher } of this.#open) publisher.refresh();
+  }
+
+  async dial(): Promise<Channel> {
+    this.dials += 1;
+    if (this.away) throw new Error('away');
+    const [theirs, ours] = channelPair();
+    const view = { find: (type: ResourceKind, name: string) => this.resources.get(`${type} ${name}`), own: () => [] };
+    const publisher = new Publisher({
+      send: (message) => {
+        this.sent += 1;
+        ours.send(message);
+      },
+      open: () => view,
+    });
+    const one = { channel: ours, publisher };
+    this.#open.add(one);
+    ours.onMessage((message) => void publisher.receive(message));
+    ours.onClose(() => this.#open.delete(one));
+    return theirs;
+  }
+
+  leave(): void {
+    this.away = true;
+    for (const { channel } of this.#open) channel.close();
+  }
+}
+
+interface Proxy {
+  readonly keeper: LastGood;
+  readonly link: Link;
+  readonly subscriber: Subscriber;
+  address(name: string): string | undefined;
+  stop(): Promise<void>;
+}
+
+function proxy(file: string, controller: Controller, refuse: (name: string) => boolean = () => false): Proxy {
+  const keeper = keepLastGood({ file, dial: () => controller.dial(), random: () => 0.05, patienceMs: 30, saveMs: 10 });
+  const subscriber = new Subscriber({
+    node: { id: 'sidecar/shop/web', role: 'sidecar', namespace: 'shop', name: 'web' },
+    check: (resource) => (resource.kind === 'Endpoints' && refuse(resource.endpoints[0]?.address ?? '') ? 'refused' : undefined),
+    apply: () => {},
+    now: () => performance.now(),
+  });
+  const link = keepConnected(subscriber, {
+    dial: () => keeper.dial(),
+    random: () => 0.1,
+    after: (milliseconds, turn) => {
+      const timer = setTimeout(turn, milliseconds);
+      return () => clearTimeout(timer);
+    },
+  });
+  return {
+    keeper,
+    link,
+    subscriber,
+    address: (name) => {
+      const live = subscriber.live('Endpoints', name);
+      return live?.kind === 'Endpoints' ? live.endpoints[0]?.address : undefined;
+    },
+    stop: async () => {
+      link.close();
+      await keeper.close();
+    },
+  };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 400 && !condition(); turn++) await new Promise((resolve) => setTimeout(resolve, 5));
+  if (!condition()) throw new Error('not reached');
+}
+
+async function fileIn(): Promise<string> {
+  return join(await mkdtemp(join(tmpdir(), 'weft-last-good-')), 'snapshot.json');
+}
+
+test('a proxy that starts while the controller is away serves what it had; when that is back it goes on with what is new', async (t) => {
+  const file = await fileIn();
+  const controller = new Controller();
+  controller.put('a', '10.0.0.1');
+  controller.put('b', '10.0.0.2');
+  const first = proxy(file, controller);
+  for (const name of ['a', 'b']) first.subscriber.want('Endpoints', name);
+  await until(() => first.address('a') !== undefined && first.address('b') !== undefined);
+  await first.stop();
+  t.is((await stat(file)).mode & 0o777, 0o600);
+
+  controller.leave();
+  const second = proxy(file, controller);
+  for (const name of ['a', 'b', 'unknown']) second.subscriber.want('Endpoints', name);
+  await until(() => second.address('b') !== undefined);
+  t.is(second.keeper.source(), 'kept');
+  t.is(second.address('a'), '10.0.0.1');
+  // Only the controller can say that there is no such thing.
+  t.is(second.subscriber.answered('Endpoints', 'unknown'), undefined);
+
+  controller.put('b', '10.0.0.3');
+  controller.away = false;
+  controller.sent = 0;
+  await until(() => second.address('b') === '10.0.0.3');
+  t.is(second.keeper.source(), 'controller');
+  t.is(second.address('a'), '10.0.0.1');
+  t.is(second.subscriber.answered('Endpoints', 'unknown'), 'absent');
+  // One response for what differs: what the proxy has is not sent again.
+  t.true(controller.sent <= 2);
+  await second.stop();
+  t.regex(await readFile(file, 'utf8'), /10\.0\.0\.3/);
+});
+
+test('what the proxy refuses does not take the place of what it works with', async (t) => {
+  const file = await fileIn();
+  const controller = new Controller();
+  controller.put('a', '10.0.0.1');
+  const first = proxy(file, controller, (address) => address === '10.0.0.9');
+  first.subscriber.want('Endpoints', 'a');
+  await until(() => first.address('a') !== undefined);
+  controller.put('a', '10.0.0.9');
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  await first.stop();
+  const text = await readFile(file, 'utf8');
+  t.regex(text, /10\.0\.0\.1/);
+  t.notRegex(text, /10\.0\.0\.9/);
+});
+
+test('a file that is broken, or of another format, counts as none', async (t) => {
+  const file = await fileIn();
+  for (const text of ['{"format":1,"resources":{"Endpoi', '{"format":99}', 'null']) {
+    await writeFile(file, text);
+    const controller = new Controller();
+    controller.put('a', '10.0.0.1');
+    const each = proxy(file, controller);
+    each.subscriber.want('Endpoints', 'a');
+    await until(() => each.address('a') !== undefined);
+    t.is(each.keeper.source(), 'controller');
+    await each.stop();
+  }
+});
+
+test('a proxy that was connected once needs no file when the controller goes away', async (t) => {
+  const controller = new Controller();
+  controller.put('a', '10.0.0.1');
+  const each = proxy(await fileIn(), controller);
+  each.subscriber.want('Endpoints', 'a');
+  await until(() => each.address('a') !== undefined);
+  controller.leave();
+  await until(() => controller.dials > 2);
+  t.is(each.address('a'), '10.0.0.1');
+  controller.away = false;
+  controller.put('a', '10.0.0.2');
+  await until(() => each.address('a') === '10.0.0.2');
+  await each.stop();
+});

@@ -1,0 +1,192 @@
+import { channelPair, decodeRequest, decodeResponse, resourceKinds, type Channel, type DeltaRequest, type DeltaResponse, type ResourceKind, type VersionedResource } from '#snapshot';
+import { readHoldings, writeHoldings, type Holdings } from './store.ts';
+
+export interface LastGoodOptions {
+  /** Where the last good snapshot is kept; on a volume that outlives the process. */
+  readonly file: string;
+  /** Opens a stream to the controller. */
+  dial(): Promise<Channel> | Channel;
+  /** Chance for the jitter, 0 ≤ x < 1. */
+  random(): number;
+  /** How long the first dial may take before the kept snapshot is served. Milliseconds, 500 unless set. */
+  readonly patienceMs?: number;
+  /** Milliseconds from a change until it is written, 500 unless set. */
+  readonly saveMs?: number;
+  failed?(message: string): void;
+}
+
+export interface LastGood {
+  /** To be given to the proxy as its way to the controller. */
+  dial(): Promise<Channel>;
+  /** From where the proxy is served. */
+  source(): 'none' | 'kept' | 'controller';
+  /** Writes what is still to be written. */
+  close(): Promise<void>;
+}
+
+/** What an earlier run held and this one has not asked for in so long is no longer kept. Milliseconds. */
+const unusedMs = 600_000;
+/** Waits between dials while the kept snapshot is served: full jitter below so many milliseconds. */
+const redialMs = 3000;
+
+/**
+ * Keeps on disk what the controller sent and the proxy took, and serves the proxy from there when it starts while the controller is away.
+ * As soon as that answers, the proxy is handed over; it resumes with the versions that it has.
+ */
+export function keepLastGood(options: LastGoodOptions): LastGood {
+  return new Keeper(options);
+}
+
+class Keeper implements LastGood {
+  readonly #options: LastGoodOptions;
+  readonly #holdings = new Map<ResourceKind, Map<string, VersionedResource>>(resourceKinds.map((kind) => [kind, new Map()]));
+  readonly #read: Promise<Holdings | undefined>;
+  #source: 'none' | 'kept' | 'controller' = 'none';
+  /** A stream that was opened while the kept snapshot was served; the next dial takes it. */
+  #ready: Channel | undefined;
+  #saving: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Asked for in this run, by kind. */
+  readonly #wanted = new Map<ResourceKind, Set<string>>(resourceKinds.map((kind) => [kind, new Set()]));
+  #closed = false;
+
+  constructor(options: LastGoodOptions) {
+    this.#options = options;
+    this.#read = readHoldings(options.file);
+  }
+
+  source(): 'none' | 'kept' | 'controller' {
+    return this.#source;
+  }
+
+  async dial(): Promise<Channel> {
+    const ready = this.#ready;
+    this.#ready = undefined;
+    if (ready !== undefined) return this.#recording(ready);
+    const kept = this.#source === 'controller' ? undefined : await this.#read;
+    // A proxy that was connected once holds everything itself.
+    if (kept === undefined) return this.#recording(await this.#options.dial());
+    const dialled = Promise.resolve(this.#options.dial());
+    const first = await Promise.race([dialled.catch(() => undefined), later(this.#options.patienceMs ?? 500)]);
+    return first === undefined ? this.#serveKept(kept, dialled) : this.#recording(first);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#ready?.close();
+    const due = this.#timer !== undefined;
+    clearTimeout(this.#timer);
+    await this.#saving;
+    if (due) await this.#save();
+  }
+
+  #serveKept(kept: Holdings, dialled: Promise<Channel>): Channel {
+    this.#source = 'kept';
+    for (const [kind, named] of kept) this.#holdings.set(kind, new Map(named));
+    const [proxySide, ourSide] = channelPair();
+    let open = true;
+    ourSide.onClose(() => (open = false));
+    answerFrom(ourSide, kept);
+    void (async () => {
+      let next: Promise<Channel> = dialled;
+      while (!this.#closed && open) {
+        try {
+          this.#ready = await next;
+          break;
+        } catch {
+          await later(this.#options.random() * redialMs);
+          next = Promise.resolve().then(() => this.#options.dial());
+          next.catch(() => {});
+        }
+      }
+      if (this.#closed) this.#ready?.close();
+      setTimeout(() => this.#forgetUnused(), unusedMs).unref();
+      // The proxy dials again at once, and gets the stream that is ready.
+      ourSide.close();
+    })();
+    return proxySide;
+  }
+
+  /** The stream, with an eye on what passes: what the proxy has acknowledged is what is worth keeping. */
+  #recording(channel: Channel): Channel {
+    this.#source = 'controller';
+    const unanswered = new Map<string, DeltaResponse>();
+    return {
+      send: (message) => {
+        const request = decodeRequest(message);
+        if (request.ok) this.#sent(request.value, unanswered);
+        channel.send(message);
+      },
+      onMessage: (listener) =>
+        channel.onMessage((message) => {
+          const response = decodeResponse(message);
+          if (response.ok) unanswered.set(response.value.nonce, response.value);
+          listener(message);
+        }),
+      onClose: (listener) => channel.onClose(listener),
+      close: () => channel.close(),
+    };
+  }
+
+  #forgetUnused(): void {
+    for (const [kind, named] of this.#holdings) {
+      const wanted = this.#wanted.get(kind);
+      if (wanted?.has('*') === true) continue;
+      for (const name of named.keys()) if (wanted?.has(name) !== true) named.delete(name);
+    }
+    this.#saveSoon();
+  }
+
+  #sent({ type, nonce, subscribe, unsubscribe, rejected = {} }: DeltaRequest, unanswered: Map<string, DeltaResponse>): void {
+    const named = this.#holdings.get(type);
+    if (named === undefined) return;
+    let changed = false;
+    for (const name of subscribe) this.#wanted.get(type)?.add(name);
+    for (const name of unsubscribe) this.#wanted.get(type)?.delete(name);
+    for (const name of unsubscribe) changed = named.delete(name) || changed;
+    const answered = nonce === undefined ? undefined : unanswered.get(nonce);
+    if (nonce !== undefined) unanswered.delete(nonce);
+    for (const name of answered?.removed ?? []) changed = named.delete(name) || changed;
+    for (const resource of answered?.resources ?? []) {
+      // What the proxy refuses must not take the place of what it works with.
+      if (Object.hasOwn(rejected, resource.name)) continue;
+      named.set(resource.name, resource);
+      changed = true;
+    }
+    if (changed) this.#saveSoon();
+  }
+
+  #saveSoon(): void {
+    if (this.#closed || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#saving = (this.#saving ?? Promise.resolve()).then(() => this.#save());
+    }, this.#options.saveMs ?? 500);
+    this.#timer.unref();
+  }
+
+  async #save(): Promise<void> {
+    this.#timer = undefined;
+    try {
+      await writeHoldings(this.#options.file, this.#holdings);
+    } catch (error) {
+      this.#options.failed?.(`the snapshot could not be kept in ${this.#options.file}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+/** Answers with what is kept. What is not stays without an answer: only the controller can say that there is none. */
+function answerFrom(channel: Channel, kept: Holdings): void {
+  let count = 0;
+  channel.onMessage((message) => {
+    const request = decodeRequest(message);
+    if (!request.ok) return channel.close();
+    const { type, subscribe } = request.value;
+    const named = kept.get(type) ?? new Map<string, VersionedResource>();
+    const resources = subscribe.includes('*') ? [...named.values()] : subscribe.flatMap((name) => named.get(name) ?? []);
+    if (resources.length > 0) channel.send(JSON.stringify({ type, nonce: `kept-${++count}`, resources, removed: [] }));
+  });
+}
+
+function later(milliseconds: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), milliseconds).unref());
+}
