@@ -97,12 +97,17 @@ test('of several certificates those that are good are served, and the others are
   t.deepEqual(translation.snapshots.listeners.get('shop/edge')?.[0]?.sections[0]?.certificates, ['shop/cert']);
 });
 
-test('HTTPS listeners of one port that overlap say so, by hostname or by certificate', async (t) => {
+test('HTTPS listeners of one port that overlap say so, by hostname or by distinct certificates', async (t) => {
   const { certificate, key } = await pair(['*.example.com']);
-  const listener = (name: string, hostname: string, port = 443): string => `{ name: ${name}, port: ${port}, protocol: HTTPS, hostname: "${hostname}", tls: { certificateRefs: [{ name: cert }] } }`;
-  const yaml = (...listeners: readonly string[]): string => secret(certificate, key) + gateway('{ name: cert }').replace(/listeners: .*/, `listeners: [${listeners.join(', ')}]`);
-  const overlapping = (text: string): readonly (string | undefined)[] => ['a', 'b'].map((name) => conditionsOf(listenerOf(translateYaml(text), 'edge', name))['OverlappingTLSConfig']);
-  t.deepEqual(overlapping(yaml(listener('a', 'a.example.com'), listener('b', '*.example.com'))), ['True OverlappingHostnames', 'True OverlappingHostnames']);
-  t.deepEqual(overlapping(yaml(listener('a', 'a.example.com'), listener('b', 'b.example.com'))), ['True OverlappingCertificates', 'True OverlappingCertificates']);
-  t.deepEqual(overlapping(yaml(listener('a', 'a.example.com'), listener('b', 'b.example.com', 8443))), [undefined, undefined]);
+  const other = await pair(['b.example.com']);
+  const listener = (name: string, hostname: string, { port = 443, cert = 'cert' } = {}): string => `{ name: ${name}, port: ${port}, protocol: HTTPS, hostname: "${hostname}", tls: { certificateRefs: [{ name: ${cert} }] } }`;
+  const secrets = secret(certificate, key) + secret(other.certificate, other.key).replace('name: cert', 'name: second');
+  const overlapping = (...listeners: readonly string[]): readonly (string | undefined)[] => {
+    const translation = translateYaml(secrets + gateway('{ name: cert }').replace(/listeners: .*/, `listeners: [${listeners.join(', ')}]`));
+    return ['a', 'b'].map((name) => conditionsOf(listenerOf(translation, 'edge', name))['OverlappingTLSConfig']);
+  };
+  t.deepEqual(overlapping(listener('a', 'a.example.com'), listener('b', '*.example.com')), ['True OverlappingHostnames', 'True OverlappingHostnames']);
+  t.deepEqual(overlapping(listener('a', 'a.example.com'), listener('b', 'b.example.com')), [undefined, undefined], 'one certificate for both');
+  t.deepEqual(overlapping(listener('a', 'a.example.com'), listener('b', 'b.example.com', { cert: 'second' })), ['True OverlappingCertificates', 'True OverlappingCertificates']);
+  t.deepEqual(overlapping(listener('a', 'a.example.com'), listener('b', '*.example.com', { port: 8443, cert: 'second' })), [undefined, undefined], 'another port');
 });

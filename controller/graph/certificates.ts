@@ -6,10 +6,16 @@ import { gatewayGroup } from '../names.ts';
 import type { Fault } from '../problems.ts';
 import { permitted } from './grants.ts';
 
+export interface CertificateName {
+  /** Name of the Certificate. */
+  readonly of: string;
+  readonly dns: string;
+}
+
 export interface ResolvedCertificates {
   readonly certificates: readonly Certificate[];
   /** The DNS names of all of them, lower case. */
-  readonly names: readonly string[];
+  readonly names: readonly CertificateName[];
   readonly faults: readonly Fault[];
 }
 
@@ -23,7 +29,7 @@ export function resolveCertificates(gateway: Gateway, listener: GatewayListener,
   const resolved = refs.map((ref, index) => resolveCertificate(gateway, ref, [...path, 'tls', 'certificateRefs', index], cluster));
   return {
     certificates: resolved.flatMap((each) => ('certificate' in each ? [each.certificate] : [])),
-    names: resolved.flatMap((each) => ('certificate' in each ? each.names : [])),
+    names: resolved.flatMap((each) => ('certificate' in each ? each.names.map((dns) => ({ of: each.certificate.name, dns })) : [])),
     faults: resolved.flatMap((each) => ('fault' in each ? [each.fault] : [])),
   };
 }

@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster.ts';
 import { gatewayGroup } from '../names.ts';
 import { no, verdictOf, yes, type Fault, type Verdict } from '../problems.ts';
 import type { Environment } from '../types.ts';
-import { resolveCertificates } from './certificates.ts';
+import { resolveCertificates, type CertificateName } from './certificates.ts';
 import { selects } from './selectors.ts';
 
 /** A Gateway listener and every question about it that can be answered without routes. */
@@ -17,7 +17,7 @@ export interface ListenerFacts {
   readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
   readonly certificates: readonly Certificate[];
   /** DNS names of the certificates. */
-  readonly certificateNames: readonly string[];
+  readonly certificateNames: readonly CertificateName[];
   readonly accepted: Verdict;
   readonly conflicted: Verdict;
   readonly resolved: Verdict;
@@ -128,18 +128,19 @@ function supportedKinds(listener: GatewayListener, path: Fault['path']): { reado
 }
 
 /**
- * HTTPS listeners of one port whose hostnames or certificates overlap: a client may use a connection made for the one also for
- * the other (GEP-3567).
+ * HTTPS listeners of one port whose hostnames overlap, or distinct certificates of which one also fits the other's names: a client
+ * may use a connection made for the one for the other (ListenerConditionOverlappingTLSConfig). Certificates are the graver reason.
  */
 function overlap(own: ListenerFacts, all: readonly ListenerFacts[]): Verdict | undefined {
   if (own.listener.protocol !== 'HTTPS') return undefined;
   const others = all.filter((other) => other !== own && other.listener.protocol === 'HTTPS' && other.listener.port === own.listener.port);
   const byHostname = others.filter(({ hostname }) => covers(hostname, own.hostname));
-  const byCertificate = others.filter(({ certificateNames }) => certificateNames.some((theirs) => own.certificateNames.some((ours) => covers(theirs, ours))));
-  const [what, found] = byHostname.length > 0 ? (['Hostnames', byHostname] as const) : (['Certificates', byCertificate] as const);
+  const byCertificate = others.filter(({ certificateNames }) => certificateNames.some((theirs) => own.certificateNames.some((ours) => ours.of !== theirs.of && covers(theirs.dns, ours.dns))));
+  const [reason, found] = byCertificate.length > 0 ? (['OverlappingCertificates', byCertificate] as const) : (['OverlappingHostnames', byHostname] as const);
   if (found.length === 0) return undefined;
-  const message = `The ${what === 'Hostnames' ? 'hostname overlaps with that' : 'certificate also fits the one'} of listener ${names(found.map(({ listener }) => listener))}; a request for it on a connection made for this one is answered with 421`;
-  return { status: 'True', reason: `Overlapping${what}`, message };
+  const what = reason === 'OverlappingCertificates' ? 'A certificate overlaps with one' : 'The hostname overlaps with that';
+  const message = `${what} of listener ${names(found.map(({ listener }) => listener))}; a request for it on a connection made for this listener is answered with 421`;
+  return { status: 'True', reason, message };
 }
 
 function covers(a: string, b: string): boolean {
