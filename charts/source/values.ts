@@ -1,0 +1,82 @@
+import { defaultInjection, logLevelSchema, pullPolicySchema, resourcesSchema } from '#injector';
+import { Type, type Static } from 'typebox';
+
+/**
+ * What `charts/weft` can be set up with. values.yaml, values.schema.json and docs/reference/values.md are generated from it
+ * (`npm run generate`), so a value that means nothing is refused by `helm install`.
+ */
+
+const strict = { additionalProperties: false } as const;
+
+const replicas = (what: string) => Type.Integer({ minimum: 1, maximum: 100, default: 2, description: `Replicas of the ${what}` });
+const level = Type.Enum(['error', 'warn', 'info', 'debug'], { ...logLevelSchema, default: 'info' });
+const resources = (value: Static<typeof resourcesSchema>) => ({ ...resourcesSchema, default: value });
+const labels = (description: string) => Type.Record(Type.String(), Type.String(), { default: {}, description });
+const image = (what: string) => Type.String({ maxLength: 512, default: '', description: `Image of ${what}, with tag or digest; empty: registry, name and the chart's version` });
+
+export const valuesSchema = Type.Object(
+  {
+    images: Type.Object(
+      {
+        registry: Type.String({ minLength: 1, maxLength: 256, default: 'ghcr.io/weft-mesh', description: 'Registry and path before the names of the images' }),
+        controlPlane: image('controller and injector'),
+        proxy: image('sidecars and gateways'),
+        init: image('the init container that redirects TCP'),
+        pullPolicy: { ...pullPolicySchema, default: 'IfNotPresent' },
+        pullSecrets: Type.Array(Type.String({ minLength: 1 }), { maxItems: 16, default: [], description: 'Secrets for pulling the images of the control plane' }),
+      },
+      strict,
+    ),
+    controller: Type.Object(
+      {
+        replicas: replicas('controller; all serve configuration, an elected one writes status'),
+        logLevel: level,
+        resources: resources({ requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '1Gi' } }),
+        podLabels: labels('More labels of its Pods'),
+        priorityClassName: Type.String({ default: '', description: 'Priority class of its Pods' }),
+      },
+      strict,
+    ),
+    injector: Type.Object(
+      {
+        replicas: replicas('injector'),
+        resources: resources({ requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } }),
+        podLabels: labels('More labels of its Pods'),
+        priorityClassName: Type.String({ default: '', description: 'Priority class of its Pods' }),
+        failurePolicy: Type.Enum(['Fail', 'Ignore'], { type: 'string', default: 'Fail', description: 'What becomes of a Pod that should get a sidecar while the injector is away: Fail refuses it, Ignore lets it run without' }),
+        certificate: Type.Object(
+          {
+            source: Type.Enum(['self', 'cert-manager'], { type: 'string', default: 'self', description: 'self: made and rotated by the injector; cert-manager: by an Issuer' }),
+            issuerName: Type.String({ default: '', description: 'cert-manager: name of the issuer' }),
+            issuerKind: Type.Enum(['Issuer', 'ClusterIssuer'], { type: 'string', default: 'Issuer', description: 'cert-manager: kind of the issuer' }),
+            lifetimeHours: Type.Integer({ minimum: 1, maximum: 87_600, default: 2160, description: 'self: how long a certificate lives; it is renewed after two thirds' }),
+            overlapSeconds: Type.Integer({ minimum: 60, maximum: 86_400, default: 600, description: 'self: how long old and new are both trusted before and after the change' }),
+          },
+          strict,
+        ),
+      },
+      strict,
+    ),
+    proxy: Type.Object({ logLevel: level, resources: resources(defaultInjection.proxyResources) }, strict),
+    init: Type.Object({ resources: resources(defaultInjection.initResources) }, strict),
+    networkPolicy: Type.Object(
+      {
+        enabled: Type.Boolean({ default: true, description: 'NetworkPolicies for the control plane' }),
+        apiServerCidrs: Type.Array(Type.String({ minLength: 3, maxLength: 43 }), { maxItems: 32, default: [], description: 'Addresses of the API server, which alone may ask the injector; empty: anyone may' }),
+        metricsNamespaces: Type.Array(Type.String({ minLength: 1, maxLength: 63 }), { maxItems: 32, default: [], description: 'Namespaces whose Pods may read the metrics; empty: all' }),
+      },
+      strict,
+    ),
+    podMonitor: Type.Object(
+      {
+        enabled: Type.Boolean({ default: true, description: 'PodMonitors for control plane, sidecars and gateways, where the cluster has that API' }),
+        labels: labels('Labels by which a Prometheus selects them'),
+        interval: Type.String({ pattern: '^[0-9]{1,4}(s|m)$', default: '30s', description: 'How often metrics are read' }),
+      },
+      strict,
+    ),
+  },
+  strict,
+);
+
+export type Values = Static<typeof valuesSchema>;
