@@ -5,23 +5,29 @@ import { fillCertificates } from './certificates.ts';
 import { createClient, type Client, type Entrances } from './client.ts';
 import { checkDecision } from './decisions.ts';
 import { startWorkloads, type Workloads } from './echo.ts';
+import { checkExplanation } from './explanations.ts';
 import { takeLane, type Lane } from './lane.ts';
 import { checkPolicy } from './policies.ts';
 import { checkProblem, checkStatus } from './statuses.ts';
 import { checkTraffic } from './traffic.ts';
 import { translateCase } from './translated.ts';
 
+interface RegisteredCase extends GoldenCase {
+  readonly group: string;
+}
+
 /** Registers the tests of a folder of cases: what the control plane says of each, what the route tables decide, what proxies do. */
 export function runGroup(group: string): void {
-  for (const each of casesOf(group)) {
+  for (const each of casesOf(group).map((golden) => ({ ...golden, group }))) {
     registerTranslation(each);
     registerDecisions(each);
+    registerExplanations(each);
     registerTraffic(each);
   }
 }
 
-function registerTranslation({ name, input, expectation }: GoldenCase): void {
-  test(`${name}: control plane`, (t) => {
+function registerTranslation({ group, name, input, expectation }: RegisteredCase): void {
+  test(`${group}/${name}: control plane`, (t) => {
     const translated = translateCase(input);
     // Objects that can't be read are in cases on purpose only.
     const spoken = new Set((expectation.problems ?? []).map(({ object }) => object));
@@ -33,12 +39,22 @@ function registerTranslation({ name, input, expectation }: GoldenCase): void {
   });
 }
 
-function registerDecisions({ name, input, expectation }: GoldenCase): void {
+function registerDecisions({ group, name, input, expectation }: RegisteredCase): void {
   const { requests } = expectation;
   if (requests === undefined) return;
-  test(`${name}: route tables`, (t) => {
+  test(`${group}/${name}: route tables`, (t) => {
     const translated = translateCase(input);
     for (const request of requests) checkDecision(t, translated, request);
+    t.pass();
+  });
+}
+
+function registerExplanations({ group, name, input, expectation }: RegisteredCase): void {
+  const { requests } = expectation;
+  if (requests === undefined) return;
+  test(`${group}/${name}: weft explain`, (t) => {
+    const translated = translateCase(input);
+    for (const request of requests) checkExplanation(t, translated, request);
     t.pass();
   });
 }
@@ -47,9 +63,9 @@ function registerDecisions({ name, input, expectation }: GoldenCase): void {
 const portOffset = 20_000;
 
 /** The real thing: proxies and workloads on loopback, with addresses that no other run uses. Serial, because it is about time too. */
-function registerTraffic({ name, input, expect, expectation }: GoldenCase): void {
+function registerTraffic({ group, name, input, expect, expectation }: RegisteredCase): void {
   if (expectation.requests === undefined && expectation.running === undefined) return;
-  test.serial(`${name}: proxies`, async (t) => {
+  test.serial(`${group}/${name}: proxies`, async (t) => {
     const lane = await takeLane();
     if (lane === undefined) {
       t.pass('this system has no loopback address but 127.0.0.1');

@@ -1,3 +1,6 @@
 import { runGroup } from './runner/run.ts';
 
+runGroup('matching');
 runGroup('precedence');
+runGroup('hostnames');
+runGroup('listeners');

@@ -1,3 +1,5 @@
 import { runGroup } from './runner/run.ts';
 
+runGroup('mesh');
 runGroup('policy');
+runGroup('examples');

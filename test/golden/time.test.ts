@@ -1,3 +1,0 @@
-import { runGroup } from './runner/run.ts';
-
-runGroup('time');
