@@ -9,7 +9,7 @@ import { makePair } from './certificate/make.ts';
 import { readInjectionConfig, type InjectionConfig } from './configuration.ts';
 import { injectionFor } from './patch/injection.ts';
 import { startAdmission, type AdmissionServer } from './server/server.ts';
-import { createMetrics, startStatus } from './server/status.ts';
+import { createMetrics, serveHealth } from './server/health.ts';
 
 /** The injector's process: the webhook, its certificate, and a port for the kubelet and Prometheus. */
 
@@ -19,7 +19,7 @@ const { values: flags } = parseArgs({
     /** YAML: see `configuration.ts`. */
     config: { ...text, default: '/etc/weft/injection.yaml' },
     port: { ...text, default: '15017' },
-    'status-port': { ...text, default: '15020' },
+    'health-port': { ...text, default: '15014' },
     namespace: { ...text, default: process.env['POD_NAMESPACE'] ?? 'weft-system' },
     service: { ...text, default: 'weft-injector' },
     secret: { ...text, default: 'weft-injector-certificate' },
@@ -36,7 +36,7 @@ function log(level: 'info' | 'error', message: string, more: object = {}): void 
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...more })}\n`);
 }
 
-function positive(name: 'port' | 'status-port' | 'certificate-lifetime-hours' | 'certificate-overlap-seconds' | 'look-seconds'): number {
+function positive(name: 'port' | 'health-port' | 'certificate-lifetime-hours' | 'certificate-overlap-seconds' | 'look-seconds'): number {
   const number = Number(flags[name]);
   if (!(number > 0)) throw new Error(`--${name} must be a number above 0`);
   return number;
@@ -89,7 +89,7 @@ async function main(): Promise<void> {
     answered: (outcome, milliseconds) => metrics.answered(outcome, milliseconds),
     now: () => performance.now(),
   });
-  const status = await startStatus(positive('status-port'), { ready: () => ready, metrics: () => metrics.text() });
+  const health = await serveHealth(positive('health-port'), { ready: () => ready, metrics: () => metrics.text() });
   const turn = certificateTurn(server, () => {
     ready = true;
   });
@@ -111,7 +111,7 @@ async function main(): Promise<void> {
   // The API server may still send here until it has heard that this endpoint goes.
   await sleep(3000);
   await Promise.race([server.close(), sleep(5000)]);
-  await status.close();
+  await health.close();
 }
 
 function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {

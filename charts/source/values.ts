@@ -30,7 +30,6 @@ export const valuesSchema = Type.Object(
     controller: Type.Object(
       {
         replicas: replicas('controller; all serve configuration, an elected one writes status'),
-        logLevel: level,
         resources: resources({ requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '1Gi' } }),
         podLabels: labels('More labels of its Pods'),
         priorityClassName: Type.String({ default: '', description: 'Priority class of its Pods' }),

@@ -25,11 +25,12 @@ export function createMetrics(): InjectorMetrics {
   };
 }
 
-/** Answers GET /ready and /metrics, reading only. Rejects where the port can't be bound. */
-export async function startStatus(port: number, state: { ready(): boolean; metrics(): Promise<string> }): Promise<{ readonly port: number; close(): Promise<void> }> {
+/** Answers GET /healthz, /readyz and /metrics, reading only. Rejects where the port can't be bound. */
+export async function serveHealth(port: number, state: { ready(): boolean; metrics(): Promise<string> }): Promise<{ readonly port: number; close(): Promise<void> }> {
   const server: Server = createServer({ maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000 }, (request, response) => {
     const path = request.method === 'GET' ? (request.url ?? '').split('?')[0] : undefined;
-    if (path === '/ready') response.writeHead(state.ready() ? 200 : 503).end(state.ready() ? 'ready\n' : 'no certificate yet\n');
+    if (path === '/healthz') response.writeHead(200).end('ok\n');
+    else if (path === '/readyz') response.writeHead(state.ready() ? 200 : 503).end(state.ready() ? 'ok\n' : 'no certificate yet\n');
     else if (path === '/metrics') state.metrics().then((text) => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(text), () => response.destroy());
     else response.writeHead(404).end();
   });
