@@ -10,7 +10,8 @@ import { Sessions, type Rejection, type SessionProgress } from './sessions.ts';
 export interface ControllerEnvironment {
   /** The pure function that this runs at every change of state. */
   translate(state: ClusterState, environment: Environment): Translation;
-  readonly addresses: AddressRange;
+  /** Loopback addresses to give to Gateways, or what has the addresses of each Gateway (`{namespace}/{name}`). */
+  readonly addresses: AddressRange | ((state: ClusterState) => ReadonlyMap<string, readonly string[]>);
   /** Added to every bound port. */
   readonly portOffset: number;
   /** After every rebuild, and whenever a proxy's report has changed something. */
@@ -100,7 +101,8 @@ class Rebuilder implements Controller {
     const state = this.#pending;
     this.#pending = undefined;
     if (state === undefined || this.#closed) return;
-    this.#addresses = assignAddresses(state, this.#env.addresses, this.#addresses);
+    const { addresses } = this.#env;
+    this.#addresses = typeof addresses === 'function' ? addresses(state) : assignAddresses(state, addresses, this.#addresses);
     let translation: Translation;
     try {
       translation = this.#env.translate(state, { gatewayAddresses: this.#addresses, portOffset: this.#env.portOffset });

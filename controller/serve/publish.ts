@@ -5,7 +5,8 @@ import { controllerName, gatewayClassName } from '../names.ts';
 import { publishBundle, type TrustEnvironment } from './trust.ts';
 
 export interface BundlesEnvironment extends TrustEnvironment {
-  readonly bundle: string;
+  /** PEM; may change. */
+  bundle(): string;
   failed(message: string): void;
 }
 
@@ -18,16 +19,19 @@ const afterFailureMs = 10_000;
 export async function publishBundles(env: BundlesEnvironment, state: () => ClusterState | undefined): Promise<void> {
   /** By namespace: when it is due again. */
   const due = new Map<string, number>();
+  let bundle = '';
   let seen: ClusterState | undefined;
   let namespaces: ReadonlySet<string> = new Set([env.namespace]);
   while (!env.signal.aborted) {
     const current = state();
     if (current !== undefined && current !== seen) namespaces = new Set([env.namespace, ...namespacesWithProxies(current)]);
     seen = current;
+    if (env.bundle() !== bundle) due.clear();
+    bundle = env.bundle();
     for (const namespace of namespaces) {
       if (env.signal.aborted) return;
       if ((due.get(namespace) ?? 0) > env.now()) continue;
-      const fault = await publishBundle(env, namespace, env.bundle);
+      const fault = await publishBundle(env, namespace, bundle);
       due.set(namespace, env.now() + (fault === undefined ? allAgainMs : afterFailureMs));
       if (fault !== undefined && !env.signal.aborted) env.failed(`ConfigMap weft-ca in namespace ${namespace}: ${fault}`);
     }

@@ -52,6 +52,7 @@ async function run(t: { teardown(undo: () => Promise<void>): void }, script: Scr
         told.push(`remove: ${name}`);
       },
       absent: () => told.push('absent'),
+      following: () => {},
       failed: (reason) => failures.push(reason),
     },
   });

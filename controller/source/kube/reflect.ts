@@ -14,6 +14,8 @@ export interface Mirror<T> {
   remove(raw: RawObject): void;
   /** The server has no such kind; there are no objects of it. */
   absent(): void;
+  /** From here on it hears of every change. */
+  following(): void;
   /** The mirror may lag behind; what it holds stays. */
   failed(reason: string): void;
 }
@@ -172,6 +174,7 @@ class Reflector<T> {
       if (opened.status === 410) return 'expired';
       throw new ApiError(`watch of ${path}`, opened);
     }
+    this.#env.mirror.following();
     for await (const line of opened.lines) {
       if (signal.aborted) return 'ended';
       if (line === '') continue;

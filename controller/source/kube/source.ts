@@ -151,10 +151,8 @@ class Source implements KubeSource {
           store.replace(entries);
           this.#became(collection, 'synced');
         },
-        set: (entry) => {
-          collection.failure = undefined;
-          store.set(entry);
-        },
+        set: (entry) => store.set(entry),
+        following: () => this.#became(collection, 'synced'),
         remove: (raw) => store.remove(raw),
         absent: () => {
           store.clear();

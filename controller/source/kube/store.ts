@@ -103,7 +103,7 @@ export class KindStore {
 
   replace(all: readonly Entry[]): void {
     const keys = new Set(all.map(({ key }) => key));
-    for (const key of [...this.#entries.keys()]) if (!keys.has(key)) this.#drop(key);
+    for (const key of this.#entries.keys()) if (!keys.has(key)) this.#drop(key);
     for (const entry of all) this.set(entry);
   }
 
@@ -130,7 +130,7 @@ export class KindStore {
   }
 
   clear(): void {
-    for (const key of [...this.#entries.keys()]) this.#drop(key);
+    for (const key of this.#entries.keys()) this.#drop(key);
   }
 
   #drop(key: string): void {

@@ -62,8 +62,8 @@ test('listeners are those of the draft; their times are kept by name', (t) => {
 test('more entries than a status has room for are cut at the end, never those of others', (t) => {
   const foreign = Array.from({ length: 30 }, (_, index) => parent(`f${index}`, theirs));
   const patch = mergeStatus({ parents: foreign }, { parents: ['a', 'b', 'c'].map((name) => parent(name, ours)) }, now);
-  t.deepEqual((patch?.['parents'] as Fields[]).length, 32);
-  t.deepEqual((patch?.['parents'] as Fields[]).slice(0, 30), foreign);
+  t.deepEqual(((patch ?? {})['parents'] as Fields[]).length, 32);
+  t.deepEqual(((patch ?? {})['parents'] as Fields[]).slice(0, 30), foreign);
 });
 
 test('what we said of an object that is no longer ours is taken back', (t) => {

@@ -91,6 +91,7 @@ function stamp(before: readonly Fields[], draft: readonly Fields[], now: string)
 /** Types that only the controller of an object writes. */
 const standardTypes: ReadonlySet<unknown> = new Set([
   'Accepted',
+  'AddressesAssigned',
   'AttachedListenerSets',
   'Conflicted',
   'InsecureFrontendValidationMode',

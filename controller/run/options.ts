@@ -1,0 +1,75 @@
+import { parseArgs } from 'node:util';
+import { rootNamespace } from '../names.ts';
+
+/** How the cluster controller is run. */
+export interface Options {
+  /** Absent: `KUBECONFIG`, `~/.kube/config`, or the service account of the Pod. */
+  readonly kubeconfig?: string;
+  /** The control plane's own. */
+  readonly namespace: string;
+  /** Name of this replica, unique among them. */
+  readonly identity: string;
+  /** The Service by which proxies find the stream. */
+  readonly service: string;
+  readonly address: string;
+  readonly streamPort: number;
+  readonly healthPort: number;
+}
+
+export const usage = `Usage: controller [options]
+Runs the control plane of Weft against a Kubernetes cluster. Each option can be given as an environment variable as well.
+
+  --kubeconfig FILE     cluster to use; else KUBECONFIG, ~/.kube/config or the Pod's service account
+  --namespace NAME      of the control plane                        WEFT_NAMESPACE, POD_NAMESPACE   (${rootNamespace})
+  --identity NAME       of this replica                             WEFT_IDENTITY, POD_NAME         (the host's name)
+  --service NAME        Service by which proxies find the stream    WEFT_SERVICE                    (weft-controller)
+  --address ADDRESS     to listen on                                WEFT_ADDRESS                    (0.0.0.0)
+  --stream-port PORT    for proxies, over TLS                       WEFT_STREAM_PORT                (15010)
+  --health-port PORT    /healthz, /readyz and /metrics              WEFT_HEALTH_PORT                (15014)
+`;
+
+export interface Surroundings {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly hostname: string;
+}
+
+export type Parsed = { readonly kind: 'run'; readonly options: Options } | { readonly kind: 'help' } | { readonly kind: 'wrong'; readonly message: string };
+
+/** Flags win over the environment. */
+export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
+  const text = { type: 'string' } as const;
+  let flags: Partial<Record<string, string | boolean>>;
+  try {
+    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, help: { type: 'boolean', short: 'h' } } as const;
+    flags = parseArgs({ args: [...argv], options, allowPositionals: false }).values;
+  } catch (error) {
+    return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) };
+  }
+  if (flags['help'] === true) return { kind: 'help' };
+  const value = (flag: string, ...variables: readonly string[]): string | undefined => {
+    const given = flags[flag];
+    if (typeof given === 'string') return given;
+    return variables.map((name) => env[name]).find((found) => found !== undefined && found !== '');
+  };
+  const streamPort = portOf(value('stream-port', 'WEFT_STREAM_PORT') ?? '15010');
+  const healthPort = portOf(value('health-port', 'WEFT_HEALTH_PORT') ?? '15014');
+  if (streamPort === undefined || healthPort === undefined) return { kind: 'wrong', message: 'a port must be a number from 0 to 65535' };
+  const kubeconfig = value('kubeconfig');
+  return {
+    kind: 'run',
+    options: {
+      ...(kubeconfig === undefined ? {} : { kubeconfig }),
+      namespace: value('namespace', 'WEFT_NAMESPACE', 'POD_NAMESPACE') ?? rootNamespace,
+      identity: value('identity', 'WEFT_IDENTITY', 'POD_NAME') ?? hostname,
+      service: value('service', 'WEFT_SERVICE') ?? 'weft-controller',
+      address: value('address', 'WEFT_ADDRESS') ?? '0.0.0.0',
+      streamPort,
+      healthPort,
+    },
+  };
+}
+
+function portOf(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}

@@ -1,0 +1,205 @@
+import type { ClusterState } from '#crds';
+import { pause } from '../kube/backoff.ts';
+import { takePart } from '../kube/lease.ts';
+import type { KubeApi } from '../kube/types.ts';
+import { fieldsOf } from '../kube/types.ts';
+import { createController, type Controller } from '../push/index.ts';
+import { nodeOf, publishBundles, reviewToken, type Admission, type Bearer, type PodFacts } from '../serve/index.ts';
+import { knownKinds } from '../source/kinds.ts';
+import { openCluster, type KubeSource } from '../source/kube/index.ts';
+import { createStatusWriter, type StatusWriter } from '../status/writer/index.ts';
+import { translate } from '../translate.ts';
+import { serveHealth } from './health.ts';
+import { Newcomers, type Log } from './log.ts';
+import { createMetrics, type ControllerMetrics } from './metrics.ts';
+import type { Options } from './options.ts';
+import { openStream, type Stream } from './stream.ts';
+
+export interface RunEnvironment {
+  readonly options: Options;
+  readonly api: KubeApi;
+  readonly log: Log;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds of a clock that never goes back. */
+  monotonic(): number;
+  random(): number;
+  /** Ends it all, in good order. */
+  readonly signal: AbortSignal;
+}
+
+/** The control plane of a cluster, until the signal is aborted. Rejects where it can't begin. */
+export async function runController(env: RunEnvironment): Promise<void> {
+  await new Replica(env).run();
+}
+
+class Replica {
+  readonly #env: RunEnvironment;
+  readonly #controller: Controller;
+  readonly #source: KubeSource;
+  readonly #writer: StatusWriter;
+  readonly #metrics: ControllerMetrics;
+  readonly #problems = new Newcomers();
+  readonly #failures = new Newcomers();
+  #stream: Stream | undefined;
+  #opening = false;
+  #term: AbortController | undefined;
+
+  constructor(env: RunEnvironment) {
+    this.#env = env;
+    const { api, log, now, monotonic, random, signal } = env;
+    this.#metrics = createMetrics({
+      kinds: () => this.#source.kinds(),
+      leads: () => this.#term !== undefined,
+      proxies: () => {
+        const progress = this.#controller.progress();
+        return { connected: progress.length, current: progress.filter(({ current }) => current).length };
+      },
+      problems: () => {
+        const all = this.#controller.report()?.problems ?? [];
+        const error = all.filter(({ severity }) => severity === 'error').length;
+        return { error, warning: all.length - error };
+      },
+    });
+    this.#controller = createController({
+      translate: (state, environment) => {
+        const started = monotonic();
+        const translation = translate(state, environment);
+        this.#metrics.translated((monotonic() - started) / 1000);
+        return translation;
+      },
+      // A Gateway has no address before a Service gives it one.
+      addresses: () => new Map(),
+      portOffset: 0,
+      changed: (report) => {
+        this.#writer.want(report.statuses);
+        this.#openStream();
+      },
+      failed: (message) => log('error', message),
+    });
+    this.#writer = createStatusWriter({
+      api,
+      live: () => this.#source.live(),
+      now,
+      random,
+      answered: (status) => this.#metrics.statusAnswered(status),
+      failed: (message) => log('warn', message),
+      signal,
+    });
+    this.#source = openCluster({
+      api,
+      registry: knownKinds,
+      changed: (state) => this.#controller.setState(state),
+      touched: () => this.#touched(),
+      random,
+      now: monotonic,
+      signal,
+    });
+  }
+
+  async run(): Promise<void> {
+    const { options, log, signal } = this.#env;
+    const health = await serveHealth({ address: options.address, port: options.healthPort, unready: () => this.#unready(), metrics: () => this.#metrics.render() });
+    log('info', 'started', { identity: options.identity, healthPort: health.port });
+    const election = this.#takePart();
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    log('info', 'ending');
+    this.#controller.close();
+    await Promise.all([election, this.#stream?.close()]);
+    health.close();
+  }
+
+  #unready(): string | undefined {
+    if (this.#env.signal.aborted) return 'ending';
+    const waiting = this.#source.kinds().filter(({ sync }) => sync === 'waiting');
+    if (waiting.length > 0) return `not read yet: ${waiting.map(({ kind, failure }) => (failure === undefined ? kind : `${kind} (${failure})`)).join(', ')}`;
+    return this.#stream === undefined ? 'the stream is not served yet' : undefined;
+  }
+
+  #touched(): void {
+    const { log } = this.#env;
+    this.#writer.review();
+    for (const { kind, failure } of this.#failures.take(this.#source.kinds().filter(({ failure: reason }) => reason !== undefined), ({ kind, failure }) => `${kind} ${failure}`)) {
+      log('warn', `can't follow ${kind}: ${failure}`);
+    }
+    for (const { object, message } of this.#problems.take(this.#source.problems(), ({ object, message }) => `${object.kind} ${object.namespace}/${object.name} ${message}`)) {
+      log('warn', message, { object: `${object.kind}/${object.namespace}/${object.name}` });
+    }
+  }
+
+  /** Not before there is something to say: a proxy that comes back must not be told that all it holds is gone. */
+  #openStream(): void {
+    if (this.#opening || this.#env.signal.aborted) return;
+    this.#opening = true;
+    const { log, signal } = this.#env;
+    const open = async (): Promise<void> => {
+      while (!signal.aborted) {
+        try {
+          const stream = await openStream({ ...this.#env, admit: (token, instance) => this.#admit(token, instance), accept: (channel) => this.#controller.accept(channel), refused: () => this.#metrics.refused() });
+          if (signal.aborted) return await stream.close();
+          this.#stream = stream;
+          return log('info', 'ready', { streamPort: stream.port });
+        } catch (error) {
+          if (!signal.aborted) log('error', `the stream can't be served: ${error instanceof Error ? error.message : String(error)}`);
+          await pause(2000, signal);
+        }
+      }
+    };
+    void open();
+  }
+
+  async #admit(token: string, instance: string | undefined): Promise<Admission> {
+    const reviewed = await reviewToken(this.#env.api, token, this.#env.signal);
+    if (!reviewed.ok) return reviewed;
+    const node = nodeOf(reviewed.bearer, await this.#podOf(reviewed.bearer), instance);
+    return typeof node === 'string' ? { ok: false, reason: node } : { ok: true, node };
+  }
+
+  /** From the state, or where that does not know the Pod yet, from the API server. */
+  async #podOf({ namespace, pod, podUid }: Bearer): Promise<PodFacts | undefined> {
+    const known = this.#source.state()?.pods.get(`${namespace}/${pod}`);
+    if (known?.metadata.uid === podUid) return { uid: podUid, labels: known.metadata.labels ?? {} };
+    const answer = await this.#env.api.send({ path: `/api/v1/namespaces/${namespace}/pods/${pod}`, signal: this.#env.signal, timeoutMs: 5000 });
+    if (answer.status !== 200) return undefined;
+    const { uid, labels } = fieldsOf(fieldsOf(answer.body)['metadata']);
+    const texts = Object.entries(fieldsOf(labels)).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : []));
+    return { uid: typeof uid === 'string' ? uid : undefined, labels: Object.fromEntries(texts) };
+  }
+
+  #takePart(): Promise<void> {
+    const { api, options, log, now, monotonic, random, signal } = this.#env;
+    return takePart({
+      api,
+      namespace: options.namespace,
+      name: 'weft-controller',
+      identity: options.identity,
+      monotonic,
+      now,
+      random,
+      elected: () => {
+        log('info', 'leads');
+        this.#term = new AbortController();
+        this.#writer.start();
+        void this.#publish(this.#term.signal);
+      },
+      lost: () => {
+        log('info', 'no longer leads');
+        this.#writer.stop();
+        this.#term?.abort();
+        this.#term = undefined;
+      },
+      failed: (message) => log('warn', message),
+      signal,
+    });
+  }
+
+  async #publish(signal: AbortSignal): Promise<void> {
+    const { api, options, log, now } = this.#env;
+    while (this.#stream === undefined && !signal.aborted) await pause(200, signal);
+    const state = (): ClusterState | undefined => this.#source.state();
+    await publishBundles({ api, namespace: options.namespace, now, signal, bundle: () => this.#stream?.bundle() ?? '', failed: (message) => log('warn', message) }, state);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Channel } from '#snapshot';
+import { issueServing, loadAuthority, serveStream, type Authority, type StreamServerEnvironment } from '../serve/index.ts';
+import { pause } from '../kube/backoff.ts';
+import type { RunEnvironment } from './run.ts';
+
+export interface StreamEnvironment extends RunEnvironment {
+  readonly admit: StreamServerEnvironment['admit'];
+  accept(channel: Channel): void;
+  refused(reason: string): void;
+}
+
+export interface Stream {
+  readonly port: number;
+  /** PEM of the authorities that proxies are to trust. */
+  bundle(): string;
+  close(): Promise<void>;
+}
+
+/** How often it is looked whether the authority was replaced, or the certificate is to be. Milliseconds. */
+const checkMs = 600_000;
+/** The certificate, which is valid for a week, is replaced when less than this is left. Milliseconds. */
+const renewMs = 3 * 86_400_000;
+
+/** Serves the stream with a certificate of the cluster's authority, and renews that. */
+export async function openStream(env: StreamEnvironment): Promise<Stream> {
+  const { api, options, now, monotonic, random, signal, log } = env;
+  const trust = { api, namespace: options.namespace, now, signal };
+  const names = [`${options.service}.${options.namespace}.svc`, `${options.service}.${options.namespace}.svc.cluster.local`, `${options.service}.${options.namespace}`];
+  let authority: Authority = await loadAuthority(trust);
+  let certificate = await issueServing(authority, names, now());
+  const server = await serveStream({
+    address: options.address,
+    port: options.streamPort,
+    certificate,
+    admit: env.admit,
+    accept: (channel, node) => {
+      log('info', 'a proxy has connected', { proxy: node.id });
+      env.accept(channel);
+    },
+    refused: (reason, from) => {
+      log('warn', `a connection was refused: ${reason}`, { from });
+      env.refused(reason);
+    },
+    now: monotonic,
+    random,
+  });
+  const closed = new AbortController();
+  const renew = async (): Promise<void> => {
+    for (;;) {
+      await pause(checkMs, AbortSignal.any([signal, closed.signal]));
+      if (signal.aborted || closed.signal.aborted) return;
+      try {
+        const current = await loadAuthority(trust);
+        if (current.bundle === authority.bundle && current.key === authority.key && certificate.notAfter - now() > renewMs) continue;
+        authority = current;
+        certificate = await issueServing(authority, names, now());
+        server.renew(certificate);
+      } catch (error) {
+        log('error', `the certificate could not be renewed: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  };
+  void renew();
+  return {
+    port: server.port,
+    bundle: () => authority.bundle,
+    close: () => {
+      closed.abort();
+      return server.close();
+    },
+  };
+}
