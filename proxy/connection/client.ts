@@ -183,7 +183,8 @@ export class ClientConnection implements WheelTimer {
   cut(): void {
     if (this.#phase === 'closed') return;
     // Without TLS an end of stream would look like the end of a response that is told by it; a reset does not.
-    if ('encrypted' in this.socket) this.socket.destroy();
+    // (While a shutdown is under way, libuv refuses to reset, and Node would leak the handle.)
+    if ('encrypted' in this.socket || this.socket.writableEnded) this.socket.destroy();
     else this.socket.resetAndDestroy();
     this.#gone();
   }
