@@ -50,7 +50,7 @@ function send(entrances: Entrances, request: RequestExpectation, agent: http.Age
   const secure = to.scheme === 'https';
   const { upgrade: protocol, body } = request;
   const options: https.RequestOptions = {
-    host: entrance.address,
+    host: request.address ?? entrance.address,
     port: entrance.port,
     method: to.method,
     // A proxy gets the whole URL (RFC 9112, 3.2.2).

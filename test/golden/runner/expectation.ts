@@ -62,6 +62,8 @@ export interface RequestExpectation {
   /** Server name of the TLS handshake, where it is not the URL's host. */
   readonly sni?: string;
   readonly upgrade?: string;
+  /** Which address of the Gateway to dial, where it is not the first. */
+  readonly address?: string;
   readonly expect: Outcome;
 }
 
@@ -162,7 +164,7 @@ export const keys = {
   expectation: ['sentence', 'source', 'input', 'statuses', 'running', 'requests', 'policy', 'problems'],
   status: ['object', 'parent', 'ancestor', 'conditions', 'absent', 'messages', 'observedGeneration', 'parents', 'addresses', 'supportedFeatures', 'listeners'],
   listener: ['attachedRoutes', 'supportedKinds', 'conditions', 'absent'],
-  request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'upgrade', 'expect'],
+  request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'upgrade', 'address', 'expect'],
   outcome: [
     'outcome', 'listener', 'route', 'rule', 'match', 'backends', 'status', 'statuses', 'location', 'retry', 'timeouts', 'origins',
     'pod', 'upstream', 'response', 'attempts', 'mirrored', 'copies', 'distribution', 'code', 'certificate', 'elapsed',
