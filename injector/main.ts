@@ -97,16 +97,14 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
   const lookMs = positive('look-seconds') * 1000;
   while (!stop.signal.aborted) {
-    let failed = false;
     try {
       await turn();
     } catch (error) {
-      failed = true;
       metrics.failed();
       log('error', 'the certificate could not be looked after', { error: error instanceof Error ? error.message.slice(0, 500) : String(error) });
     }
-    // Soon again while nothing can be served; else with jitter, so that replicas do not look at the same moment.
-    await sleep(failed && !ready ? 1000 : lookMs * (0.75 + Math.random() / 2), stop.signal);
+    // Soon again while nothing can be served (another replica may just have made the first certificate); else with jitter, so that replicas do not look at the same moment.
+    await sleep(!ready ? 1000 : lookMs * (0.75 + Math.random() / 2), stop.signal);
   }
   // The API server may still send here until it has heard that this endpoint goes.
   await sleep(3000);

@@ -1,0 +1,29 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { bundle, bundles } from '../images/bundle.ts';
+
+/** One bundle per process, holding no more than that process may have. */
+
+const folder = mkdtempSync(join(tmpdir(), 'weft-bundles-'));
+test.after.always(() => rmSync(folder, { recursive: true, force: true }));
+
+for (const one of bundles.filter(({ entry }) => existsSync(entry))) {
+  test(`${one.image}/${one.name} is bundled without what it must not hold`, async (t) => {
+    const { outputs } = await bundle(one, folder);
+    t.true(Object.keys(outputs).some((path) => path.endsWith(`weft/${one.name}.js`)));
+  });
+}
+
+test('a bundle that holds what it must not is refused', async (t) => {
+  await t.throwsAsync(bundle({ image: 'weft', name: 'wrong', entry: 'injector/main.ts', without: ['node-forge'] }, folder), { message: 'the bundle of wrong must not hold node-forge' });
+});
+
+test('the program of the init container runs from its bundle alone', async (t) => {
+  await bundle(bundles.find(({ name }) => name === 'redirect')!, folder);
+  const { status, stderr } = spawnSync(process.execPath, [join(folder, 'weft-proxy-init/weft/redirect.js'), '--uid=x'], { encoding: 'utf8', cwd: '/' });
+  t.is(status, 1);
+  t.is(stderr, '{"message":"could not redirect the TCP of this Pod","error":"--uid must be a number from 1 to 2147483647"}\n');
+});
