@@ -1,6 +1,17 @@
 import { Command } from 'commander';
 import type { CliEnvironment } from './environment.ts';
 
+/** npm and the launcher can be ended in ways that they can't pass on; what they started must end with them. */
+function onParentGone(gone: () => void): void {
+  if (process.env['npm_lifecycle_event'] === undefined && process.env['WEFT_RELAYED'] === undefined) return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    gone();
+  }, 500).unref();
+}
+
 interface CommandModule {
   register(program: Command, environment: CliEnvironment): void;
 }
@@ -28,6 +39,7 @@ const environment: CliEnvironment = {
   exit: (status) => process.exit(status),
   onSignal: (listener) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, listener);
+    onParentGone(() => listener('SIGHUP'));
   },
 };
 

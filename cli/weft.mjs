@@ -47,7 +47,7 @@ function findNode() {
 /** Runs weft in that Node as if this process were it: same terminal, signals passed on, same exit status. */
 function relay(node) {
   const launcher = fileURLToPath(import.meta.url);
-  const child = spawn(node, [launcher, ...process.argv.slice(2)], { stdio: 'inherit', shell: node.endsWith('.cmd') });
+  const child = spawn(node, [launcher, ...process.argv.slice(2)], { stdio: 'inherit', shell: node.endsWith('.cmd'), env: { ...process.env, WEFT_RELAYED: '1' } });
   // Ctrl-C reaches the child from the terminal as well; it takes signals that come close together for one.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {

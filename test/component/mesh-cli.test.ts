@@ -135,6 +135,18 @@ test('weft up: a path that is not there ends it with a reason', async (t) => {
   t.regex(running.err(), /\/nowhere\/at\/all\.yaml: no such file or folder/);
 });
 
+test('a mesh ends when the launcher that started it was killed', async (t) => {
+  const older = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => existsSync(path) && path !== process.execPath);
+  if (older === undefined) return t.pass('no other Node here');
+  const { text, place } = await manifests(t, 21);
+  const running = weft(t, ['up', '-f', await folder(t, { 'all.yaml': text })], older);
+  await running.line(/^ready/);
+  t.is((await get(place)).status, 200);
+  running.child.kill('SIGKILL');
+  await until(() => get(place).then(() => false, () => true));
+  t.pass();
+});
+
 test('the launcher needs no Node 26 on the PATH: an older one goes on in the one of the project', async (t) => {
   const older = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => existsSync(path));
   if (older === undefined) return t.pass('no other Node here');
