@@ -2,7 +2,7 @@ import { explainBindFailure, type BoundListener, type Proxy } from '#proxy';
 import type { Listener } from '#snapshot';
 
 export interface BindingsOptions {
-  readonly proxy: Proxy;
+  readonly proxy: Pick<Proxy, 'listen'>;
   /** How long a listener that is gone, or has moved, may finish what it has in flight. Milliseconds. */
   readonly drainMs: number;
   /** Every listener that can't be bound at present, by name, with the reason; after each change of that. */

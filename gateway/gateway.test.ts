@@ -14,7 +14,7 @@ const listener = (name: string, port: number, section = 'http'): Listener => ({
 const table: RouteTable = { kind: 'RouteTable', name: 'listener/shop/g/http', routes: [], policies: [] };
 
 /** A proxy without sockets that writes down what it is asked. */
-class FakeProxy implements Proxy {
+class FakeProxy implements Pick<Proxy, 'apply' | 'listen' | 'drain' | 'close'> {
   readonly log: string[] = [];
   /** By port: how often binding fails before it works. */
   readonly busy = new Map<number, number>();
@@ -39,10 +39,6 @@ class FakeProxy implements Proxy {
       update: ({ sections }) => void this.log.push(`updated ${port} ${sections[0]?.name}`),
       close: async () => void this.log.push(`closed ${port}`),
     };
-  }
-
-  listenOutbound(): never {
-    throw new Error('a gateway has no outbound side');
   }
 
   async drain(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Changes, Proxy, ResourceUpdate } from '../types.ts';
 import { checkResource } from './check.ts';
 
 export interface FollowOptions {
-  readonly proxy: Proxy;
+  readonly proxy: Pick<Proxy, 'apply'>;
   readonly node: ProxyNode;
   /** Opens a channel to the controller. */
   dial(): Promise<Channel> | Channel;
