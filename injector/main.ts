@@ -107,6 +107,7 @@ async function main(): Promise<void> {
     await sleep(!ready ? 1000 : lookMs * (0.75 + Math.random() / 2), stop.signal);
   }
   // The API server may still send here until it has heard that this endpoint goes.
+  server.drain();
   await sleep(3000);
   await Promise.race([server.close(), sleep(5000)]);
   await health.close();

@@ -27,6 +27,8 @@ export interface KeeperEnvironment {
 export class CertificateKeeper {
   readonly #env: KeeperEnvironment;
   #served: string | undefined;
+  /** As last read or written: brings a Secret back that was deleted or spoilt, before anyone would notice. */
+  #last: Ring | undefined;
 
   constructor(env: KeeperEnvironment) {
     this.#env = env;
@@ -53,11 +55,12 @@ export class CertificateKeeper {
   async #step(bundles: readonly string[]): Promise<Ring | undefined> {
     const { cluster, timing, make } = this.#env;
     const stored = await cluster.readRing();
-    const ring = readRing(stored?.text);
+    const found = readRing(stored?.text);
+    const ring = found ?? this.#last;
     const now = this.#env.now();
     const step = stepOf(ring, bundles, now, timing);
-    if (step.kind === 'keep') return ring;
-    const changed: Ring = step.kind === 'write' ? step.ring : step.kind === 'create' ? { current: await make(now) } : { ...ring!, next: await make(now) };
-    return (await cluster.writeRing(JSON.stringify(changed), stored?.version)) ? changed : undefined;
+    if (step.kind === 'keep' && found !== undefined) return (this.#last = found);
+    const changed = step.kind === 'keep' ? ring! : step.kind === 'write' ? step.ring : step.kind === 'create' ? { current: await make(now) } : { ...ring!, next: await make(now) };
+    return (await cluster.writeRing(JSON.stringify(changed), stored?.version)) ? (this.#last = changed) : undefined;
   }
 }

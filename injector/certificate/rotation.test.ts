@@ -100,6 +100,19 @@ test('replicas that start at once agree', async (t) => {
   t.deepEqual([first.served, second.served], [['certificate 7'], ['certificate 7']]);
 });
 
+test('a Secret that was deleted or spoilt comes back as it was', async (t) => {
+  const cluster = new MemoryCluster();
+  const { turn, served } = replica(cluster, { now: 0 });
+  await turn();
+  const text = cluster.text;
+  for (const spoilt of [undefined, '{}']) {
+    cluster.text = spoilt;
+    await turn();
+    t.is(cluster.text, text);
+  }
+  t.deepEqual(served, ['certificate 0']);
+});
+
 test('nothing new is served while the API server does not trust it', async (t) => {
   const cluster = new MemoryCluster();
   const clock = { now: 0 };

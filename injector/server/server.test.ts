@@ -1,4 +1,4 @@
-import { request, type RequestOptions } from 'node:https';
+import { Agent, request, type RequestOptions } from 'node:https';
 import test from 'ava';
 import { makePair } from '../certificate/make.ts';
 import { defaultInjection } from '../configuration.ts';
@@ -98,4 +98,21 @@ test('other paths, methods, types and sizes', async (t) => {
   // Told, or cut off while the rest was still on its way.
   t.true(typeof large === 'string' || (large as Reply).status === 413);
   t.is((await response('/inject/namespace', pod)).allowed, true);
+});
+
+test('while draining, each answer ends its connection', async (t) => {
+  const pair = await makePair({ names, lifetimeMs: 3_600_000, now: Date.now() });
+  const going = await startAdmission({ port: 0, address: '127.0.0.1', now: () => 0, answered: () => {}, inject: () => ({ kind: 'skip', reason: '' }) });
+  going.certify(pair);
+  const connectionOf = (): Promise<string | undefined> =>
+    new Promise((resolve, reject) => {
+      const sent = request({ host: '127.0.0.1', port: going.port, ca: pair.authority, servername: names[0], path: '/inject/pod', method: 'POST', agent: new Agent({ keepAlive: true }), headers: { 'content-type': 'application/json' } }, (reply) => {
+        reply.resume().on('end', () => resolve(reply.headers.connection));
+      });
+      sent.on('error', reject).end(review(pod));
+    });
+  t.is(await connectionOf(), 'keep-alive');
+  going.drain();
+  t.is(await connectionOf(), 'close');
+  await going.close();
 });

@@ -23,6 +23,8 @@ export interface AdmissionServer {
   readonly port: number;
   /** Serves this certificate from now on; connections that are there keep theirs. PEM. */
   certify(pair: { readonly certificate: string; readonly key: string }): void;
+  /** Ends each connection with its next answer, so that the API server goes elsewhere without a request lost. */
+  drain(): void;
   /** Takes no more connections; answers what is in flight. */
   close(): Promise<void>;
 }
@@ -30,6 +32,8 @@ export interface AdmissionServer {
 /** A Pod is bounded by what the store of Kubernetes takes (1.5 MiB); a review has it once, with room for the rest. */
 const maxBodyBytes = 3 * 1024 * 1024;
 const maxConnections = 512;
+/** Longer than the API server keeps an idle connection (90 s): were it us who close, a request could be on its way. Milliseconds. */
+const keepAliveTimeout = 120_000;
 
 /**
  * The namespaceSelector of the webhook that calls a path is what tells us of the namespace's label: so we need not watch namespaces, and
@@ -42,7 +46,9 @@ const paths: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 /** The HTTPS server that the API server asks. It answers nobody until it has a certificate. Rejects where the port can't be bound. */
 export async function startAdmission(options: AdmissionOptions): Promise<AdmissionServer> {
-  const server = createServer({ minVersion: 'TLSv1.2', maxHeaderSize: 16_384, headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 60_000, handshakeTimeout: 5000 }, (request, response) => {
+  let draining = false;
+  const server = createServer({ minVersion: 'TLSv1.2', maxHeaderSize: 16_384, headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout, handshakeTimeout: 5000 }, (request, response) => {
+    if (draining) response.shouldKeepAlive = false;
     answer(request, options)
       .then((found) => send(response, found))
       .catch(() => response.destroy());
@@ -61,6 +67,9 @@ export async function startAdmission(options: AdmissionOptions): Promise<Admissi
   return {
     port: (server.address() as AddressInfo).port,
     certify: ({ certificate, key }) => server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }),
+    drain: () => {
+      draining = true;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
