@@ -5,11 +5,12 @@ import { Sections } from './configuration/sections.ts';
 import { RoutingTable } from './configuration/tables.ts';
 import { Context } from './context.ts';
 import { GatewayBinding } from './listening/gateway.ts';
+import { IntakeBinding } from './listening/intake.ts';
 import { OutboundBinding } from './listening/outbound.ts';
 import { Acceptor, type ServerCertificates } from './listening/server.ts';
 import { RetryBudgets } from './retry/index.ts';
 import { driveWheel, type DrivenWheel } from './time/index.ts';
-import { defaultLimits, type Bound, type BoundListener, type OutboundOptions, type Proxy, type ProxyEnvironment, type Refusal, type ResourceUpdate } from './types.ts';
+import { defaultLimits, type Bound, type BoundListener, type Intake, type IntakeOptions, type OutboundOptions, type Proxy, type ProxyEnvironment, type Refusal, type ResourceUpdate } from './types.ts';
 
 /** A proxy without configuration or listeners. */
 export function createProxy(environment: ProxyEnvironment): Proxy {
@@ -21,7 +22,7 @@ class Runtime implements Proxy {
   readonly #wheel: DrivenWheel;
   readonly #certificates = new Certificates();
   readonly #budgets = new RetryBudgets();
-  readonly #bound = new Set<Acceptor>();
+  readonly #bound = new Set<Acceptor | IntakeBinding>();
 
   constructor(environment: ProxyEnvironment) {
     const { metrics } = environment;
@@ -76,9 +77,19 @@ class Runtime implements Proxy {
     return this.#bind(new Acceptor(this.#context, binding, { address: options.address }), options.port);
   }
 
-  async drain(ms: number): Promise<void> {
+  intake(options: IntakeOptions): Intake {
+    const binding = new IntakeBinding(this.#context, options);
+    this.#bound.add(binding);
+    return binding;
+  }
+
+  retire(): void {
     this.#context.draining = true;
     this.#context.metrics.set('draining', 1);
+  }
+
+  async drain(ms: number): Promise<void> {
+    this.retire();
     await Promise.all([...this.#bound].map((acceptor) => acceptor.close(ms)));
     this.#stop();
   }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable } from '#snapshot';
 import type { AccessLog, Metrics, Tracer } from './telemetry/index.ts';
 
@@ -109,6 +110,39 @@ export interface OutboundOptions {
   resolve(host: string, port: number): Destination | Promise<Destination>;
 }
 
+/** Where a connection was going. `host`: an address, IPv6 without brackets. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface IntakeOptions {
+  /** For metrics and the access log: what requests without a route table are counted under. */
+  readonly source: string;
+  /** What is at a place. Called for each request, so it answers from memory what it knows. A rejection is answered 503. */
+  resolve(host: string, port: number): Destination | Promise<Destination>;
+}
+
+/** An endpoint that a connection goes to; the balancer counts it until it is released. */
+export interface PickedEndpoint {
+  readonly address: string;
+  readonly port: number;
+  connected(): void;
+  /** It took no connection: it is avoided for a while. Releases it. */
+  refused(): void;
+  release(): void;
+}
+
+/** Takes connections that were accepted elsewhere, such as captured ones. */
+export interface Intake {
+  /** Serves HTTP/1 on a paused connection; what was read of it must have been put back (`unshift`). The place decides, whatever Host says. */
+  serve(socket: Socket, place: Place): void;
+  /** An endpoint for a connection that is not HTTP, other than those tried. Undefined: the backend is not known, or has no other. */
+  pick(backend: string, tried: readonly PickedEndpoint[]): PickedEndpoint | undefined;
+  /** Lets requests in flight end for at most `drainMs`, then closes what is left. Never rejects. */
+  close(drainMs: number): Promise<void>;
+}
+
 export interface Proxy {
   /** Compiles and swaps. Requests in flight end on what they began with. What is refused changes nothing. */
   apply(update: ResourceUpdate): readonly Refusal[];
@@ -118,6 +152,10 @@ export interface Proxy {
    * The sidecar's outbound side: an HTTP proxy (RFC 9110, 7.3.2). Absolute form and origin form are routed, CONNECT becomes a tunnel.
    */
   listenOutbound(options: OutboundOptions): Promise<Bound>;
+  /** Takes connections that the caller accepts. Drained with the listeners. */
+  intake(options: IntakeOptions): Intake;
+  /** Responses ask clients to open their next connection elsewhere; connections are taken as before. To be followed by `drain`. */
+  retire(): void;
   /** Closes all listeners gracefully: no request in flight is cut before `ms` milliseconds are over. */
   drain(ms: number): Promise<void>;
   /** Closes everything at once. */

@@ -1,5 +1,5 @@
 import type { Destination } from '#snapshot';
-import type { BackendState } from '../configuration/backends.ts';
+import { OutsidePlaces } from '../configuration/outside.ts';
 import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
 import type { ClientConnection } from '../connection/client.ts';
 import type { Context } from '../context.ts';
@@ -18,13 +18,14 @@ export class OutboundBinding implements Binding {
   readonly clients = new Set<ClientConnection>();
   readonly #context: Context;
   readonly #options: OutboundOptions;
-  /** Hosts outside of the mesh, the one used last at the end. */
-  readonly #passthrough = new Map<string, BackendState>();
+  /** Hosts outside of the mesh. */
+  readonly #outside: OutsidePlaces;
   readonly #passthroughSettings: RequestSettings;
 
   constructor(context: Context, options: OutboundOptions) {
     this.#context = context;
     this.#options = options;
+    this.#outside = new OutsidePlaces(context.backends, context.limits.maxPassthroughHosts);
     this.unrouted = tablelessSettings(context.metrics, 'mesh', '');
     this.#passthroughSettings = tablelessSettings(context.metrics, 'mesh', 'passthrough');
   }
@@ -73,7 +74,7 @@ export class OutboundBinding implements Binding {
   #send(exchange: Exchange, destination: Destination, dialled: { host: string; port: number; isTunnel: boolean }): void {
     const { target } = destination;
     if (target.kind === 'passthrough') {
-      const backend = this.#passthroughTo(dialled.host, dialled.port);
+      const backend = this.#outside.at(bareHost(dialled.host), dialled.port);
       if (dialled.isTunnel) exchange.connect(backend, this.#passthroughSettings);
       else {
         exchange.settings = this.#passthroughSettings;
@@ -91,25 +92,6 @@ export class OutboundBinding implements Binding {
     const table = this.#context.tables.get(target.routes);
     if (table === undefined) exchange.fail('config-missing', target.routes);
     else exchange.route(table);
-  }
-
-  #passthroughTo(host: string, port: number): BackendState {
-    const name = `${host}:${port}`;
-    let backend = this.#passthrough.get(name);
-    if (backend === undefined) {
-      backend = this.#context.backends.detached(name, { address: bareHost(host), port });
-      if (this.#passthrough.size >= this.#context.limits.maxPassthroughHosts) this.#forgetOldest();
-    } else this.#passthrough.delete(name);
-    this.#passthrough.set(name, backend);
-    return backend;
-  }
-
-  #forgetOldest(): void {
-    for (const [name, backend] of this.#passthrough) {
-      backend.update([]);
-      this.#passthrough.delete(name);
-      return;
-    }
   }
 }
 

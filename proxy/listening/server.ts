@@ -4,14 +4,13 @@ import type { Certificate } from '#snapshot';
 import { ClientConnection } from '../connection/client.ts';
 import type { Context } from '../context.ts';
 import type { Bound } from '../types.ts';
+import { closeClients } from './closing.ts';
 import type { GatewayBinding } from './gateway.ts';
 import type { OutboundBinding } from './outbound.ts';
 
 type AnyBinding = GatewayBinding | OutboundBinding;
 
 const backlog = 4096;
-/** A client that is about to send its next request gets an orderly last response instead of a closed connection. */
-const idleGraceMs = 200;
 
 /** What a TLS handshake is answered with; undefined refuses it. */
 export interface ServerCertificates {
@@ -74,13 +73,7 @@ export class Acceptor implements Bound {
     const { clients } = this.#binding;
     this.#binding.closing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    if (drainMs > 0) {
-      await Promise.race([closed, wait(Math.min(drainMs, idleGraceMs))]);
-      for (const client of clients) client.closeIdle();
-      await Promise.race([closed, wait(Math.max(0, drainMs - idleGraceMs))]);
-    }
-    for (const client of clients) client.cut();
-    await closed;
+    await closeClients(() => clients, closed, drainMs);
   }
 
   #plainServer(): Server {
@@ -131,8 +124,4 @@ export class Acceptor implements Bound {
 function normalServerName(name: string): string {
   const lower = name.toLowerCase();
   return lower.endsWith('.') ? lower.slice(0, -1) : lower;
-}
-
-function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

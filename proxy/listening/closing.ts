@@ -1,0 +1,19 @@
+import type { ClientConnection } from '../connection/client.ts';
+
+/** A client that is about to send its next request gets an orderly last response instead of a closed connection. */
+const idleGraceMs = 200;
+
+/** Lets clients finish what they have in flight for at most `drainMs` milliseconds, then cuts them. Fulfils when `closed` does. */
+export async function closeClients(clients: () => Iterable<ClientConnection>, closed: Promise<void>, drainMs: number): Promise<void> {
+  if (drainMs > 0) {
+    await Promise.race([closed, wait(Math.min(drainMs, idleGraceMs))]);
+    for (const client of clients()) client.closeIdle();
+    await Promise.race([closed, wait(Math.max(0, drainMs - idleGraceMs))]);
+  }
+  for (const client of clients()) client.cut();
+  await closed;
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

@@ -1,0 +1,154 @@
+import type { Socket } from 'node:net';
+import type { Destination } from '#snapshot';
+import { OutsidePlaces } from '../configuration/outside.ts';
+import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
+import { ClientConnection } from '../connection/client.ts';
+import type { Context } from '../context.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
+import type { Intake, IntakeOptions, PickedEndpoint, Place } from '../types.ts';
+import type { PooledEndpoint } from '../configuration/backends.ts';
+import type { Binding } from './binding.ts';
+import { closeClients } from './closing.ts';
+
+/** HTTP on connections that were accepted elsewhere: where they were going decides, whatever the request's host says. */
+export class IntakeBinding implements Binding, Intake {
+  readonly role = 'mesh';
+  readonly scheme = 'http';
+  readonly unrouted: RequestSettings;
+  readonly port = 0;
+  closing = false;
+  readonly #context: Context;
+  readonly #options: IntakeOptions;
+  readonly #clients = new Map<ClientConnection, Place>();
+  readonly #outside: OutsidePlaces;
+  readonly #outsideSettings: RequestSettings;
+  #emptied: (() => void) | undefined;
+
+  constructor(context: Context, options: IntakeOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#outside = new OutsidePlaces(context.backends, context.limits.maxPassthroughHosts);
+    this.unrouted = tablelessSettings(context.metrics, options.source, '');
+    this.#outsideSettings = tablelessSettings(context.metrics, options.source, 'passthrough');
+  }
+
+  serve(socket: Socket, place: Place): void {
+    const { metrics } = this.#context;
+    metrics.move('client_connections_active', 1);
+    this.#clients.set(new ClientConnection(this.#context, this, socket, ''), place);
+    // It was stopped to look at its first bytes.
+    socket.resume();
+  }
+
+  pick(backend: string, tried: readonly PickedEndpoint[]): PickedEndpoint | undefined {
+    const state = this.#context.backends.get(backend);
+    if (state === undefined) return undefined;
+    const before = tried.filter((one): one is Picked => one instanceof Picked).map(({ state: endpoint }) => endpoint);
+    const endpoint = state.balancer.pick(state.endpoints, before);
+    if (endpoint === undefined || before.includes(endpoint)) return undefined;
+    return new Picked(endpoint, {
+      refused: () => state.endpoints.refused(endpoint, this.#context.now()),
+      connected: () => state.endpoints.connected(endpoint),
+    });
+  }
+
+  initialTimeouts(): TimeoutSettings {
+    return timeoutDefaults;
+  }
+
+  begin(exchange: Exchange): void {
+    const head = this.#context.requestHead;
+    if (head.form === 'authority') {
+      exchange.fail('connect-refused-method', 'connect');
+      return;
+    }
+    if (head.form === 'asterisk') {
+      exchange.answer({ status: 200, headers: [], body: '' });
+      return;
+    }
+    const place = this.#clients.get(exchange.connection)!;
+    let destination: Destination | Promise<Destination>;
+    try {
+      destination = this.#options.resolve(place.host, place.port);
+    } catch {
+      exchange.fail('config-missing', 'resolve');
+      return;
+    }
+    if (!(destination instanceof Promise)) {
+      this.#send(exchange, destination, place);
+      return;
+    }
+    const { serial } = exchange;
+    const isCurrent = (): boolean => exchange.active && exchange.serial === serial && !exchange.responseStarted;
+    destination.then(
+      (found) => {
+        if (isCurrent()) exchange.repeat(() => this.#send(exchange, found, place));
+      },
+      () => {
+        if (isCurrent()) exchange.fail('config-missing', 'resolve');
+      },
+    ).catch(() => this.#context.metrics.count('internal_errors'));
+  }
+
+  closed(client: ClientConnection): void {
+    if (!this.#clients.delete(client)) return;
+    this.#context.metrics.move('client_connections_active', -1);
+    if (this.#clients.size === 0) this.#emptied?.();
+  }
+
+  async close(drainMs: number): Promise<void> {
+    this.closing = true;
+    const empty = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      if (this.#clients.size === 0) resolve();
+    });
+    await closeClients(() => this.#clients.keys(), empty, drainMs);
+    this.#outside.close();
+  }
+
+  refreshCertificate(): void {}
+
+  #send(exchange: Exchange, { target }: Destination, place: Place): void {
+    if (target.kind === 'passthrough') {
+      exchange.settings = this.#outsideSettings;
+      exchange.forward(this.#outside.at(place.host, place.port));
+      return;
+    }
+    const table = this.#context.tables.get(target.routes);
+    if (table === undefined) exchange.fail('config-missing', target.routes);
+    else exchange.route(table);
+  }
+}
+
+/** A connection to an endpoint that the balancer counts though it is not HTTP. */
+class Picked implements PickedEndpoint {
+  readonly state: PooledEndpoint;
+  readonly address: string;
+  readonly port: number;
+  readonly #tell: { refused(): void; connected(): void };
+  #released = false;
+
+  constructor(state: PooledEndpoint, tell: { refused(): void; connected(): void }) {
+    this.state = state;
+    this.address = state.endpoint.address;
+    this.port = state.endpoint.port;
+    this.#tell = tell;
+    state.active++;
+  }
+
+  connected(): void {
+    this.#tell.connected();
+  }
+
+  refused(): void {
+    this.#tell.refused();
+    this.release();
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.state.active--;
+  }
+}
