@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { parseAllDocuments } from 'yaml';
-import { addresses, folder, get, until, wait, workload, yaml } from './mesh-rig.ts';
+import { addresses, folder, get, until, wait, workload, yaml, type Workload } from './mesh-rig.ts';
 
 const at = addresses(78);
 const launcher = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
@@ -40,21 +40,21 @@ function weft(t: ExecutionContext, args: readonly string[], node = process.execP
 }
 
 /** Manifests of one Gateway at an address of its own with a workload behind it. */
-async function manifests(t: ExecutionContext, base: number): Promise<{ readonly text: string; readonly place: { readonly address: string; readonly port: number } }> {
+async function manifests(t: ExecutionContext, base: number): Promise<{ readonly text: string; readonly place: { readonly address: string; readonly port: number }; readonly web: Workload }> {
   const web = await workload(t, 'web', at(base + 1));
   const text = yaml.join(yaml.gateway('g', [18_080], at(base)), yaml.route('r', '{ name: g }', { web: 1 }), yaml.service('web', 'web', web.port), yaml.pod('p', 'web', web.address, 'enabled'));
-  return { text, place: { address: at(base), port: 18_080 } };
+  return { text, place: { address: at(base), port: 18_080 }, web };
 }
 
 test('weft up: says where everything is and that it is ready; a signal drains, and no request in flight is cut', async (t) => {
-  const { text, place } = await manifests(t, 1);
+  const { text, place, web } = await manifests(t, 1);
   const path = await folder(t, { 'all.yaml': text });
   const running = weft(t, ['up', '-f', path]);
   t.log(await running.line(/^ready/));
   t.regex(running.out(), new RegExp(`gateway shop/g serves http-18080 at ${place.address}:18080`));
   t.regex(running.out(), new RegExp(`sidecar shop/p serves HTTP_PROXY=http://${at(2)}:15001`));
   const slow = get(place, '/?delay=400');
-  await wait(100);
+  await until(() => web.requests.length === 1);
   running.child.kill('SIGTERM');
   t.like(await slow, { status: 200, body: 'web' });
   t.is(await running.exit, 0);
@@ -62,11 +62,11 @@ test('weft up: says where everything is and that it is ready; a signal drains, a
 });
 
 test('weft up: a second signal ends it at once', async (t) => {
-  const { text, place } = await manifests(t, 5);
+  const { text, place, web } = await manifests(t, 5);
   const running = weft(t, ['up', '-f', await folder(t, { 'all.yaml': text })]);
   await running.line(/^ready/);
   const cut = get(place, '/?delay=20000');
-  await wait(100);
+  await until(() => web.requests.length === 1);
   running.child.kill('SIGTERM');
   await wait(500);
   const start = performance.now();

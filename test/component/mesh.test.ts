@@ -191,11 +191,11 @@ test('two sidecars at one address: one serves, the other is a problem of its Pod
 });
 
 test('drain lets a request in flight end, and takes no new ones', async (t) => {
-  const { manifests } = await versions(t, 54);
+  const { manifests, v1 } = await versions(t, 54);
   const running = await mesh(t, { manifests: manifests(1, 0), loopback: at(103) });
   const place = gatewayOf(running);
   const slow = get(place, '/?delay=300');
-  await wait(50);
+  await until(() => v1.requests.length === 1);
   const drained = running.drain(5000);
   await wait(20);
   await t.throwsAsync(get(place), { code: 'ECONNREFUSED' });
