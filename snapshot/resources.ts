@@ -168,7 +168,7 @@ export interface Destination {
   /** `{host or IP}:{port}`, lower case, no trailing dot, as dialled. */
   readonly name: string;
   readonly target:
-    | { readonly kind: 'service'; readonly service: ObjectRef; readonly port: number; /** RouteTable name. */ readonly routes: string; readonly policy?: EffectivePolicy }
+    | { readonly kind: 'service'; readonly service: ObjectRef; readonly port: number; /** RouteTable name. */ readonly routes: string; readonly policy?: EffectivePolicy; /** What a captured connection carries; absent: `http`. */ readonly protocol?: 'http' | 'tcp' | 'detect' }
     /** Not a Service that the mesh knows: forwarded untouched. */
     | { readonly kind: 'passthrough' };
 }

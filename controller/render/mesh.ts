@@ -7,6 +7,7 @@ import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
 import { portKey, type PortRoutes } from '../graph/mesh.ts';
 import { meshName } from '../names.ts';
 import { refOf } from '../problems.ts';
+import { portProtocol } from './protocol.ts';
 import { isEmpty } from './table.ts';
 import { pathEnd, serviceStep, type PathContext, type TableRoute, type TableWay } from './way.ts';
 
@@ -24,11 +25,16 @@ export interface ServiceTable {
 /** Undefined where the mesh leaves the port alone: not TCP, or a protocol that it does not speak. */
 export function serviceTable(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): ServiceTable | undefined {
   if (!isMeshPort(service, port)) return undefined;
-  const attached = mesh.routes.get(portKey(service, port.port));
-  const chosen = attached?.consumer.get(clientNamespace) ?? attached?.producer ?? [];
+  const chosen = chosenRoutes(mesh, clientNamespace, service, port);
   const routes: readonly TableRoute[] =
     chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen.map(meshRoute);
   return { routes, way: serviceWay(mesh, clientNamespace, service, port) };
+}
+
+/** Consumer routes of the client's namespace take the place of the producer's (GEP-1294). */
+function chosenRoutes(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): readonly Attachment[] {
+  const attached = mesh.routes.get(portKey(service, port.port));
+  return attached?.consumer.get(clientNamespace) ?? attached?.producer ?? [];
 }
 
 /** Hostnames have no function in the mesh (GEP-1294). */
@@ -91,7 +97,8 @@ export function renderDestination(mesh: Mesh, clientNamespace: string, host: str
   const path = meshPath({ mesh: meshName, clientNamespace, service: serviceStep(service, servicePort) });
   const { policy } = connectionPolicy(path, mesh.attachments);
   const routes = tableName(clientNamespace, service, port);
-  return { kind: 'Destination', name, target: { kind: 'service', service: refOf(service), port, routes, ...(isEmpty(policy) ? {} : { policy }) } };
+  const protocol = portProtocol(servicePort, chosenRoutes(mesh, clientNamespace, service, servicePort).length > 0 ? 'routes' : 'no routes');
+  return { kind: 'Destination', name, target: { kind: 'service', service: refOf(service), port, protocol, routes, ...(isEmpty(policy) ? {} : { policy }) } };
 }
 
 /** By the names that a cluster's DNS gives a Service, and by its cluster IPs. */

@@ -119,7 +119,7 @@ const section = object<r.ListenerSection>({
 });
 
 const destinationTarget = variants('kind', {
-  service: object<Extract<r.Destination['target'], { kind: 'service' }>>({ kind: name, service: ref, port, routes: name, policy: optional(policy) }),
+  service: object<Extract<r.Destination['target'], { kind: 'service' }>>({ kind: name, service: ref, port, routes: name, policy: optional(policy), protocol: optional(oneOf('http', 'tcp', 'detect')) }),
   passthrough: object<Extract<r.Destination['target'], { kind: 'passthrough' }>>({ kind: name }),
 });
 
