@@ -64,12 +64,13 @@ export async function bundle({ image, name, entry, without }: Bundle, folder: st
 }
 
 /** Packages with native code that a bundle asks for, with the part of them that is of this platform. */
-async function copyPackages({ outputs }: Metafile, target: string): Promise<void> {
+export async function copyPackages({ outputs }: Metafile, target: string): Promise<void> {
   const asked = new Set(Object.values(outputs).flatMap(({ imports }) => imports.filter(({ external, path }) => external === true && !isBuiltin(path)).map(({ path }) => path)));
   const scope = join(root, 'node_modules/@koromix');
   for (const name of nativePackages.filter((one) => asked.has(one))) {
     const parts = existsSync(scope) ? (await readdir(scope)).filter((part) => part.startsWith(name)).map((part) => `@koromix/${part}`) : [];
-    for (const part of [name, ...parts]) await cp(join(root, 'node_modules', part), join(target, 'node_modules', part), { recursive: true });
+    const unused = new Set(['vendor', 'doc', 'CHANGELOG.md'].map((file) => join(root, 'node_modules', name, file)));
+    for (const part of [name, ...parts]) await cp(join(root, 'node_modules', part), join(target, 'node_modules', part), { recursive: true, filter: (source) => !unused.has(source) });
   }
 }
 
