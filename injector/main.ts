@@ -28,7 +28,7 @@ const { values: flags } = parseArgs({
     'certificate-folder': text,
     'certificate-lifetime-hours': { ...text, default: '2160' },
     'certificate-overlap-seconds': { ...text, default: '600' },
-    'look-seconds': { ...text, default: '20' },
+    'look-seconds': { ...text, default: '5' },
   },
 });
 
