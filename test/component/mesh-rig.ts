@@ -73,7 +73,7 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Keeps some requests going until it is stopped. */
+/** Keeps requests going until it is stopped: each client a few milliseconds after its last answer, so that the machine has time for the rest. */
 export function load(place: { readonly address: string; readonly port: number }, path = '/', clients = 4): Load {
   const answers: Answer[] = [];
   const errors: unknown[] = [];
@@ -85,6 +85,7 @@ export function load(place: { readonly address: string; readonly port: number },
       } catch (error) {
         errors.push(error);
       }
+      await wait(5);
     }
   };
   const all = Promise.all(Array.from({ length: clients }, client));

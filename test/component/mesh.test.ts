@@ -60,16 +60,18 @@ test.serial('an edit of a weight in a file takes effect within 300 ms, and no re
   const traffic = load(gatewayOf(running));
   await wait(100);
   const took: number[] = [];
-  for (const [weights, body] of [[[0, 1], 'v2'], [[1, 0], 'v1'], [[0, 1], 'v2']] as const) {
+  const inTime = (): number => took.filter((each) => each < 300).length;
+  // Other test files may have the machine's cores just now; more edits than three are made only where it was too busy.
+  for (let i = 1; i <= 10 && inTime() < 3; i++) {
     const start = performance.now();
-    await writeFile(join(path, 'all.yaml'), manifests(weights[0], weights[1]));
-    await until(async () => (await get(gatewayOf(running))).body === body);
+    await writeFile(join(path, 'all.yaml'), i % 2 === 0 ? manifests(1, 0) : manifests(0, 1));
+    await until(async () => (await get(gatewayOf(running))).body === (i % 2 === 0 ? 'v1' : 'v2'));
     took.push(Math.round(performance.now() - start));
     await wait(50);
   }
   await traffic.stop();
   t.log(`in effect after ${took.join(', ')} ms`);
-  t.true(Math.min(...took) < 300);
+  t.true(inTime() >= 3);
   t.deepEqual(traffic.errors, []);
   t.deepEqual(traffic.answers.filter(({ status }) => status !== 200), []);
 });
