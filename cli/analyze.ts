@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { formatPath } from '#crds';
 import type { CliEnvironment } from './environment.ts';
-import { loadQuietly, type Loaded } from './load.ts';
-import { failWith, outputOption, pathsOption } from './options.ts';
+import { loadQuietly, type Loaded, type Source } from './load.ts';
+import { failWith, outputOption, pathsOption, sourceOptions } from './options.ts';
 import { nameOf } from './table.ts';
 
 /** One finding, wherever it was made. */
@@ -18,14 +19,13 @@ interface Finding {
 
 /** `weft analyze`: every problem and warning, by file and line. Exit status 1 where there is a problem. */
 export function register(program: Command, environment: CliEnvironment): void {
-  program
-    .command('analyze')
-    .description('List every problem and warning in manifests, with file, line and column')
-    .addOption(pathsOption())
+  const command = program.command('analyze').description('List every problem and warning: in manifests with file, line and column, in a cluster with the field');
+  sourceOptions(command, pathsOption())
     .addOption(outputOption())
-    .action(async (options: { readonly file: string[]; readonly output?: 'json' }) => {
+    .action(async (options: Source & { readonly output?: 'json' }) => {
       try {
-        const loaded = await loadQuietly(options.file);
+        const loaded = await loadQuietly(options, environment);
+        for (const note of loaded.notes) environment.err(`note: ${note}\n`);
         const findings = findingsOf(loaded);
         if (options.output === 'json') environment.out(`${JSON.stringify({ problems: findings, ignored: loaded.ignored }, null, 2)}\n`);
         else environment.out(findingsText(findings, loaded));
@@ -36,18 +36,19 @@ export function register(program: Command, environment: CliEnvironment): void {
     });
 }
 
-function findingsOf({ problems, translation }: Loaded): readonly Finding[] {
+function findingsOf({ problems, unreadable, translation }: Loaded): readonly Finding[] {
   const unread = problems.map(({ source, object, path, reason, message }): Finding => ({ severity: 'error', ...source, object, path, reason, message }));
-  const understood = translation.problems.map(({ severity, source, object, path, reason, message }): Finding => ({
+  const understood = [...unreadable, ...translation.problems].map(({ severity, source, object, path, reason, message }): Finding => ({
     severity, file: source?.file, line: source?.line, column: source?.column, object, path, reason, message,
   }));
   return [...unread, ...understood].toSorted((a, b) => (a.file ?? '').localeCompare(b.file ?? '') || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }
 
 function findingsText(findings: readonly Finding[], { ignored }: Loaded): string {
-  const lines = findings.map(({ severity, file, line, column, object, reason, message }) => {
+  const lines = findings.map(({ severity, file, line, column, object, path, reason, message }) => {
     const where = file === undefined ? '' : `${file}:${line}:${column}: `;
-    return `${where}${severity}: ${object === undefined ? '' : `${object.kind} ${nameOf(object)}: `}${message} [${reason}]`;
+    const field = file === undefined && path.length > 0 ? `${formatPath(path)}: ` : '';
+    return `${where}${severity}: ${object === undefined ? '' : `${object.kind} ${nameOf(object)}: `}${field}${message} [${reason}]`;
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   const kinds = new Map<string, number>();

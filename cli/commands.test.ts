@@ -80,7 +80,7 @@ test('at a Gateway the listener is named; a request that no rule matches is answ
 test('a call that can not be answered says what there is, with exit status 2', async (t) => {
   const cases: [string[], RegExp][] = [
     [['explain', ...bookinfo, 'http://x/'], /--gateway.*--from/],
-    [['explain', ...bookinfo, '--from', 'shop/nobody', 'http://x/'], /no Pod shop\/nobody; there are shop\/productpage-v1/],
+    [['explain', ...bookinfo, '--from', 'shop/nobody', 'http://x/'], /no Pod or workload shop\/nobody; there are shop\/productpage-v1/],
     [['explain', ...bookinfo, '--gateway', 'shop/nobody', 'http://x/'], /no Gateway shop\/nobody.*shop\/bookinfo/],
     [['explain', ...bookinfo, '--gateway', 'shop/bookinfo', 'http://x:81/'], /no HTTP listener on port 81; it has http \(HTTP 8080\)/],
     [['explain', ...bookinfo, '--from-namespace', 'shop', '-H', 'nonsense', 'http://x/'], /"nonsense" is no header/],
@@ -152,4 +152,13 @@ test('translate shows statuses and the snapshot of each proxy, but no private ke
   t.deepEqual([...new Set(proxies['gateway/infra/shared']!.map(({ kind }) => kind))].sort(), ['Backend', 'Certificate', 'Endpoints', 'Listener', 'RouteTable']);
   t.notRegex(JSON.stringify(answer), /PRIVATE KEY/);
   t.true((answer['statuses'] as { kind: string }[]).some(({ kind }) => kind === 'HTTPRoute'));
+});
+
+test('a workload stands for one of its Pods, and the answer says which', async (t) => {
+  const answer = await json('explain', ...bookinfo, '--from', 'shop/productpage', 'http://reviews:9080/reviews/0');
+  t.is(answer['outcome'], 'forward');
+  t.deepEqual(answer['notes'], ['shop/productpage is taken for Pod shop/productpage-v1']);
+  const { err, status } = await weft('explain', ...bookinfo, '--from', 'shop/nobody', 'http://reviews:9080/');
+  t.regex(err, /no Pod or workload shop\/nobody; there are shop\//);
+  t.is(status, 2);
 });

@@ -3,11 +3,10 @@ import type { CliEnvironment } from './environment.ts';
 import { explain, type ExplainedRequest } from './explain/answer.ts';
 import { clientOf, placeAtGateway, placeInMesh, UsageError, type Place } from './explain/place.ts';
 import { answerText } from './explain/text.ts';
-import { load, type Loaded } from './load.ts';
-import { failWith, outputOption, pathOption } from './options.ts';
+import { load, type Loaded, type Source } from './load.ts';
+import { failWith, outputOption, pathOption, sourceOptions } from './options.ts';
 
-interface ExplainOptions {
-  readonly file: string[];
+interface ExplainOptions extends Source {
   readonly gateway?: string;
   readonly from?: string;
   readonly fromNamespace?: string;
@@ -18,13 +17,13 @@ interface ExplainOptions {
 
 /** `weft explain`: what would happen to a request, and why. */
 export function register(program: Command, environment: CliEnvironment): void {
-  program
+  const command = program
     .command('explain')
     .description('Say what would happen to a request, and why: route, rule, backends, effective policy with origins')
-    .argument('<url>', 'the URL as the client writes it')
-    .addOption(pathOption())
+    .argument('<url>', 'the URL as the client writes it');
+  sourceOptions(command, pathOption())
     .option('--gateway <namespace/name>', 'the request comes to this Gateway')
-    .option('--from <namespace/pod>', 'the request comes from this Pod')
+    .option('--from <namespace/workload>', 'the request comes from this Pod, or one of the Pods of this workload')
     .option('--from-namespace <namespace>', 'the request comes from a workload of this namespace')
     .option('-X, --request <method>', 'the method', 'GET')
     .option('-H, --header <name: value>', 'a header; may be repeated', (value: string, all: string[]) => [...all, value], [])
@@ -32,7 +31,7 @@ export function register(program: Command, environment: CliEnvironment): void {
     .action(async (url: string, options: ExplainOptions) => {
       try {
         const request = requestOf(url, options);
-        const loaded = await load(options.file, environment);
+        const loaded = await load(options, environment);
         const answer = explain(loaded.translation, placeOf(loaded, options, request), request);
         if (options.output === 'json') environment.out(`${JSON.stringify(answer, null, 2)}\n`);
         else environment.out(`${options.request} ${url}\n${answerText(answer)}`);
@@ -60,7 +59,7 @@ function requestOf(url: string, options: ExplainOptions): ExplainedRequest {
 
 function placeOf({ state, translation }: Loaded, options: ExplainOptions, request: ExplainedRequest): Place {
   const given = [options.gateway, options.from, options.fromNamespace].filter((option) => option !== undefined);
-  if (given.length !== 1) throw new UsageError('say where the request comes from: one of --gateway NAMESPACE/NAME, --from NAMESPACE/POD, --from-namespace NAMESPACE');
+  if (given.length !== 1) throw new UsageError('say where the request comes from: one of --gateway NAMESPACE/NAME, --from NAMESPACE/WORKLOAD, --from-namespace NAMESPACE');
   if (options.gateway !== undefined) return placeAtGateway(translation, options.gateway, request);
   if (options.fromNamespace !== undefined) return placeInMesh(translation, options.fromNamespace, request, []);
   const { namespace, notes } = clientOf(state, options.from!);

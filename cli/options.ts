@@ -1,4 +1,4 @@
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
 
@@ -9,7 +9,20 @@ export function pathsOption(): Option {
 
 /** The same for commands that also take an argument, which a list of paths would swallow: `-f PATH -f PATH`. */
 export function pathOption(): Option {
-  return new Option('-f, --file <path>', 'a file or folder of YAML; may be repeated').argParser((path: string, all: string[] | undefined) => [...(all ?? []), path]).makeOptionMandatory();
+  return new Option('-f, --file <path>', 'a file or folder of YAML; may be repeated').argParser((path: string, all: string[] | undefined) => [...(all ?? []), path]);
+}
+
+/** `--kubeconfig`, `--context`: which cluster. */
+export function clusterOptions(command: Command): Command {
+  return command
+    .option('--kubeconfig <file>', 'the cluster to ask; else that of KUBECONFIG, of ~/.kube/config, or the one around this Pod')
+    .option('--context <name>', 'a context of the kubeconfig; the current one unless given');
+}
+
+/** Manifests by `-f PATH`, or a cluster. */
+export function sourceOptions(command: Command, file: Option): Command {
+  file.description += '; a cluster is read where absent';
+  return clusterOptions(command.addOption(file.makeOptionMandatory(false)));
 }
 
 export function outputOption(): Option {

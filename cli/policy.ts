@@ -3,14 +3,13 @@ import type { SettledPath } from '#controller';
 import { affects, type Effect } from '#policy';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
-import { load } from './load.ts';
-import { failWith, outputOption, pathOption } from './options.ts';
-import { pathText, selectPaths, type PathQuery } from './paths.ts';
-import { fieldsInForce, originText, show } from './policy-text.ts';
+import { load, type Source } from './load.ts';
+import { failWith, outputOption, pathOption, sourceOptions } from './options.ts';
+import { pathText, selectPaths, type PathQuery } from './policy/paths.ts';
+import { fieldsInForce, originText, show } from './policy/text.ts';
 import { columns } from './table.ts';
 
-interface PolicyOptions extends PathQuery {
-  readonly file?: string[];
+interface PolicyOptions extends PathQuery, Source {
   readonly output?: 'json';
 }
 
@@ -20,8 +19,8 @@ export function register(program: Command, environment: CliEnvironment): void {
     .command('policy')
     // Otherwise the options of `policy affects` would be taken for those of `policy`.
     .enablePositionalOptions()
-    .description('Show the effective policy of a path, where each field came from and what lost')
-    .addOption(pathOption().makeOptionMandatory(false))
+    .description('Show the effective policy of a path, where each field came from and what lost');
+  sourceOptions(command, pathOption())
     .option('--gateway <namespace/name[/listener]>', 'requests that come through this Gateway')
     .option('--from-namespace <namespace>', 'requests of workloads of this namespace')
     .option('--route <kind/namespace/name[/rule]>', 'by this route, and rule (name or index)')
@@ -29,31 +28,26 @@ export function register(program: Command, environment: CliEnvironment): void {
     .addOption(outputOption())
     .action(async (options: PolicyOptions) => {
       await guarded(environment, async () => {
-        const { translation } = await load(filesOf(options), environment);
+        const { translation } = await load(options, environment);
         const paths = selectPaths(translation, options);
         environment.out(options.output === 'json' ? `${JSON.stringify(policyJson(paths), null, 2)}\n` : policyText(paths));
       });
     });
-  command
+  const affecting = command
     .command('affects')
     .description('Show every path that a policy touches, and what it decides there')
-    .argument('<kind/namespace/name>', 'the policy')
-    .addOption(pathOption())
+    .argument('<kind/namespace/name>', 'the policy');
+  sourceOptions(affecting, pathOption())
     .addOption(outputOption())
     .action(async (name: string, options: PolicyOptions) => {
       await guarded(environment, async () => {
-        const { state, translation } = await load(filesOf(options), environment);
+        const { state, translation } = await load(options, environment);
         const policy = state.policies.get(name);
         if (policy === undefined) throw new UsageError(`no policy ${name}; there ${state.policies.size === 1 ? 'is' : 'are'} ${[...state.policies.keys()].join(', ') || 'none'}`);
         const effects = affects({ kind: policy.kind, namespace: policy.metadata.namespace, name: policy.metadata.name }, translation.paths.all());
         environment.out(options.output === 'json' ? `${JSON.stringify(effects.map(effectJson), null, 2)}\n` : effectsText(name, effects));
       });
     });
-}
-
-function filesOf({ file }: PolicyOptions): readonly string[] {
-  if (file === undefined) throw new UsageError('say which manifests: -f PATH');
-  return file;
 }
 
 async function guarded(environment: CliEnvironment, run: () => Promise<void>): Promise<void> {

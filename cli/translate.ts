@@ -3,19 +3,17 @@ import { references, type Certificate, type Resource } from '#snapshot';
 import { isInjected, type ObjectStatus, type Snapshots } from '#controller';
 import { stringify } from 'yaml';
 import type { CliEnvironment } from './environment.ts';
-import { load, type Loaded } from './load.ts';
-import { failWith, outputOption, pathsOption } from './options.ts';
+import { load, type Loaded, type Source } from './load.ts';
+import { failWith, outputOption, pathsOption, sourceOptions } from './options.ts';
 
 /** `weft translate`: what comes of manifests: the status of every object, the snapshot of every proxy. */
 export function register(program: Command, environment: CliEnvironment): void {
-  program
-    .command('translate')
-    .description('Show the status that every object would get, and the snapshot that each proxy would get')
-    .addOption(pathsOption())
+  const command = program.command('translate').description('Show the status that every object would get, and the snapshot that each proxy would get');
+  sourceOptions(command, pathsOption())
     .addOption(outputOption())
-    .action(async (options: { readonly file: string[]; readonly output?: 'json' }) => {
+    .action(async (options: Source & { readonly output?: 'json' }) => {
       try {
-        const loaded = await load(options.file, environment);
+        const loaded = await load(options, environment);
         const proxies = snapshotsByProxy(loaded);
         const { problems } = loaded.translation;
         const statuses = loaded.translation.statuses.map(asObject);

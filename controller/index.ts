@@ -6,3 +6,5 @@ export { injectLabel, isInjected } from './injection.ts';
 export * from './names.ts';
 export * from './push/index.ts';
 export * from './source/index.ts';
+export { connectApi } from './kube/api.ts';
+export { ApiError, fieldsOf, reasonOf, type ApiAnswer, type ApiRequest, type KubeApi } from './kube/types.ts';

@@ -1,5 +1,6 @@
-import type { ClusterState } from '#crds';
+import { objectKey, type ClusterState, type Pod } from '#crds';
 import { injectLabel, isInjected, type Translation } from '#controller';
+import { proxyContainer } from '#injector';
 import { mostSpecific, type Listener, type ListenerSection, type ObjectRef } from '#snapshot';
 import type { Answer, ExplainedRequest } from './answer.ts';
 
@@ -58,11 +59,33 @@ export function placeInMesh(translation: Translation, namespace: string, request
   return { kind: 'service', service: { ...target.service, port: target.port }, routes: target.routes, notes };
 }
 
-/** The client namespace of `--from NS/POD`; the notes say when no sidecar stands beside the Pod. */
-export function clientOf(state: ClusterState, pod: string): { readonly namespace: string; readonly notes: readonly string[] } {
-  const found = state.pods.get(pod);
-  if (found === undefined) throw new UsageError(`no Pod ${pod}; there ${state.pods.size === 1 ? 'is' : 'are'} ${[...state.pods.keys()].slice(0, 10).join(', ') || 'none'}`);
-  const { namespace } = found.metadata;
-  const notes = isInjected(state, found) ? [] : [`${pod} has no sidecar (neither it nor its namespace has the label ${injectLabel}: enabled); this is what it would meet with one`];
-  return { namespace, notes };
+/** The client namespace of `--from NS/NAME`; the notes say which Pod was taken, and when no sidecar stands beside it. */
+export function clientOf(state: ClusterState, name: string): { readonly namespace: string; readonly notes: readonly string[] } {
+  const { pod, notes } = podOf(state, name);
+  const { namespace } = pod.metadata;
+  return { namespace, notes: [...notes, ...sidecarNotes(state, pod)] };
+}
+
+/** The Pod of that name, else one of the workload's: by the label `app`, or by the names that Deployments, Jobs and the like give. */
+function podOf(state: ClusterState, name: string): { readonly pod: Pod; readonly notes: readonly string[] } {
+  const exact = state.pods.get(name);
+  if (exact !== undefined) return { pod: exact, notes: [] };
+  const slash = name.indexOf('/');
+  if (slash === -1) throw new UsageError(`"${name}" names no Pod; write NAMESPACE/NAME`);
+  const [namespace, workload] = [name.slice(0, slash), name.slice(slash + 1)];
+  const neighbours = [...state.pods.values()].filter(({ metadata }) => metadata.namespace === namespace);
+  const own = neighbours.filter(({ metadata }) => metadata.name.startsWith(`${workload}-`) || ['app', 'app.kubernetes.io/name'].some((label) => metadata.labels?.[label] === workload));
+  const running = own.filter(({ status }) => status.phase === undefined || status.phase === 'Running');
+  const pod = (running.length > 0 ? running : own).toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))[0];
+  if (pod !== undefined) return { pod, notes: [`${name} is taken for Pod ${objectKey(pod)}${own.length === 1 ? '' : `, one of ${own.length}`}`] };
+  const known = (neighbours.length > 0 ? neighbours : [...state.pods.values()]).map(objectKey);
+  throw new UsageError(`no Pod or workload ${name}; there ${known.length === 1 ? 'is' : 'are'} ${known.slice(0, 10).join(', ') || 'none'}${known.length > 10 ? `, and ${known.length - 10} more` : ''}`);
+}
+
+function sidecarNotes(state: ClusterState, pod: Pod): readonly string[] {
+  const name = objectKey(pod);
+  if (!isInjected(state, pod)) return [`${name} has no sidecar (neither it nor its namespace has the label ${injectLabel}: enabled); this is what it would meet with one`];
+  // A manifest is what somebody wrote; in a cluster the sidecar is there to be seen.
+  if (pod.source !== undefined || pod.spec.initContainers.some((container) => container.name === proxyContainer)) return [];
+  return [`${name} has no sidecar, though it should: it was made before the label was set, or while the injector was away. Make it anew; this is what it would meet then`];
 }

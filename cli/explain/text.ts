@@ -1,5 +1,5 @@
 import type { Filter, PathModifier } from '#snapshot';
-import { fieldsInForce } from '../policy-text.ts';
+import { fieldsInForce } from '../policy/text.ts';
 import { columns, nameOf } from '../table.ts';
 import type { Answer, ExplainedBackend } from './answer.ts';
 

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -33,12 +34,18 @@ export interface Scan {
 
 /**
  * What the paths hold now: files as named, folders with all `.yaml`, `.yml` and `.json` files below them, in the order of their names.
- * Entries that begin with a dot are left out (editors and `kubectl`-style volume mounts keep their own things there).
+ * Entries that begin with a dot are left out (editors and `kubectl`-style volume mounts keep their own things there). Asks the file
+ * system for as much as possible at once: on a busy machine each answer that is waited for costs a turn of the event loop.
  */
 export async function scan(paths: readonly string[]): Promise<Scan> {
-  const found: Found = { files: new Map(), faults: [], folders: new Map(), visited: new Set() };
-  for (const path of paths) await visitRoot(path, found);
-  return { files: [...found.files.values()], faults: found.faults, folders: found.folders };
+  const visited = new Set<string>();
+  const parts = await Promise.all(paths.map((path) => visitRoot(path, visited)));
+  const files = new Map(parts.flatMap((part) => part.files.map((file) => [file.path, file] as const)));
+  const kept = [...files.values()].slice(0, maxFiles);
+  const faults = parts.flatMap((part) => part.faults);
+  const [beyond] = [...files.values()].slice(maxFiles);
+  if (beyond !== undefined) faults.push({ file: beyond.path, missing: false, message: `more than ${maxFiles} files; this and later ones are not read` });
+  return { files: kept, faults, folders: new Map(parts.flatMap((part) => [...part.folders])) };
 }
 
 /** The file's text, undefined where it is gone; other failures are faults. */
@@ -51,70 +58,62 @@ export async function readText(path: string): Promise<{ readonly text: string } 
 }
 
 interface Found {
-  readonly files: Map<string, FoundFile>;
-  readonly faults: FileFault[];
-  readonly folders: Map<string, string>;
-  /** Real paths of folders, so that links can't lead round in circles. */
-  readonly visited: Set<string>;
+  readonly files: readonly FoundFile[];
+  readonly faults: readonly FileFault[];
+  readonly folders: readonly (readonly [string, string])[];
 }
 
-async function visitRoot(path: string, found: Found): Promise<void> {
-  // Editors replace a file by renaming another over it, which only its folder sees.
-  await noteFolder(dirname(path), found);
-  try {
-    const target = dirname(await realpath(path));
-    if ((await stat(path)).isDirectory()) await visitFolder(path, 0, found);
-    else {
-      await noteFolder(target, found);
-      await visitFile(path, found);
-    }
-  } catch (error) {
-    found.faults.push(faultOf(path, error));
-  }
+const nothing: Found = { files: [], faults: [], folders: [] };
+
+async function visitRoot(path: string, visited: Set<string>): Promise<Found> {
+  // Editors replace a file by renaming another over it, which only its folder sees; a link's target has a folder of its own.
+  const parent = folderOf(dirname(path));
+  const target = realpath(path).then((real) => folderOf(dirname(real)), () => []);
+  const found = await stat(path).then((info) => (info.isDirectory() ? visitFolder(path, { info, depth: 0 }, visited) : visitFile(path, info)), (error: unknown) => ({ ...nothing, faults: [faultOf(path, error)] }));
+  return { ...found, folders: [...(await parent), ...(await target), ...found.folders] };
 }
 
-async function noteFolder(path: string, found: Found): Promise<void> {
-  try {
-    const info = await stat(path);
-    found.folders.set(path, `${info.dev}:${info.ino}`);
-  } catch {
-    // No such folder: nothing to watch; what was asked for in it is reported as missing.
-  }
+/** With what tells a folder from a later one of the same name; empty where there is none (what was asked for in it is missing, then). */
+async function folderOf(path: string): Promise<Found['folders']> {
+  return stat(path).then((info) => [[path, identityOf(info)] as const], () => []);
 }
 
-async function visitFolder(path: string, depth: number, found: Found): Promise<void> {
-  const real = await realpath(path);
-  if (found.visited.has(real)) return;
-  found.visited.add(real);
-  await noteFolder(path, found);
-  if (depth > maxDepth) return void found.faults.push({ file: path, missing: false, message: `folders more than ${maxDepth} deep are not read` });
-  const entries = await readdir(path, { withFileTypes: true });
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
-    await visitEntry(join(path, entry.name), depth, found);
-  }
+async function visitFolder(path: string, { info, depth }: { readonly info: Stats; readonly depth: number }, visited: Set<string>): Promise<Found> {
+  const identity = identityOf(info);
+  // Links can lead round in circles.
+  if (visited.has(identity)) return nothing;
+  visited.add(identity);
+  if (depth > maxDepth) return { ...nothing, faults: [{ file: path, missing: false, message: `folders more than ${maxDepth} deep are not read` }] };
+  const listing = await readdir(path).then((names) => ({ names: names.sort(), faults: [] }), (error: unknown) => ({ names: [], faults: [faultOf(path, error)] }));
+  // One more than the limit is enough to see that it was passed.
+  const names = listing.names.filter((name) => !name.startsWith('.') && name !== 'node_modules').slice(0, maxFiles + 1);
+  const parts = await Promise.all(names.map((name) => visitEntry(join(path, name), depth, visited)));
+  return {
+    files: parts.flatMap((part) => part.files),
+    faults: [...listing.faults, ...parts.flatMap((part) => part.faults)],
+    folders: [[path, identity], ...parts.flatMap((part) => part.folders)],
+  };
 }
 
-async function visitEntry(path: string, depth: number, found: Found): Promise<void> {
+async function visitEntry(path: string, depth: number, visited: Set<string>): Promise<Found> {
   try {
     const info = await stat(path);
-    if (info.isDirectory()) await visitFolder(path, depth + 1, found);
-    else if (info.isFile() && manifestName.test(path)) await visitFile(path, found);
+    if (info.isDirectory()) return await visitFolder(path, { info, depth: depth + 1 }, visited);
+    return info.isFile() && manifestName.test(path) ? visitFile(path, info) : nothing;
   } catch (error) {
     // Gone between the listing and now, or a link to nothing: the next scan sees what comes of it.
-    if (codeOf(error) !== 'ENOENT') found.faults.push(faultOf(path, error));
+    return codeOf(error) === 'ENOENT' ? nothing : { ...nothing, faults: [faultOf(path, error)] };
   }
 }
 
-async function visitFile(path: string, found: Found): Promise<void> {
-  if (found.files.has(path)) return;
-  if (found.files.size >= maxFiles) {
-    if (!found.faults.some((fault) => fault.message.startsWith('more than'))) found.faults.push({ file: path, missing: false, message: `more than ${maxFiles} files; this and later ones are not read` });
-    return;
-  }
-  const info = await stat(path);
-  if (info.size > maxFileBytes) return void found.faults.push({ file: path, missing: false, message: `${info.size} bytes; files above ${maxFileBytes} are not read` });
-  found.files.set(path, { path, bytes: info.size, modifiedAt: info.mtimeMs, signature: `${info.dev}:${info.ino}:${info.size}:${info.mtimeMs}:${info.ctimeMs}` });
+function visitFile(path: string, info: Stats): Found {
+  if (info.size > maxFileBytes) return { ...nothing, faults: [{ file: path, missing: false, message: `${info.size} bytes; files above ${maxFileBytes} are not read` }] };
+  const signature = `${identityOf(info)}:${info.size}:${info.mtimeMs}:${info.ctimeMs}`;
+  return { ...nothing, files: [{ path, bytes: info.size, modifiedAt: info.mtimeMs, signature }] };
+}
+
+function identityOf({ dev, ino }: Stats): string {
+  return `${dev}:${ino}`;
 }
 
 function codeOf(error: unknown): string | undefined {

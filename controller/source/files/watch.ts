@@ -122,9 +122,11 @@ class Watcher {
     const now = this.#env.now();
     const known = new Map<string, Known>();
     const faults = [...found.faults];
-    for (const file of found.files) {
+    const reads = await Promise.all(found.files.map(async (file) => {
       const before = this.#known.get(file.path);
-      const read = before?.signature === file.signature ? { text: before.text } : await readText(file.path);
+      return { file, before, read: before?.signature === file.signature ? { text: before.text } : await readText(file.path) };
+    }));
+    for (const { file, before, read } of reads) {
       if (read !== undefined && 'fault' in read) {
         faults.push(read.fault);
         if (before !== undefined) known.set(file.path, before);

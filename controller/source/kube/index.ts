@@ -2,3 +2,4 @@ export { openCluster, type KindHealth, type KubeSource, type KubeSourceEnvironme
 export { reflect, type Mirror, type RawObject, type ReflectEnvironment, type ReflectLimits } from './reflect.ts';
 export { locateKind, pathOf, type Location } from './locate.ts';
 export type { LiveObject } from './store.ts';
+export { readCluster, type ClusterReading, type ReadEnvironment } from './read.ts';

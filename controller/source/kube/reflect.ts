@@ -1,8 +1,8 @@
 import { backoff, pause } from '../../kube/backoff.ts';
 import { ApiError, fieldsOf, isStream, TooLongError, type KubeApi } from '../../kube/types.ts';
+import { listPages, type RawObject } from './list.ts';
 
-/** An object as the API server wrote it. */
-export type RawObject = Readonly<Record<string, unknown>>;
+export type { RawObject };
 
 /** What a reflector keeps in line with the API server. */
 export interface Mirror<T> {
@@ -107,23 +107,11 @@ class Reflector<T> {
   async #list(path: string): Promise<string> {
     const { api, mirror, signal, fieldSelector } = this.#env;
     const all: T[] = [];
-    let token = '';
-    for (;;) {
-      const query = { limit: String(this.#page), ...(token === '' ? {} : { continue: token }), ...(fieldSelector === undefined ? {} : { fieldSelector }) };
-      const answer = await api.send({ path, query, signal, timeoutMs: this.#limits.listTimeoutMs });
-      if (answer.status !== 200) throw new ApiError(`list of ${path}`, answer);
-      const { items, metadata } = fieldsOf(answer.body);
-      const { resourceVersion, continue: next } = fieldsOf(metadata);
-      if (!(Array.isArray(items) || items === null) || typeof resourceVersion !== 'string') throw new Error(`list of ${path}: not a list`);
-      for (const item of items ?? []) all.push(mirror.read(fieldsOf(item)));
-      if (typeof next === 'string' && next !== '') {
-        token = next;
-        continue;
-      }
-      signal.throwIfAborted();
-      mirror.replace(all);
-      return resourceVersion;
-    }
+    const options = { page: this.#page, timeoutMs: this.#limits.listTimeoutMs, signal, ...(fieldSelector === undefined ? {} : { fieldSelector }) };
+    const version = await listPages(api, path, options, (raw) => all.push(mirror.read(raw)));
+    signal.throwIfAborted();
+    mirror.replace(all);
+    return version;
   }
 
   /** Follows the collection. Ends where it has to be listed again. */
@@ -153,6 +141,11 @@ class Reflector<T> {
         tries = 0;
       }
       if (worked && failure === undefined) continue;
+      // Connections break now and then; that alone is no news.
+      if (worked) {
+        await pause(backoff(1, this.#limits.backoff, this.#env.random), this.#env.signal);
+        continue;
+      }
       tries += 1;
       // A collection that is not there any more has to be found again.
       if (tries >= watchTries || (failure instanceof ApiError && failure.status === 404)) throw failure ?? new Error(`watch of ${path}: ended at once, ${tries} times`);

@@ -1,5 +1,5 @@
 import type { EffectivePolicy, Origin } from '#snapshot';
-import { columns, nameOf } from './table.ts';
+import { columns, nameOf } from '../table.ts';
 
 /** One line per field in force: the field, its value, where it came from. */
 export function fieldsInForce(policy: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'origins'>, indent: string): string {

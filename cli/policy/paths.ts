@@ -1,6 +1,6 @@
 import type { SettledPath, Translation } from '#controller';
-import { UsageError } from './explain/place.ts';
-import { nameOf } from './table.ts';
+import { UsageError } from '../explain/place.ts';
+import { nameOf } from '../table.ts';
 
 /** Which path a user asked about. */
 export interface PathQuery {
