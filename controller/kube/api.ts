@@ -100,10 +100,16 @@ async function readAnswer({ response, settled, destroy }: Opened, maxBytes: numb
 
 function streamOf({ response, settled, destroy }: Opened, { idleMs }: { readonly idleMs: number }): ApiStream {
   settled();
-  const idle = setTimeout(() => destroy(new Error(`nothing came for ${idleMs} ms`)), idleMs);
+  let silent = false;
+  const idle = setTimeout(() => {
+    silent = true;
+    destroy();
+  }, idleMs);
   const lines = async function* (): AsyncGenerator<string> {
     try {
       yield* splitLines(response as AsyncIterable<Buffer>, () => idle.refresh());
+    } catch (error) {
+      throw silent ? new Error(`nothing came for ${idleMs} ms`, { cause: error }) : error;
     } finally {
       clearTimeout(idle);
       destroy();
