@@ -38,9 +38,8 @@ function faultProblem({ file, message }: FileFault): MeshProblem {
   return { severity: 'error', source: { file, line: 1, column: 1 }, subject: '', reason: 'NotReadable', message };
 }
 
-function readingProblem({ source, reason, message, object }: ManifestProblem, kept: readonly string[]): MeshProblem {
-  // The message of a problem in an object names the object.
-  const goesOn = reason !== 'Duplicate' && kept.some((each) => each === source.file || (object !== undefined && each.startsWith(`${source.file}: ${object.kind} `) && each.endsWith(object.name)));
+function readingProblem({ source, reason, message }: ManifestProblem, kept: readonly string[]): MeshProblem {
+  const goesOn = reason !== 'Duplicate' && kept.some((each) => each === source.file || each.startsWith(`${source.file}: `));
   return { severity: 'error', source, subject: '', reason, message: goesOn ? `${message}; the last good version goes on` : message };
 }
 

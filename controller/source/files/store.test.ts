@@ -40,6 +40,18 @@ test('a deleted file and a deleted document take their objects away', (t) => {
   t.deepEqual(ports(store.update(texts({ 'a.yaml': service('a', 1) }))), { 'shop/a': 1 });
 });
 
+test('while something in a file cannot be read, nothing is taken away that the file had', (t) => {
+  const store = new ManifestStore();
+  const whole = `${service('a', 1)}---\n${service('b', 1)}`;
+  store.update(texts({ 'a.yaml': whole }));
+  for (const text of [whole.replace('kind: Service', 'kind: Services'), whole.replace('name: a', 'nam: a'), whole.slice(0, whole.indexOf('spec')), whole.replace('v1', 'v7')]) {
+    const broken = store.update(texts({ 'a.yaml': text }));
+    t.deepEqual(Object.keys(ports(broken)).toSorted(), ['shop/a', 'shop/b'], text);
+    t.true(broken.problems.length > 0 && broken.kept.length > 0, text);
+  }
+  t.deepEqual(ports(store.update(texts({ 'a.yaml': service('b', 2) }))), { 'shop/b': 2 });
+});
+
 test('the same object in two files is a problem; the first counts', (t) => {
   const loaded = new ManifestStore().update(texts({ 'a.yaml': service('a', 1), 'b.yaml': service('a', 2) }));
   t.deepEqual(ports(loaded), { 'shop/a': 1 });

@@ -21,7 +21,8 @@ interface Read {
 
 /**
  * Manifests over time. A file that can't be parsed goes on as it last was, as a whole; an object that its schema refuses goes on as
- * that object last was (an API server would have refused the change). An object whose file or document is gone is gone.
+ * that object last was (an API server would have refused the change). An object whose file or document is gone is gone, but not while
+ * something else in the file can't be read: that may be what has become of it (a misspelt kind or name, half of a file being written).
  */
 export class ManifestStore {
   #files: ReadonlyMap<string, Read> = new Map();
@@ -52,15 +53,10 @@ export class ManifestStore {
 function withLastGood(file: string, { objects, problems }: Manifests, before: readonly KubernetesObject[]): Pick<Read, 'objects' | 'kept'> {
   if (before.length === 0 || problems.length === 0) return { objects, kept: [] };
   if (problems.some(({ reason }) => reason === 'SyntaxError' || reason === 'TooLarge')) return { objects: before, kept: [file] };
+  if (problems.every(({ reason }) => reason === 'Duplicate')) return { objects, kept: [] };
   const present = new Set(objects.map(identityOf));
-  const broken = new Map(problems.flatMap(({ object }) => (object === undefined ? [] : [namespacesOf(object).map((namespace) => [key(object, namespace), object] as const)])).flat());
-  const kept = before.filter((object) => broken.has(identityOf(object)) && !present.has(identityOf(object)));
+  const kept = before.filter((object) => !present.has(identityOf(object)));
   return { objects: [...objects, ...kept], kept: kept.map(({ kind, metadata }) => `${file}: ${kind} ${metadata.namespace === '' ? '' : `${metadata.namespace}/`}${metadata.name}`) };
-}
-
-/** As written it may lack the namespace that its kind has by default, or have one that its kind can't have. */
-function namespacesOf({ namespace }: { readonly namespace: string }): readonly string[] {
-  return namespace === '' ? ['', 'default'] : [namespace];
 }
 
 /** Takes the old map where a kind has the same objects: what is computed from a map alone stays valid. */
