@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 export const maxFiles = 10_000;
 export const maxFileBytes = 32 << 20;
 const maxDepth = 32;
+/** Of one scan, all folders together: links can make a small tree look endless. */
+const maxEntries = 100_000;
 
 const manifestName = /\.(ya?ml|json)$/i;
 
@@ -19,6 +21,8 @@ export interface FileFault {
 
 export interface FoundFile {
   readonly path: string;
+  /** The same for all names of one file. */
+  readonly identity: string;
   readonly bytes: number;
   /** Differs when the file was written or replaced. */
   readonly signature: string;
@@ -38,9 +42,11 @@ export interface Scan {
  * system for as much as possible at once: on a busy machine each answer that is waited for costs a turn of the event loop.
  */
 export async function scan(paths: readonly string[]): Promise<Scan> {
-  const visited = new Set<string>();
-  const parts = await Promise.all(paths.map((path) => visitRoot(path, visited)));
-  const files = new Map(parts.flatMap((part) => part.files.map((file) => [file.path, file] as const)));
+  const budget = { entries: maxEntries };
+  const parts = await Promise.all(paths.map((path) => visitRoot(path, budget)));
+  // Of several names of one file the first counts, whichever answer came first.
+  const files = new Map<string, FoundFile>();
+  for (const file of parts.flatMap((part) => part.files)) if (!files.has(file.identity)) files.set(file.identity, file);
   const kept = [...files.values()].slice(0, maxFiles);
   const faults = parts.flatMap((part) => part.faults);
   const [beyond] = [...files.values()].slice(maxFiles);
@@ -65,11 +71,15 @@ interface Found {
 
 const nothing: Found = { files: [], faults: [], folders: [] };
 
-async function visitRoot(path: string, visited: Set<string>): Promise<Found> {
+interface Budget {
+  entries: number;
+}
+
+async function visitRoot(path: string, budget: Budget): Promise<Found> {
   // Editors replace a file by renaming another over it, which only its folder sees; a link's target has a folder of its own.
   const parent = folderOf(dirname(path));
   const target = realpath(path).then((real) => folderOf(dirname(real)), () => []);
-  const found = await stat(path).then((info) => (info.isDirectory() ? visitFolder(path, { info, depth: 0 }, visited) : visitFile(path, info)), (error: unknown) => ({ ...nothing, faults: [faultOf(path, error)] }));
+  const found = await stat(path).then((info) => (info.isDirectory() ? visitFolder(path, { info, above: [] }, budget) : visitFile(path, info)), (error: unknown) => ({ ...nothing, faults: [faultOf(path, error)] }));
   return { ...found, folders: [...(await parent), ...(await target), ...found.folders] };
 }
 
@@ -78,16 +88,16 @@ async function folderOf(path: string): Promise<Found['folders']> {
   return stat(path).then((info) => [[path, identityOf(info)] as const], () => []);
 }
 
-async function visitFolder(path: string, { info, depth }: { readonly info: Stats; readonly depth: number }, visited: Set<string>): Promise<Found> {
+async function visitFolder(path: string, { info, above }: { readonly info: Stats; readonly above: readonly string[] }, budget: Budget): Promise<Found> {
   const identity = identityOf(info);
-  // Links can lead round in circles.
-  if (visited.has(identity)) return nothing;
-  visited.add(identity);
-  if (depth > maxDepth) return { ...nothing, faults: [{ file: path, missing: false, message: `folders more than ${maxDepth} deep are not read` }] };
+  // A link that leads back up.
+  if (above.includes(identity)) return nothing;
+  if (above.length >= maxDepth) return { ...nothing, faults: [{ file: path, missing: false, message: `folders more than ${maxDepth} deep are not read` }] };
   const listing = await readdir(path).then((names) => ({ names: names.sort(), faults: [] }), (error: unknown) => ({ names: [], faults: [faultOf(path, error)] }));
-  // One more than the limit is enough to see that it was passed.
-  const names = listing.names.filter((name) => !name.startsWith('.') && name !== 'node_modules').slice(0, maxFiles + 1);
-  const parts = await Promise.all(names.map((name) => visitEntry(join(path, name), depth, visited)));
+  const names = listing.names.filter((name) => !name.startsWith('.') && name !== 'node_modules');
+  budget.entries -= names.length;
+  if (budget.entries < 0) return { ...nothing, faults: [{ file: path, missing: false, message: `more than ${maxEntries} files and folders in all; this folder is not read` }] };
+  const parts = await Promise.all(names.map((name) => visitEntry(join(path, name), [...above, identity], budget)));
   return {
     files: parts.flatMap((part) => part.files),
     faults: [...listing.faults, ...parts.flatMap((part) => part.faults)],
@@ -95,10 +105,10 @@ async function visitFolder(path: string, { info, depth }: { readonly info: Stats
   };
 }
 
-async function visitEntry(path: string, depth: number, visited: Set<string>): Promise<Found> {
+async function visitEntry(path: string, above: readonly string[], budget: Budget): Promise<Found> {
   try {
     const info = await stat(path);
-    if (info.isDirectory()) return await visitFolder(path, { info, depth: depth + 1 }, visited);
+    if (info.isDirectory()) return await visitFolder(path, { info, above }, budget);
     return info.isFile() && manifestName.test(path) ? visitFile(path, info) : nothing;
   } catch (error) {
     // Gone between the listing and now, or a link to nothing: the next scan sees what comes of it.
@@ -109,7 +119,7 @@ async function visitEntry(path: string, depth: number, visited: Set<string>): Pr
 function visitFile(path: string, info: Stats): Found {
   if (info.size > maxFileBytes) return { ...nothing, faults: [{ file: path, missing: false, message: `${info.size} bytes; files above ${maxFileBytes} are not read` }] };
   const signature = `${identityOf(info)}:${info.size}:${info.mtimeMs}:${info.ctimeMs}`;
-  return { ...nothing, files: [{ path, bytes: info.size, modifiedAt: info.mtimeMs, signature }] };
+  return { ...nothing, files: [{ path, identity: identityOf(info), bytes: info.size, modifiedAt: info.mtimeMs, signature }] };
 }
 
 function identityOf({ dev, ino }: Stats): string {

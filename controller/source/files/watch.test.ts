@@ -119,3 +119,15 @@ test('a folder that is replaced as a whole is watched again', async (t) => {
   await until((files) => files.texts.get(join(sub, 'a.yaml')) === '3');
   t.true(performance.now() - start < 900, 'by a watch, not by polling');
 });
+
+test('links that lead in circles end, and a file with two names is read once', async (t) => {
+  const { folder, until } = await watched(t, { 'a.yaml': 'a' });
+  await mkdir(join(folder, 'sub'));
+  await writeFile(join(folder, 'sub', 'b.yaml'), 'b');
+  await symlink(folder, join(folder, 'sub', 'up'));
+  await symlink(join(folder, 'sub'), join(folder, 'sub', 'self'));
+  await symlink(join(folder, 'sub'), join(folder, 'twice'));
+  const files = await until(({ texts }) => texts.size === 2);
+  t.deepEqual([...files.texts.values()].sort(), ['a', 'b']);
+  t.deepEqual(files.faults, []);
+});
