@@ -1,0 +1,110 @@
+import { explainBindFailure, follow, type Metrics, type Proxy } from '#proxy';
+import type { Channel, Destination, ProxyNode } from '#snapshot';
+import { Destinations } from '../destinations.ts';
+import type { Way } from './connection.ts';
+import { open, openEndpoint, type Dialled } from './dial.ts';
+import { CaptureListener } from './listener.ts';
+import type { Address, OriginalDestination } from './original-destination.ts';
+
+export interface CaptureOptions {
+  /** Namespace and name are the Pod's. */
+  readonly node: ProxyNode & { readonly role: 'sidecar' };
+  readonly proxy: Proxy;
+  readonly metrics: Metrics;
+  /** Opens a channel to the controller. */
+  dial(): Promise<Channel> | Channel;
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  random(): number;
+  readonly original: OriginalDestination;
+  /** To bind: `0.0.0.0`, or `::` where the Pod has IPv6. */
+  readonly address: string;
+  /** Of the Pod. */
+  readonly podAddresses: readonly string[];
+  readonly outboundPort: number;
+  readonly inboundPort: number;
+  /** Open connections per direction, 20,000 unless set. */
+  readonly maxConnections?: number;
+  /** Places that stay subscribed, 4096 unless set. */
+  readonly maxDestinations?: number;
+  /** How long a connection to a new place waits for the controller before it passes as it is. Milliseconds, 2,000 unless set. */
+  readonly resolveTimeoutMs?: number;
+}
+
+export interface Capture {
+  readonly outboundPort: number;
+  readonly inboundPort: number;
+  /** Whether the controller, or the last good snapshot in its place, answers. */
+  connected(): boolean;
+  /** Takes no more connections, finishes what is in flight for at most `ms` milliseconds, then ends. */
+  drain(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Detection: as long as a client that speaks first needs, which is no time at all unless it is busy. Milliseconds. */
+const silenceMs = { outbound: 50, inbound: 10 } as const;
+
+/** Both sides of one Pod, for connections that iptables redirects. Rejects where it can't bind. */
+export async function startCapture(options: CaptureOptions): Promise<Capture> {
+  const { proxy, node, now, random, metrics, original, address } = options;
+  const following = follow({ proxy, node, now, random, dial: () => options.dial(), roots: (change) => destinations.arrived(change.destinations) });
+  const destinations = new Destinations({
+    subscriber: following.subscriber,
+    now,
+    maxNames: options.maxDestinations ?? 4096,
+    timeoutMs: options.resolveTimeoutMs ?? 2000,
+    refusalMs: 1000,
+  });
+  const outbound = proxy.intake({ source: `mesh/${node.namespace}`, resolve: (host, port) => destinations.resolve(host, port) });
+  const inbound = proxy.intake({ source: `inbound/${node.namespace}`, resolve: untouched });
+  const own = new Set(options.podAddresses);
+  const isOwn = ({ host, port }: Address): boolean => (port === options.outboundPort || port === options.inboundPort) && (own.has(host) || host.startsWith('127.') || host === '::1');
+  const shared = { metrics, original, address, isOwn, maxConnections: options.maxConnections ?? 20_000 };
+  const wayOut = (to: Address): Way | Promise<Way> => {
+    const found = destinations.resolve(to.host, to.port);
+    // Nobody knows at present: the network does, as it would without us.
+    return found instanceof Promise ? found.then((destination) => wayOf(destination, to), () => through(to)) : wayOf(found, to);
+  };
+  const wayOf = ({ target }: Destination, to: Address): Way => {
+    if (target.kind === 'passthrough') return through(to);
+    const backend = `${target.service.namespace}/${target.service.name}:${target.port}`;
+    return { protocol: target.protocol ?? 'http', open: (signal) => openEndpoint((tried) => outbound.pick(backend, tried), to, signal) };
+  };
+  const wayIn = (to: Address): Way => ({ ...through(to), protocol: 'detect' });
+  const listeners = [
+    new CaptureListener({ ...shared, port: options.outboundPort, intake: outbound, silenceMs: silenceMs.outbound, wayTo: wayOut }),
+    new CaptureListener({ ...shared, port: options.inboundPort, intake: inbound, silenceMs: silenceMs.inbound, wayTo: wayIn }),
+  ] as const;
+  const end = async (ms: number): Promise<void> => {
+    // The stream stays up meanwhile: a request in flight may still have to resolve a place.
+    await Promise.all([...listeners.map((listener) => listener.close(ms)), proxy.drain(ms)]);
+    following.close();
+    destinations.close();
+    await proxy.close();
+  };
+  for (const [index, listener] of listeners.entries()) {
+    try {
+      await listener.bind();
+    } catch (error) {
+      await end(0);
+      throw new Error(explainBindFailure(error, { address, port: index === 0 ? options.outboundPort : options.inboundPort }), { cause: error });
+    }
+  }
+  return {
+    outboundPort: listeners[0].port,
+    inboundPort: listeners[1].port,
+    connected: () => following.connected(),
+    drain: end,
+    close: () => end(0),
+  };
+}
+
+function untouched(host: string, port: number): Destination {
+  return { kind: 'Destination', name: `${host}:${port}`, target: { kind: 'passthrough' } };
+}
+
+/** To where it was going, bytes as they are. */
+function through(to: Address): Way {
+  const dial = async (signal: AbortSignal): Promise<Dialled> => ({ socket: await open(to, 0, signal), endpoint: undefined });
+  return { protocol: 'tcp', open: dial };
+}

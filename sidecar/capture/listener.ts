@@ -1,0 +1,100 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { CapturedConnection, type CaptureEnvironment, type Way } from './connection.ts';
+import type { Address, OriginalDestination } from './original-destination.ts';
+import { ignore } from './splice.ts';
+
+export interface ListenerOptions extends CaptureEnvironment {
+  readonly address: string;
+  readonly port: number;
+  readonly original: OriginalDestination;
+  /** Whether the address is one of this process's own sockets: what goes there would come back. */
+  isOwn(address: Address): boolean;
+  /** What is there. Never rejects. */
+  wayTo(address: Address): Way | Promise<Way>;
+  readonly maxConnections: number;
+}
+
+const backlog = 4096;
+
+/** Takes the connections that iptables redirects to one port. */
+export class CaptureListener {
+  readonly #options: ListenerOptions;
+  readonly #server: Server;
+  readonly #connections = new Set<CapturedConnection>();
+  #emptied: (() => void) | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) => this.#accept(socket));
+    this.#server.maxConnections = options.maxConnections;
+    this.#server.on('drop', () => options.metrics.count('client_connections_refused'));
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Rejects where the port can't be bound. */
+  async bind(): Promise<void> {
+    const { address, port, metrics } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host: address, port, backlog }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', () => metrics.count('client_connections_refused'));
+        resolve();
+      });
+    });
+  }
+
+  /** Accepts no more, waits at most `drainMs` for what is open, then cuts it. Connections of the HTTP engine are not its own any more. */
+  async close(drainMs: number): Promise<void> {
+    this.#server.close();
+    const empty = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      if (this.#connections.size === 0) resolve();
+    });
+    if (drainMs > 0) await Promise.race([empty, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
+    for (const connection of this.#connections) connection.cut();
+  }
+
+  #accept(socket: Socket): void {
+    socket.on('error', ignore);
+    const { metrics, original, isOwn, wayTo } = this.#options;
+    metrics.count('client_connections_accepted');
+    const to = original(socket);
+    // A connection that nobody redirected was going to this very port.
+    if (to === undefined || isHere(socket, to) || isOwn(to)) {
+      metrics.count('captures_refused');
+      socket.destroy();
+      return;
+    }
+    const way = wayTo(to);
+    if (!(way instanceof Promise)) {
+      this.#begin(socket, to, way);
+      return;
+    }
+    void way.then((found) => {
+      if (!socket.destroyed) this.#begin(socket, to, found);
+    });
+  }
+
+  #begin(socket: Socket, to: Address, way: Way): void {
+    let over = false;
+    const ended = (): void => {
+      over = true;
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#emptied?.();
+    };
+    const connection = new CapturedConnection(socket, to, { way, env: this.#options, ended });
+    if (!over) this.#connections.add(connection);
+  }
+}
+
+function isHere(socket: Socket, to: Address): boolean {
+  return to.port === socket.localPort && to.host === plain(socket.localAddress ?? '');
+}
+
+function plain(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}

@@ -1,0 +1,123 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createController, ManifestStore, translate } from '#controller';
+import { createProxy, Metrics } from '#proxy';
+import { startCapture, type Address, type Capture } from '#sidecar';
+import { channelPair, type Channel } from '#snapshot';
+import { stringify } from 'yaml';
+
+/** A sidecar of namespace shop whose captured connections are said to have gone wherever the test says. */
+export interface CaptureRig {
+  readonly capture: Capture;
+  readonly metrics: Metrics;
+  /** A connection that the workload opens to the address, or (inbound) that comes from outside. */
+  dial(to: Address, direction?: 'outbound' | 'inbound'): Socket;
+  close(): Promise<void>;
+}
+
+export async function startCaptureRig(objects: readonly object[], options: { readonly controller: 'there' | 'away' } = { controller: 'there' }): Promise<CaptureRig> {
+  const metrics = new Metrics();
+  const proxy = createProxy({ now: () => performance.now(), wallClock: () => Date.now(), random: Math.random, metrics });
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  const controller = createController({ translate, addresses: { first: '127.0.0.1' }, portOffset: 0, changed: () => resolve(), failed: () => {} });
+  controller.setState(new ManifestStore().update(new Map([['m.yaml', objects.map((object) => stringify(object)).join('---\n')]])).state);
+  await ready;
+  const dial = (): Channel => {
+    if (options.controller === 'away') throw new Error('away');
+    const [ours, theirs] = channelPair();
+    controller.accept(theirs);
+    return ours;
+  };
+  let next: Address | undefined;
+  const capture = await startCapture({
+    node: { id: 'sidecar/shop/client', role: 'sidecar', namespace: 'shop', name: 'client' },
+    proxy,
+    metrics,
+    dial,
+    now: () => performance.now(),
+    random: Math.random,
+    original: () => next,
+    address: '127.0.0.1',
+    podAddresses: ['127.0.0.1'],
+    outboundPort: 0,
+    inboundPort: 0,
+    resolveTimeoutMs: 200,
+  });
+  return {
+    capture,
+    metrics,
+    dial: (to, direction = 'outbound') => {
+      next = to;
+      const socket = connect({ port: direction === 'outbound' ? capture.outboundPort : capture.inboundPort, host: '127.0.0.1', allowHalfOpen: true });
+      socket.on('error', () => {});
+      return socket;
+    },
+    close: async () => {
+      controller.close();
+      await capture.close();
+    },
+  };
+}
+
+/** Manifests of a Service and where its endpoints are. */
+export function service(name: string, clusterIP: string, port: { readonly name?: string; readonly appProtocol?: string }, endpoints: readonly number[]): readonly object[] {
+  const metadata = { name, namespace: 'shop' };
+  return [
+    { apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ port: 80, ...port }] } },
+    ...endpoints.map((number, index) => ({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: `${name}-${index}`, namespace: 'shop', labels: { 'kubernetes.io/service-name': name } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
+      ports: [{ name: port.name ?? '', port: number, protocol: 'TCP' }],
+    })),
+  ];
+}
+
+export interface Peer {
+  readonly port: number;
+  readonly sockets: Socket[];
+  close(): void;
+}
+
+/** A server whose every connection goes to `serve`. */
+export async function peer(serve: (socket: Socket) => void): Promise<Peer> {
+  const sockets: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {});
+    sockets.push(socket);
+    serve(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    sockets,
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** An HTTP server that says its name. */
+export function httpPeer(name: string): Promise<Peer> {
+  return peer((socket) => socket.on('data', (bytes) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${name.length}\r\n\r\n${name}${bytes.length > 0 ? '' : ''}`)));
+}
+
+/** All that comes until the other side ends; `reset` at the end where it did not end in an orderly way. */
+export function readAll(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    socket.on('data', (bytes) => (text += bytes.toString('latin1')));
+    socket.once('end', () => resolve(text));
+    socket.once('close', () => resolve(`${text}reset`));
+  });
+}
+
+/** The next bytes. */
+export function next(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    socket.once('data', (bytes) => resolve(bytes.toString('latin1')));
+    socket.once('close', () => resolve('closed'));
+  });
+}

@@ -1,0 +1,230 @@
+import test, { type ExecutionContext } from 'ava';
+import { httpPeer, next, peer, readAll, service, startCaptureRig, type CaptureRig, type Peer } from './capture-rig.ts';
+
+const clusterIP = '10.96.0.10';
+const place = { host: clusterIP, port: 80 };
+const request = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+
+async function rigged(t: ExecutionContext, port: { name?: string; appProtocol?: string }, server: Peer, ...more: readonly object[]): Promise<CaptureRig> {
+  const rig = await startCaptureRig([...service('web', clusterIP, port, [server.port]), ...more]);
+  t.teardown(() => rig.close());
+  t.teardown(() => server.close());
+  return rig;
+}
+
+function counter(rig: CaptureRig, name: Parameters<CaptureRig['metrics']['count']>[0]): number {
+  const before = rig.metrics.counters.slice();
+  rig.metrics.count(name);
+  const index = rig.metrics.counters.findIndex((value, at) => value !== before[at]);
+  rig.metrics.count(name, -1);
+  return before[index]!;
+}
+
+test('a connection to a ClusterIP gets the routes of its Service, whatever the Host says', async (t) => {
+  const canary = await httpPeer('canary');
+  t.teardown(() => canary.close());
+  const route = {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: 'r', namespace: 'shop' },
+    spec: { parentRefs: [{ group: '', kind: 'Service', name: 'web', port: 80 }], rules: [{ backendRefs: [{ name: 'canary', port: 80 }] }] },
+  };
+  const rig = await rigged(t, {}, await httpPeer('stable'), ...service('canary', '10.96.0.11', {}, [canary.port]), route);
+  for (const host of ['web', 'elsewhere.example', '10.96.0.10']) {
+    const socket = rig.dial(place);
+    socket.write(request(host));
+    t.regex(await next(socket), /canary$/);
+    socket.destroy();
+  }
+});
+
+test('a head that comes byte by byte is still HTTP; bodies pass, connections are kept', async (t) => {
+  const rig = await rigged(t, {}, await httpPeer('web'));
+  const socket = rig.dial(place);
+  socket.setNoDelay(true);
+  for (const letter of request('web')) {
+    socket.write(letter);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.regex(await next(socket), /web$/);
+  socket.write(request('web'));
+  t.regex(await next(socket), /web$/);
+  t.is(counter(rig, 'tcp_connections'), 0);
+  socket.destroy();
+});
+
+test('a server that speaks first is heard, on a port that says nothing of its protocol', async (t) => {
+  const server = await peer((socket) => {
+    socket.write('220 ready\r\n');
+    socket.on('data', (bytes) => socket.end(`got ${bytes.toString()}`));
+  });
+  const rig = await rigged(t, {}, server);
+  const socket = rig.dial(place);
+  t.is(await next(socket), '220 ready\r\n');
+  socket.write('GET / HTTP/1.1\r\n\r\n');
+  t.is(await readAll(socket), 'got GET / HTTP/1.1\r\n\r\n');
+});
+
+test('an HTTP client that waits before its first request still gets its routes', async (t) => {
+  const server = await httpPeer('web');
+  const rig = await rigged(t, {}, server);
+  const socket = rig.dial(place);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  t.is(server.sockets.length, 1, 'the server had the chance to speak');
+  socket.write(request('web'));
+  t.regex(await next(socket), /web$/);
+  t.is(counter(rig, 'tcp_connections'), 0);
+  socket.destroy();
+});
+
+for (const [title, bytes] of [
+  ['TLS', '\x16\x03\x01\x00\x10hello'],
+  ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  ['something else', '*1\r\n$4\r\nPING\r\n'],
+] as const) {
+  test(`${title} on a port that is said to be HTTP passes as it is`, async (t) => {
+    const rig = await rigged(t, { name: 'http' }, await peer((socket) => socket.once('data', (got) => socket.end(got))));
+    const socket = rig.dial(place);
+    socket.write(Buffer.from(bytes, 'latin1'));
+    t.is(await readAll(socket), bytes);
+  });
+}
+
+test('each direction of a connection ends by itself', async (t) => {
+  const server = await peer((socket) => {
+    let text = '';
+    socket.on('data', (bytes) => (text += bytes.toString()));
+    socket.on('end', () => socket.end(`all of ${text.length}`));
+  });
+  const rig = await rigged(t, { name: 'tcp' }, server);
+  const socket = rig.dial(place);
+  socket.end('x'.repeat(100_000));
+  t.is(await readAll(socket), 'all of 100000');
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  t.is(counter(rig, 'tcp_bytes_in'), 100_000);
+});
+
+test('an end that comes with, or instead of, the first bytes is passed on', async (t) => {
+  const rig = await rigged(t, {}, await peer((socket) => {
+    let text = '';
+    socket.on('data', (bytes) => (text += bytes.toString()));
+    socket.on('end', () => socket.end(`got [${text}]`));
+  }));
+  for (const text of ['', 'GET', 'x']) {
+    const socket = rig.dial(place);
+    socket.end(text);
+    t.is(await readAll(socket), `got [${text}]`);
+  }
+});
+
+test('a reset is passed on as a reset', async (t) => {
+  const server = await peer((socket) => socket.once('data', () => socket.resetAndDestroy()));
+  const rig = await rigged(t, { name: 'tcp' }, server);
+  const socket = rig.dial(place);
+  socket.write('x');
+  t.is(await readAll(socket), 'reset');
+  const other = rig.dial(place);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const gone = new Promise((resolve) => server.sockets.at(-1)!.once('close', resolve));
+  other.resetAndDestroy();
+  await gone;
+  t.pass();
+});
+
+test('a slow reader holds the sender back', async (t) => {
+  const total = 64 << 20;
+  let sent = 0;
+  const server = await peer((socket) => {
+    const chunk = Buffer.alloc(1 << 20);
+    const more = (): void => {
+      while (sent < total && !socket.destroyed) {
+        sent += chunk.length;
+        if (!socket.write(chunk)) {
+          socket.once('drain', more);
+          return;
+        }
+      }
+      socket.end();
+    };
+    more();
+  });
+  const rig = await rigged(t, { name: 'tcp' }, server);
+  const socket = rig.dial(place);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.true(sent < total, `${sent} bytes were sent though nothing was read`);
+  let got = 0;
+  socket.on('data', (bytes: Buffer) => (got += bytes.length));
+  await new Promise((resolve) => socket.once('end', resolve));
+  t.is(got, total);
+  socket.end();
+});
+
+test('an endpoint that refuses makes way for another', async (t) => {
+  const gone = await peer(() => {});
+  gone.close();
+  const server = await peer((socket) => socket.end('here'));
+  t.teardown(() => server.close());
+  const rig = await startCaptureRig(service('web', clusterIP, { name: 'tcp' }, [gone.port, server.port]));
+  t.teardown(() => rig.close());
+  for (let round = 0; round < 8; round++) t.is(await readAll(rig.dial(place)), 'here');
+});
+
+test('what is no Service of the mesh passes untouched; so does everything while the controller is away', async (t) => {
+  const server = await peer((socket) => socket.once('data', (bytes) => socket.end(bytes)));
+  const rig = await rigged(t, {}, server);
+  const away = await startCaptureRig([], { controller: 'away' });
+  t.teardown(() => away.close());
+  for (const one of [rig, away]) {
+    const socket = one.dial({ host: '127.0.0.1', port: server.port });
+    socket.write('GET /  HTTP/1.1\r\n');
+    t.is(await readAll(socket), 'GET /  HTTP/1.1\r\n');
+  }
+});
+
+test('a destination that refuses: the client gets a reset', async (t) => {
+  const gone = await peer(() => {});
+  gone.close();
+  const rig = await startCaptureRig(service('web', clusterIP, {}, [gone.port]));
+  t.teardown(() => rig.close());
+  t.is(await readAll(rig.dial({ host: '127.0.0.1', port: gone.port })), 'reset');
+  t.is(await readAll(rig.dial(place)), 'reset', 'silent on both sides');
+  const socket = rig.dial(place);
+  socket.write(request('web'));
+  t.regex(await next(socket), /^HTTP\/1.1 503 /, 'HTTP gets an answer');
+  socket.destroy();
+});
+
+test('a connection that nobody redirected is closed: it would go round for ever', async (t) => {
+  const rig = await startCaptureRig([]);
+  t.teardown(() => rig.close());
+  t.is(await readAll(rig.dial({ host: '127.0.0.1', port: rig.capture.outboundPort })), '');
+  t.is(await readAll(rig.dial({ host: '127.0.0.1', port: rig.capture.inboundPort }, 'inbound')), '');
+  t.is(counter(rig, 'captures_refused'), 2);
+});
+
+test('inbound: HTTP is counted, what is not passes, and a server may speak first', async (t) => {
+  const rig = await startCaptureRig([]);
+  t.teardown(() => rig.close());
+  const web = await httpPeer('app');
+  const first = await peer((socket) => socket.end('220 hello'));
+  t.teardown(() => (web.close(), first.close()));
+  const socket = rig.dial({ host: '127.0.0.1', port: web.port }, 'inbound');
+  socket.write(request('anything'));
+  t.regex(await next(socket), /app$/);
+  socket.destroy();
+  t.is(await readAll(rig.dial({ host: '127.0.0.1', port: first.port }, 'inbound')), '220 hello');
+  const series = rig.metrics.labels.findIndex(({ source, backend }) => source === 'inbound/shop' && backend === 'passthrough');
+  t.is(rig.metrics.requests(series), 1);
+});
+
+test('draining: what is in flight ends, what stands still is cut', async (t) => {
+  const server = await peer((socket) => socket.once('data', () => setTimeout(() => socket.end('late'), 100)));
+  const rig = await rigged(t, { name: 'tcp' }, server);
+  const busy = rig.dial(place);
+  busy.write('x');
+  const idle = rig.dial(place);
+  const ends = [readAll(busy), readAll(idle)];
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await rig.capture.drain(400);
+  t.deepEqual(await Promise.all(ends), ['late', 'reset']);
+});
