@@ -14,6 +14,8 @@ export interface Options {
   readonly address: string;
   readonly streamPort: number;
   readonly healthPort: number;
+  /** On 127.0.0.1 whatever `address` is. */
+  readonly adminPort: number;
 }
 
 export const usage = `Usage: controller [options]
@@ -26,6 +28,7 @@ Runs the control plane of Weft against a Kubernetes cluster. Each option can be 
   --address ADDRESS     to listen on                                WEFT_ADDRESS                    (0.0.0.0)
   --stream-port PORT    for proxies, over TLS                       WEFT_STREAM_PORT                (15010)
   --health-port PORT    /healthz, /readyz and /metrics              WEFT_HEALTH_PORT                (15014)
+  --admin-port PORT     on 127.0.0.1: /proxies, for weft status    WEFT_ADMIN_PORT                 (15015)
 `;
 
 export interface Surroundings {
@@ -41,7 +44,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   const text = { type: 'string' } as const;
   let flags: Partial<Record<string, string | boolean>>;
   try {
-    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, help: { type: 'boolean', short: 'h' } } as const;
+    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, help: { type: 'boolean', short: 'h' } } as const;
     flags = parseArgs({ args: [...argv], options, allowPositionals: false }).values;
   } catch (error) {
     return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) };
@@ -54,7 +57,8 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   };
   const streamPort = portOf(value('stream-port', 'WEFT_STREAM_PORT') ?? '15010');
   const healthPort = portOf(value('health-port', 'WEFT_HEALTH_PORT') ?? '15014');
-  if (streamPort === undefined || healthPort === undefined) return { kind: 'wrong', message: 'a port must be a number from 0 to 65535' };
+  const adminPort = portOf(value('admin-port', 'WEFT_ADMIN_PORT') ?? '15015');
+  if (streamPort === undefined || healthPort === undefined || adminPort === undefined) return { kind: 'wrong', message: 'a port must be a number from 0 to 65535' };
   const kubeconfig = value('kubeconfig');
   return {
     kind: 'run',
@@ -66,6 +70,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
       address: value('address', 'WEFT_ADDRESS') ?? '0.0.0.0',
       streamPort,
       healthPort,
+      adminPort,
     },
   };
 }

@@ -9,10 +9,11 @@ import { knownKinds } from '../source/kinds.ts';
 import { openCluster, type KubeSource } from '../source/kube/index.ts';
 import { createStatusWriter, type StatusWriter } from '../status/writer/index.ts';
 import { translate } from '../translate.ts';
-import { serveHealth } from './health.ts';
+import { serveAdmin, serveHealth, type HealthServer } from './health.ts';
 import { Newcomers, type Log } from './log.ts';
 import { createMetrics, type ControllerMetrics } from './metrics.ts';
 import type { Options } from './options.ts';
+import { proxyReports } from './proxies.ts';
 import { openStream, type Stream } from './stream.ts';
 
 export interface RunEnvironment {
@@ -76,6 +77,7 @@ class Replica {
         this.#openStream();
       },
       failed: (message) => log('error', message),
+      now,
     });
     this.#writer = createStatusWriter({
       api,
@@ -100,7 +102,8 @@ class Replica {
   async run(): Promise<void> {
     const { options, log, signal } = this.#env;
     const health = await serveHealth({ address: options.address, port: options.healthPort, unready: () => this.#unready(), metrics: () => this.#metrics.render() });
-    log('info', 'started', { identity: options.identity, healthPort: health.port });
+    const admin = await this.#serveAdmin();
+    log('info', 'started', { identity: options.identity, healthPort: health.port, adminPort: admin?.port });
     const election = this.#takePart();
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
@@ -110,6 +113,18 @@ class Replica {
     this.#controller.close();
     await Promise.all([election, this.#stream?.close()]);
     health.close();
+    admin?.close();
+  }
+
+  /** Nothing but `weft status` needs it, so the controller goes on without where the port is taken. */
+  async #serveAdmin(): Promise<HealthServer | undefined> {
+    const { options, log } = this.#env;
+    try {
+      return await serveAdmin({ port: options.adminPort, proxies: () => ({ controller: options.identity, leads: this.#term !== undefined, proxies: proxyReports(this.#controller.progress()) }) });
+    } catch (error) {
+      log('warn', `weft status gets no answer from here: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
   }
 
   #unready(): string | undefined {
@@ -162,9 +177,12 @@ class Replica {
   async #podOf({ namespace, pod, podUid }: Bearer): Promise<PodFacts | undefined> {
     const known = this.#source.state()?.pods.get(`${namespace}/${pod}`);
     if (known?.metadata.uid === podUid) return { uid: podUid, labels: known.metadata.labels ?? {} };
-    const answer = await this.#env.api.send({ path: `/api/v1/namespaces/${namespace}/pods/${pod}`, signal: this.#env.signal, timeoutMs: 5000 });
-    if (answer.status !== 200) return undefined;
-    const { uid, labels } = fieldsOf(fieldsOf(answer.body)['metadata']);
+    // By name, but as a list: that is what the controller may do with Pods anyway.
+    const query = { fieldSelector: `metadata.name=${pod}` };
+    const answer = await this.#env.api.send({ path: `/api/v1/namespaces/${namespace}/pods`, query, signal: this.#env.signal, timeoutMs: 5000 });
+    const { items } = fieldsOf(answer.body);
+    if (answer.status !== 200 || !Array.isArray(items) || items.length !== 1) return undefined;
+    const { uid, labels } = fieldsOf(fieldsOf(items[0])['metadata']);
     const texts = Object.entries(fieldsOf(labels)).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : []));
     return { uid: typeof uid === 'string' ? uid : undefined, labels: Object.fromEntries(texts) };
   }

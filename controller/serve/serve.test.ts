@@ -20,6 +20,10 @@ test('the authority signs certificates that Node trusts for the name, and says w
   const certificate = new X509Certificate(serving.chain);
   t.true(certificate.verify(new X509Certificate(authority.bundle).publicKey));
   t.is(certificate.checkHost('weft-controller'), 'weft-controller');
+  // An authority that replaced another one, which is still trusted.
+  const both = { ...authority, bundle: `${authority.bundle}${(await createAuthority(now)).bundle}` };
+  t.is(authorityFault(both, now), undefined);
+  t.true(new X509Certificate((await issueServing(both, [serverName], now)).chain).verify(new X509Certificate(authority.bundle).publicKey));
   t.regex(authorityFault({ ...authority, key: serving.key }, now) ?? '', /does not belong/);
   t.regex(authorityFault({ bundle: serving.chain, key: serving.key }, now) ?? '', /not the certificate of an authority/);
   t.regex(authorityFault(authority, now + 11 * 365 * 86_400_000) ?? '', /expired/);

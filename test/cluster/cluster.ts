@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -103,7 +103,7 @@ export async function lineToServer(): Promise<Line> {
         }
       });
       server.once('error', reject);
-      server.listen(on, '127.0.0.1', () => resolve((server?.address() as AddressInfo).port));
+      server.listen(on, '127.0.0.1', () => resolve(portOf(server)));
     });
   const own = await listen(0);
   const kubeconfig = join(mkdtempSync(join(tmpdir(), 'weft-line-')), 'kubeconfig');
@@ -113,4 +113,9 @@ export async function lineToServer(): Promise<Line> {
     for (const socket of sockets) socket.destroy();
   };
   return { kubeconfig, cut, mend: async () => void (await listen(own)), close: cut };
+}
+
+function portOf(server: Server | undefined): number {
+  const address = server?.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -1,0 +1,26 @@
+import test from 'ava';
+import { createLog, Newcomers } from './log.ts';
+import { parseOptions } from './options.ts';
+
+const parse = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): ReturnType<typeof parseOptions> => parseOptions({ argv, env, hostname: 'host' });
+
+test('flags win over the environment, that over what is usual', (t) => {
+  t.like(parse([]), { kind: 'run', options: { namespace: 'weft-system', identity: 'host', streamPort: 15010, healthPort: 15014 } });
+  t.like(parse([], { POD_NAME: 'pod', POD_NAMESPACE: 'mesh', WEFT_STREAM_PORT: '1' }), { options: { namespace: 'mesh', identity: 'pod', streamPort: 1 } });
+  t.like(parse(['--stream-port', '2', '--identity=me'], { POD_NAME: 'pod', WEFT_STREAM_PORT: '1' }), { options: { identity: 'me', streamPort: 2 } });
+});
+
+test('what is no option, and what is no port, is refused', (t) => {
+  for (const argv of [['--nonsense'], ['word'], ['--stream-port', 'x'], ['--health-port', '70000']]) t.is(parse(argv).kind, 'wrong', argv.join(' '));
+  t.is(parse(['-h']).kind, 'help');
+});
+
+test('of a list that is given again and again only what is new is told', (t) => {
+  const newcomers = new Newcomers(3);
+  t.deepEqual(newcomers.take(['a', 'b'], String), ['a', 'b']);
+  t.deepEqual(newcomers.take(['b', 'c'], String), ['c']);
+  t.deepEqual(newcomers.take(['a', 'b', 'c', 'd'], String), ['a']);
+  const lines: string[] = [];
+  createLog((line) => lines.push(line), () => 0)('warn', 'two\nlines', { at: 1 });
+  t.deepEqual(lines, ['{"time":"1970-01-01T00:00:00.000Z","level":"warn","message":"two\\nlines","at":1}\n']);
+});
