@@ -18,6 +18,8 @@ export interface ControllerEnvironment {
   changed(report: Report): void;
   /** Something that no user can mend by an edit: a session ended for a breach of protocol, a translation that failed. */
   failed(message: string): void;
+  /** Milliseconds since 1970, for the age of sessions. */
+  now?(): number;
 }
 
 /** What the controller knows and says, all of one state. */
@@ -61,6 +63,7 @@ class Rebuilder implements Controller {
     this.#sessions = new Sessions({
       changed: () => this.#rejoinSoon(),
       refused: (reason, proxy) => env.failed(`the session of ${proxy?.id ?? 'a proxy'} was ended: ${reason}`),
+      ...(env.now === undefined ? {} : { now: env.now }),
     });
   }
 

@@ -15,6 +15,8 @@ export interface SessionProgress {
   readonly types: ReadonlyMap<ResourceKind, TypeProgress>;
   /** The proxy has answered for everything that it should have, with the newest versions; refused ones count as answered. */
   readonly current: boolean;
+  /** When it connected; milliseconds since 1970. Absent where the environment has no clock. */
+  readonly since?: number;
 }
 
 export interface SessionsEnvironment {
@@ -22,6 +24,8 @@ export interface SessionsEnvironment {
   changed(): void;
   /** The controller ended a session, and why: a peer that does not keep to the protocol. */
   refused(reason: string, proxy: ProxyNode | undefined): void;
+  /** Milliseconds since 1970. */
+  now?(): number;
 }
 
 /** More proxies than this at once are turned away. */
@@ -31,6 +35,7 @@ const maxSessions = 20_000;
 export class Sessions {
   readonly #env: SessionsEnvironment;
   readonly #open = new Map<Channel, Publisher>();
+  readonly #since = new WeakMap<Channel, number>();
   #snapshots: Snapshots | undefined;
 
   constructor(env: SessionsEnvironment) {
@@ -49,6 +54,7 @@ export class Sessions {
       reported: () => this.#env.changed(),
     });
     this.#open.set(channel, publisher);
+    if (this.#env.now !== undefined) this.#since.set(channel, this.#env.now());
     channel.onClose(() => {
       if (this.#open.delete(channel)) this.#env.changed();
     });
@@ -66,11 +72,12 @@ export class Sessions {
   }
 
   progress(): readonly SessionProgress[] {
-    return [...this.#open.values()].flatMap((publisher) => {
+    return [...this.#open].flatMap(([channel, publisher]) => {
       const proxy = publisher.node;
       if (proxy === undefined) return [];
+      const since = this.#since.get(channel);
       const types = new Map(resourceKinds.map((type) => [type, publisher.progress(type)] as const));
-      return [{ proxy, types, current: [...types.values()].every(upToDate) }];
+      return [{ proxy, types, current: [...types.values()].every(upToDate), ...(since === undefined ? {} : { since }) }];
     });
   }
 
