@@ -103,6 +103,25 @@ test('a named file is followed through its link, and one that is missing is a fa
   await until((files) => files.texts.get(join(other, 'link.yaml')) === '2');
 });
 
+test('when a path that was asked for goes missing as a whole, what it said goes on until it is back', async (t) => {
+  const { folder, until } = await watched(t, {}, (at) => [join(at, 'all'), join(at, 'one.yaml')]);
+  const [all, one] = [join(folder, 'all'), join(folder, 'one.yaml')];
+  await mkdir(all);
+  await writeFile(join(all, 'a.yaml'), 'a');
+  await writeFile(join(all, 'b.yaml'), 'b');
+  await writeFile(one, '1');
+  await until((files) => files.texts.size === 3 && files.faults.length === 0);
+  await rm(all, { recursive: true });
+  await rm(one);
+  const missing = await until((files) => files.faults.length === 2 && files.faults.every(({ message }) => message.endsWith('goes on')));
+  t.is(missing.texts.size, 3);
+  await mkdir(all);
+  await writeFile(join(all, 'b.yaml'), 'new');
+  await writeFile(one, '2');
+  const back = await until((files) => files.faults.length === 0 && files.texts.get(one) === '2' && files.texts.size === 2);
+  t.is(back.texts.get(join(all, 'b.yaml')), 'new');
+});
+
 test('a folder that is replaced as a whole is watched again', async (t) => {
   const { folder, until } = await watched(t, { 'x.yaml': 'x' });
   const sub = join(folder, 'sub');

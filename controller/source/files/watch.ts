@@ -37,6 +37,8 @@ interface Known {
   readonly text: string;
   /** Set while the file is missing or empty and was not before. */
   readonly doubtSince?: number;
+  /** The path that led to it is missing: what it last said goes on. */
+  readonly lost?: true;
 }
 
 /** Reads the files and keeps them up to date. Reading is asynchronous throughout; nothing here blocks. */
@@ -132,16 +134,22 @@ class Watcher {
         if (before !== undefined) known.set(file.path, before);
       } else if (read !== undefined) known.set(file.path, this.#trust(file, read.text, before, now));
     }
-    const unreadable = faults.filter((fault) => !fault.missing);
-    for (const [path, before] of this.#known) {
+    for (const [path, { doubtSince = now, lost, ...before }] of this.#known) {
       if (known.has(path)) continue;
-      const doubtSince = before.doubtSince ?? now;
+      const fault = faults.find(({ file }) => path === file || path.startsWith(`${file}${sep}`));
       // What can't be read any more is not gone; its fault says so.
-      if (unreadable.some(({ file }) => path === file || path.startsWith(`${file}${sep}`))) known.set(path, before);
-      else if (now - doubtSince < doubtful && before.text.trim() !== '') known.set(path, { ...before, signature: '', doubtSince });
+      if (fault?.missing === false) known.set(path, before);
+      else if ((lost === undefined || fault === undefined) && now - doubtSince < doubtful && before.text.trim() !== '') known.set(path, { ...before, signature: '', doubtSince });
+      // A path that was asked for is missing as a whole: as at the start a fault, not a wish that all of it goes.
+      else if (fault !== undefined) known.set(path, { ...before, signature: '', lost: true });
     }
     this.#known = new Map([...known].sort(([a], [b]) => (a < b ? -1 : 1)));
-    this.#faults = faults.filter(({ file, missing }) => !missing || !known.has(file));
+    this.#faults = faults.filter(({ file, missing }) => !missing || this.#known.get(file)?.doubtSince === undefined).map((fault) => this.#withLoss(fault));
+  }
+
+  #withLoss(fault: FileFault): FileFault {
+    const lost = [...this.#known].some(([path, known]) => known.lost === true && (path === fault.file || path.startsWith(`${fault.file}${sep}`)));
+    return lost ? { ...fault, message: `${fault.message}; what it last said goes on` } : fault;
   }
 
   #trust(file: FoundFile, text: string, before: Known | undefined, now: number): Known {
