@@ -55,7 +55,6 @@ export class Fields {
   forwardedFor = -1;
   requestId = -1;
   traceparent = -1;
-  origin = -1;
   retryAfter = -1;
   /** Lines of that name. */
   hosts = 0;
@@ -89,7 +88,11 @@ export class Fields {
   /** Parses from the first field's first byte on. Returns the offset behind the empty line, `needMore` or `invalid`. */
   parse(bytes: Uint8Array, from: number, to: number): number {
     this.#reset(from);
-    const { at } = this;
+    const { at, ids, treatments } = this;
+    const { maxHeaders } = this.#limits;
+    // Local names: the tables of another module are loaded anew on every use otherwise.
+    const token = tokenByte;
+    const allowed = valueByte;
     let p = from;
     for (;;) {
       if (p >= to) return needMore;
@@ -101,7 +104,7 @@ export class Fields {
         return this.#settle(bytes, p + 2);
       }
       const nameStart = p;
-      while (tokenByte[byte] !== 0) {
+      while (token[byte] !== 0) {
         if (++p >= to) return p - nameStart > maxNameBytes ? this.refuseSize('name-too-long') : needMore;
         byte = bytes[p]!;
       }
@@ -114,7 +117,10 @@ export class Fields {
         byte = bytes[p]!;
       } while (byte === SP || byte === HTAB);
       const valueStart = p;
-      while (valueByte[byte] !== 0) {
+      // Most bytes of a head are in values: four at a time take a third off the whole parse.
+      while (p + 4 < to && (allowed[bytes[p]!]! & allowed[bytes[p + 1]!]! & allowed[bytes[p + 2]!]! & allowed[bytes[p + 3]!]!) !== 0) p += 4;
+      byte = bytes[p]!;
+      while (allowed[byte] !== 0) {
         if (++p >= to) return needMore;
         byte = bytes[p]!;
       }
@@ -124,16 +130,16 @@ export class Fields {
       let valueEnd = p;
       while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--;
       const index = this.count;
-      if (index === this.#limits.maxHeaders) return this.refuseSize('too-many-fields');
+      if (index === maxHeaders) return this.refuseSize('too-many-fields');
       const base = index * stride;
       at[base] = nameStart;
       at[base + 1] = nameEnd;
       at[base + 2] = valueStart;
       at[base + 3] = valueEnd;
       const canonical = valueStart === nameEnd + 2 && valueEnd === p && bytes[nameEnd + 1] === SP;
-      this.treatments[index] = canonical ? treatment.copy : treatment.rewrite;
+      treatments[index] = canonical ? treatment.copy : treatment.rewrite;
       const id = identifyField(bytes, nameStart, nameEnd);
-      this.ids[index] = id;
+      ids[index] = id;
       if (id !== field.other && !this.#note(bytes, index, id)) return invalid;
       this.count = index + 1;
       p += 2;
@@ -208,7 +214,7 @@ export class Fields {
   #reset(from: number): void {
     this.start = from;
     this.count = 0;
-    this.host = this.expect = this.upgrade = this.forwardedFor = this.requestId = this.traceparent = this.origin = this.retryAfter = -1;
+    this.host = this.expect = this.upgrade = this.forwardedFor = this.requestId = this.traceparent = this.retryAfter = -1;
     this.hosts = this.contentLengths = this.transferEncodings = this.#connections = 0;
     this.contentLength = -1;
     this.closes = this.keepsAlive = this.upgrades = false;
@@ -250,7 +256,6 @@ export class Fields {
     if (id === field.forwardedFor) this.forwardedFor = index;
     else if (id === field.requestId) this.requestId = index;
     else if (id === field.traceparent) this.traceparent = index;
-    else if (id === field.origin) this.origin = index;
     else if (id === field.expect) this.expect = index;
     else if (id === field.retryAfter) this.retryAfter = index;
     else if (id === field.internal) this.treatments[index] = treatment.drop;
@@ -315,12 +320,9 @@ export class Fields {
     else if (length === keepAlive.length && isToken(bytes, start, keepAlive)) this.keepsAlive = true;
     else if (length === upgrade.length && isToken(bytes, start, upgrade)) this.upgrades = true;
     else {
+      const name = String.fromCharCode(...bytes.subarray(start, end)).toLowerCase();
       for (let index = 0; index < this.count; index++) {
-        const nameStart = this.nameStart(index);
-        if (this.nameEnd(index) - nameStart !== length || !isRemovable(this.ids[index] as FieldId)) continue;
-        let same = true;
-        for (let offset = 0; same && offset < length; offset++) same = tokenByte[bytes[nameStart + offset]!] === tokenByte[bytes[start + offset]!];
-        if (same) this.treatments[index] = treatment.drop;
+        if (this.isNamed(bytes, index, name) && isRemovable(this.ids[index] as FieldId, name)) this.treatments[index] = treatment.drop;
       }
     }
   }

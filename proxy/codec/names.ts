@@ -18,19 +18,14 @@ export const field = {
   forwarded: 12,
   requestId: 13,
   traceparent: 14,
-  origin: 15,
-  requestMethod: 16,
-  retryAfter: 17,
+  tracestate: 15,
+  retryAfter: 16,
   /** `x-weft-…`: ours alone. */
-  internal: 18,
-  /** End-to-end fields that `Connection` must not be able to remove: authorization, cookie. */
-  endToEnd: 19,
-  /** `access-control-…` of a response: a CORS filter's answer replaces them. */
-  accessControl: 20,
-  userAgent: 21,
+  internal: 17,
   /** An alias by which some servers take a framing field: never forwarded (`content_length`). */
-  framingAlias: 22,
-  tracestate: 23,
+  framingAlias: 18,
+  /** Of the client and not of its connection; secret: authorization, cookie, set-cookie. */
+  endToEnd: 19,
 } as const;
 
 export type FieldId = (typeof field)[keyof typeof field];
@@ -58,50 +53,64 @@ const known: readonly (readonly [string, FieldId])[] = [
   ['x-request-id', field.requestId],
   ['traceparent', field.traceparent],
   ['tracestate', field.tracestate],
+  ['retry-after', field.retryAfter],
   ['authorization', field.endToEnd],
   ['cookie', field.endToEnd],
   ['set-cookie', field.endToEnd],
-  ['origin', field.origin],
-  ['access-control-request-method', field.requestMethod],
-  ['retry-after', field.retryAfter],
-  ['user-agent', field.userAgent],
   ['content_length', field.framingAlias],
   ['transfer_encoding', field.framingAlias],
 ];
+
+/** Further names that `Connection` must not be able to remove. */
+const lasting: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'cache-control', 'location', 'origin']);
+
+const LETTER_X = 120;
 
 interface Known {
   readonly bytes: Uint8Array;
   readonly id: FieldId;
 }
 
-/** By length, then by first letter: most names are told apart without a comparison. */
-const byLength: readonly (readonly Known[] | undefined)[] = Array.from({ length: 32 }, (_, length) => {
-  const fitting = known.filter(([name]) => name.length === length).map(([name, id]) => ({ bytes: bytesOf(name), id }));
+const longestKnown = 32;
+
+/** By length and first letter: most names are told apart by one look. */
+const byShape: readonly (readonly Known[] | undefined)[] = Array.from({ length: longestKnown * 32 }, (_, shape) => {
+  const fitting = known.filter(([name]) => shapeOf(name.length, name.charCodeAt(0)) === shape).map(([name, id]) => ({ bytes: bytesOf(name), id }));
   return fitting.length === 0 ? undefined : fitting;
 });
+/** 1 where `byShape` has something, or a prefix may fit. */
+const shapes = Uint8Array.from(byShape, (fitting, shape) => (fitting !== undefined || isPrefixShape(shape) ? 1 : 0));
 
 const internalPrefix = bytesOf('x-weft-');
-const accessControlPrefix = bytesOf('access-control-');
-const LETTER_A = 97;
-const LETTER_X = 120;
+
+function shapeOf(length: number, letter: number): number {
+  return length * 32 + (letter & 31);
+}
+
+function isPrefixShape(shape: number): boolean {
+  return (shape & 31) === (LETTER_X & 31) && shape >> 5 > 7;
+}
 
 /** `start` to `end` is a token. */
 export function identifyField(bytes: Uint8Array, start: number, end: number): FieldId {
   const length = end - start;
-  const candidates = length < 32 ? byLength[length] : undefined;
-  const first = bytes[start]! | 0x20;
+  const shape = length < longestKnown ? length * 32 + (bytes[start]! & 31) : 0;
+  return shape !== 0 && shapes[shape] === 0 ? field.other : compare(bytes, start, shape, length);
+}
+
+function compare(bytes: Uint8Array, start: number, shape: number, length: number): FieldId {
+  const candidates = byShape[shape];
   if (candidates !== undefined) {
     for (let index = 0; index < candidates.length; index++) {
       const candidate = candidates[index]!;
-      if (candidate.bytes[0] === first && isToken(bytes, start, candidate.bytes)) return candidate.id;
+      if (isToken(bytes, start, candidate.bytes)) return candidate.id;
     }
   }
-  if (first === LETTER_X && length > 7 && isToken(bytes, start, internalPrefix)) return field.internal;
-  if (first === LETTER_A && length > 15 && isToken(bytes, start, accessControlPrefix)) return field.accessControl;
+  if (length > 7 && isToken(bytes, start, internalPrefix)) return field.internal;
   return field.other;
 }
 
-/** Whether a name that `Connection` lists may be removed for it. Naming a field that others rely on does nothing (CVE-2024-45410). */
-export function isRemovable(id: FieldId): boolean {
-  return id === field.other || id === field.hopByHop || id === field.upgrade;
+/** Whether a name that `Connection` lists (lower case) may be removed for it: others rely on the rest (CVE-2024-45410). */
+export function isRemovable(id: FieldId, name: string): boolean {
+  return (id === field.other && !lasting.has(name)) || id === field.hopByHop || id === field.upgrade;
 }

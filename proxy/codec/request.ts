@@ -145,13 +145,13 @@ export class RequestHead {
   #settleTarget(bytes: Buffer): string {
     const { fields } = this;
     const start = this.targetStart;
-    const hostText = fields.host >= 0 ? fields.value(bytes, fields.host) : '';
-    // Nearly all requests of a connection are for one host.
-    if (hostText !== this.authorityText) {
-      const authority = hostText === '' ? noAuthority : normalizeHost(hostText);
+    // Nearly all requests of a connection are for one host: then no text is made of it.
+    if (!this.#hasSameHost(bytes)) {
+      const text = fields.host >= 0 ? fields.value(bytes, fields.host) : '';
+      const authority = text === '' ? noAuthority : normalizeHost(text);
       if ('problem' in authority) return 'host';
       this.authority = authority;
-      this.authorityText = hostText;
+      this.authorityText = text;
     }
     this.hostDisagrees = false;
     this.verbatim = false;
@@ -166,7 +166,16 @@ export class RequestHead {
       this.query = undefined;
       return this.method === 'OPTIONS' ? '' : 'target';
     }
-    return this.#settleAbsoluteForm(bytes, hostText);
+    return this.#settleAbsoluteForm(bytes);
+  }
+
+  #hasSameHost(bytes: Uint8Array): boolean {
+    const { fields, authorityText } = this;
+    if (fields.host < 0) return authorityText === '';
+    const start = fields.valueStart(fields.host);
+    if (fields.valueEnd(fields.host) - start !== authorityText.length) return false;
+    for (let index = 0; index < authorityText.length; index++) if (bytes[start + index] !== authorityText.charCodeAt(index)) return false;
+    return true;
   }
 
   #settleAuthorityForm(bytes: Buffer): string {
@@ -181,7 +190,7 @@ export class RequestHead {
     return '';
   }
 
-  #settleAbsoluteForm(bytes: Buffer, hostText: string): string {
+  #settleAbsoluteForm(bytes: Buffer): string {
     const text = bytes.toString('latin1', this.targetStart, Math.min(this.targetEnd, this.targetStart + 8)).toLowerCase();
     const schemeLength = text.startsWith('http://') ? 7 : text.startsWith('https://') ? 8 : 0;
     if (schemeLength === 0) return 'target';
@@ -191,7 +200,7 @@ export class RequestHead {
     const authorityText = bytes.toString('latin1', authorityStart, p);
     const authority = normalizeHost(authorityText);
     if ('problem' in authority) return 'target';
-    this.hostDisagrees = hostText !== '' && !sameAuthority(authority, this.authority, schemeLength === 7 ? 80 : 443);
+    this.hostDisagrees = this.authorityText !== '' && !sameAuthority(authority, this.authority, schemeLength === 7 ? 80 : 443);
     this.form = 'absolute';
     this.authority = authority;
     this.authorityText = authorityText;

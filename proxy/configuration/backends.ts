@@ -1,6 +1,6 @@
 import type { Backend, Endpoint } from '#snapshot';
 import { createBalancer, EndpointSet, type Balancer, type BalancerInputs, type EndpointState } from '../balancing/index.ts';
-import { EndpointPool } from '../connection/pool.ts';
+import type { EndpointPool } from '../connection/pool.ts';
 import type { Changes } from '../types.ts';
 import type { Endpoints } from '#snapshot';
 

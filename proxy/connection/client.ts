@@ -53,7 +53,7 @@ export class ClientConnection implements WheelTimer {
   #input: Buffer | undefined;
   #consuming = false;
   #forwardedFor: string | undefined;
-  #forwarded = '';
+  #forwarded: Buffer = Buffer.alloc(0);
   #paused = false;
   #tunnel: TunnelEnd | undefined;
   #timeouts: TimeoutSettings;
@@ -92,12 +92,14 @@ export class ClientConnection implements WheelTimer {
   }
 
   /** `x-forwarded-*` lines for a first hop; nearly all requests of a connection are for one host. */
-  forwardedLines(authority: string): string {
+  forwardedLines(authority: string): Buffer {
     if (authority !== this.#forwardedFor) {
       this.#forwardedFor = authority;
-      this.#forwarded =
+      this.#forwarded = Buffer.from(
         `x-forwarded-for: ${this.address}\r\nx-forwarded-proto: ${this.binding.scheme}\r\n` +
-        `x-forwarded-host: ${authority}\r\nx-forwarded-port: ${this.binding.port}\r\n`;
+          `x-forwarded-host: ${authority}\r\nx-forwarded-port: ${this.binding.port}\r\n`,
+        'latin1',
+      );
     }
     return this.#forwarded;
   }

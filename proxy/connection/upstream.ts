@@ -124,8 +124,8 @@ export class Upstream implements WheelTimer {
     this.#user = user;
   }
 
-  /** Hands the connection back after `ended`, to wait at most `idleMs` (0: for ever) for the next request. */
-  release(idleMs: number): void {
+  /** Hands the connection back after `ended`, to wait at most `idleMs` (0: for ever) for the next request. `now` in milliseconds. */
+  release(idleMs: number, now: number): void {
     this.#user = undefined;
     const pool = this.endpoint.pool;
     if (!this.reusable || pool === undefined || this.#phase === 'closed' || this.#context.draining || !pool.put(this)) {
@@ -135,7 +135,7 @@ export class Upstream implements WheelTimer {
     this.#phase = 'idle';
     this.#context.metrics.move('upstream_connections_idle', 1);
     this.resume();
-    if (idleMs > 0) this.#context.wheel.schedule(this, this.#context.now() + idleMs);
+    if (idleMs > 0) this.#context.wheel.schedule(this, now + idleMs);
   }
 
   /** Its user wants no more of the response: a short rest is read and dropped, so that the connection can be kept. */
@@ -365,7 +365,7 @@ export class Upstream implements WheelTimer {
   #end(): void {
     this.#phase = 'ended';
     const user = this.#user;
-    if (user === undefined) this.release(this.#idleMs);
+    if (user === undefined) this.release(this.#idleMs, this.#context.now());
     else user.ended(this);
   }
 

@@ -65,7 +65,7 @@ export class Attempts {
   /** The response is complete: gives the connection back. */
   succeed(upstream: Upstream): void {
     this.#leave();
-    if (upstream.reusable && this.#exchange.requestComplete) upstream.release(this.#exchange.settings.timeouts.upstreamIdle);
+    if (upstream.reusable && this.#exchange.requestComplete) upstream.release(this.#exchange.settings.timeouts.upstreamIdle, this.#exchange.activity);
     else upstream.close();
   }
 

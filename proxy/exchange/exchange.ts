@@ -279,6 +279,7 @@ export class Exchange implements AccessRecord {
     this.bytesOut = reply.body.length;
     this.connection.write(this.context.output);
     // A rest that is here already is taken off the connection before the next request.
+    this.activity = this.context.now();
     if (!keep || rest === 'none') this.finish(keep);
   }
 
@@ -290,9 +291,9 @@ export class Exchange implements AccessRecord {
     this.connection.cut();
   }
 
-  /** The response is out. `keep`: the connection can take another request. */
+  /** The response is out, and `activity` says when. `keep`: the connection can take another request. */
   finish(keep: boolean): void {
-    this.#end();
+    this.#end(this.activity);
     this.connection.exchangeEnded(keep, this.activity);
   }
 
@@ -331,12 +332,12 @@ export class Exchange implements AccessRecord {
   }
 
   /** Over; nobody is told. */
-  #end(): void {
+  #end(now = this.context.now()): void {
     const { context } = this;
     this.tries.abandon();
     this.active = false;
     if (this.#requestTimer !== undefined) context.wheel.cancel(this.#requestTimer);
-    this.activity = context.now();
+    this.activity = now;
     this.durationMs = this.activity - this.startedAt;
     this.#count();
     context.metrics.observe(this.settings.series, this.status, this.durationMs, this.bytesIn, this.bytesOut);

@@ -6,6 +6,7 @@ import type { Exchange } from './exchange.ts';
 
 const requestEnd = bytesOf(' HTTP/1.1\r\n');
 const responseStart = bytesOf('HTTP/1.1 ');
+const requestIdName = bytesOf('x-request-id: ');
 const chunkedLine = bytesOf('transfer-encoding: chunked\r\n');
 const closeLine = bytesOf('connection: close\r\n');
 const keepAliveLine = bytesOf('connection: keep-alive\r\n');
@@ -44,12 +45,15 @@ export function putRequestHead(exchange: Exchange, edits: RequestEdits, body: Fr
   drops[field.requestId] = exchange.idIsNew ? 1 : 0;
   drops[field.traceparent] = drops[field.tracestate] = exchange.span === undefined ? 0 : 1;
   putFields(output, bytes, head.fields, { drops, first: edits.request, second: undefined });
-  let lines = host === undefined ? '' : `host: ${isFieldValue(host) ? host : ''}\r\n`;
-  if (exchange.binding.role === 'edge') lines += forwardedLines(exchange);
-  if (exchange.idIsNew) lines += `x-request-id: ${exchange.id}\r\n`;
-  if (exchange.span !== undefined) lines += traceLines(exchange);
-  if (edits.request !== undefined) lines += edits.request.lines;
-  output.putText(lines);
+  if (host !== undefined) output.putText(`host: ${isFieldValue(host) ? host : ''}\r\n`);
+  if (exchange.binding.role === 'edge') putForwarded(exchange);
+  if (exchange.idIsNew) {
+    output.putConstant(requestIdName);
+    output.putText(exchange.id);
+    output.putLineEnd();
+  }
+  if (exchange.span !== undefined) output.putText(traceLines(exchange));
+  if (edits.request !== undefined) output.putText(edits.request.lines);
   if (body === framing.chunked) output.putConstant(chunkedLine);
   if (head.upgradesToWebSocket) output.putConstant(websocketLines);
   output.putLineEnd();
@@ -62,16 +66,20 @@ function forwardedTarget(exchange: Exchange, edits: RequestEdits): string {
 }
 
 /** Who the client is, for the backend. A first hop replaces what it was told; behind trusted ones it adds to it. */
-function forwardedLines(exchange: Exchange): string {
+function putForwarded(exchange: Exchange): void {
   const { bytes, connection, context } = exchange;
   const { authorityText, fields } = context.requestHead;
-  if (context.limits.trustedHops === 0) return connection.forwardedLines(authorityText);
+  if (context.limits.trustedHops === 0) {
+    const lines = connection.forwardedLines(authorityText);
+    context.output.putBytes(lines, 0, lines.length);
+    return;
+  }
   const before = fields.lookup(bytes, 'x-forwarded-for');
   let lines = `x-forwarded-for: ${before === undefined ? '' : `${before}, `}${connection.address}\r\n`;
   if (fields.lookup(bytes, 'x-forwarded-proto') === undefined) lines += `x-forwarded-proto: ${exchange.binding.scheme}\r\n`;
   if (fields.lookup(bytes, 'x-forwarded-host') === undefined) lines += `x-forwarded-host: ${authorityText}\r\n`;
   if (fields.lookup(bytes, 'x-forwarded-port') === undefined) lines += `x-forwarded-port: ${exchange.binding.port}\r\n`;
-  return lines;
+  context.output.putText(lines);
 }
 
 function traceLines(exchange: Exchange): string {

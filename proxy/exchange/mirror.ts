@@ -135,7 +135,7 @@ class Mirror implements UpstreamUser {
 
   ended(upstream: Upstream): void {
     this.#over('sent');
-    upstream.release(timeoutDefaults.upstreamIdle);
+    upstream.release(timeoutDefaults.upstreamIdle, this.#context.now());
   }
 
   failed(): void {

@@ -89,6 +89,7 @@ export class ResponseRelay implements UpstreamUser {
       exchange.context.output.putConstant(lastChunk);
     }
     this.#write();
+    exchange.activity = exchange.context.now();
     exchange.tries.succeed(upstream);
     exchange.finish(this.#keep && exchange.requestComplete);
   }

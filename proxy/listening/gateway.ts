@@ -1,4 +1,4 @@
-import { Sections } from '../configuration/sections.ts';
+import type { Sections } from '../configuration/sections.ts';
 import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
 import type { ClientConnection } from '../connection/client.ts';
 import type { Context } from '../context.ts';
