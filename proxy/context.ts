@@ -39,6 +39,12 @@ export class Context {
     this.responseHead = new ResponseHead(limits);
   }
 
+  /** Something threw that must not have. */
+  fault(error: unknown): void {
+    this.metrics.count('internal_errors');
+    this.environment.onFault?.(error);
+  }
+
   now(): number {
     return this.environment.now();
   }

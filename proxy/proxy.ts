@@ -25,8 +25,7 @@ class Runtime implements Proxy {
   readonly #bound = new Set<Acceptor | IntakeBinding>();
 
   constructor(environment: ProxyEnvironment) {
-    const { metrics } = environment;
-    this.#wheel = driveWheel({ now: () => environment.now(), onError: () => metrics.count('internal_errors') });
+    this.#wheel = driveWheel({ now: () => environment.now(), onError: (error) => this.#context.fault(error) });
     const backends = new Backends({ now: () => environment.now(), random: () => environment.random() });
     this.#context = new Context(environment, { ...defaultLimits, ...environment.options }, { wheel: this.#wheel.wheel, backends });
   }

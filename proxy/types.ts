@@ -14,6 +14,8 @@ export interface ProxyEnvironment {
   readonly accessLog?: AccessLog;
   readonly tracer?: Tracer;
   readonly options?: Partial<ProxyLimits>;
+  /** A fault of the proxy itself was caught: for the process's log. The proxy goes on. */
+  onFault?(error: unknown): void;
 }
 
 /** Bounds on everything that a peer could grow. Bytes, counts, milliseconds. */

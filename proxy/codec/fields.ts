@@ -56,6 +56,7 @@ export class Fields {
   requestId = -1;
   traceparent = -1;
   retryAfter = -1;
+  keepAlive = -1;
   /** Lines of that name. */
   hosts = 0;
   contentLengths = 0;
@@ -214,7 +215,7 @@ export class Fields {
   #reset(from: number): void {
     this.start = from;
     this.count = 0;
-    this.host = this.expect = this.upgrade = this.forwardedFor = this.requestId = this.traceparent = this.retryAfter = -1;
+    this.host = this.expect = this.upgrade = this.forwardedFor = this.requestId = this.traceparent = this.retryAfter = this.keepAlive = -1;
     this.hosts = this.contentLengths = this.transferEncodings = this.#connections = 0;
     this.contentLength = -1;
     this.closes = this.keepsAlive = this.upgrades = false;
@@ -238,6 +239,10 @@ export class Fields {
         return true;
       case field.upgrade:
         this.upgrade = index;
+        this.treatments[index] = treatment.drop;
+        return true;
+      case field.keepAlive:
+        this.keepAlive = index;
         this.treatments[index] = treatment.drop;
         return true;
       case field.hopByHop:

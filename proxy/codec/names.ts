@@ -1,4 +1,4 @@
-import { bytesOf, isToken } from './tables.ts';
+import { bytesOf, isToken, tokenByte } from './tables.ts';
 
 /** Field names that the proxy acts upon, as small numbers. `other` is every other name. */
 export const field = {
@@ -9,7 +9,7 @@ export const field = {
   connection: 4,
   expect: 5,
   upgrade: 6,
-  /** Hop-by-hop (RFC 9110, 7.6.1) without a meaning for us: keep-alive, proxy-connection, te, trailer, http2-settings, proxy-authorization… */
+  /** Hop-by-hop (RFC 9110, 7.6.1) without a meaning for us: proxy-connection, te, trailer, http2-settings, proxy-authorization… */
   hopByHop: 7,
   forwardedFor: 8,
   forwardedProto: 9,
@@ -20,12 +20,14 @@ export const field = {
   traceparent: 14,
   tracestate: 15,
   retryAfter: 16,
-  /** `x-weft-…`: ours alone. */
+  /** `x-weft-…`: ours alone; and other spellings of `x-forwarded-…` and `x-request-id`. */
   internal: 17,
   /** An alias by which some servers take a framing field: never forwarded (`content_length`). */
   framingAlias: 18,
   /** Of the client and not of its connection; secret: authorization, cookie, set-cookie. */
   endToEnd: 19,
+  /** Hop-by-hop; how long a server keeps its connection. */
+  keepAlive: 20,
 } as const;
 
 export type FieldId = (typeof field)[keyof typeof field];
@@ -37,7 +39,7 @@ const known: readonly (readonly [string, FieldId])[] = [
   ['connection', field.connection],
   ['expect', field.expect],
   ['upgrade', field.upgrade],
-  ['keep-alive', field.hopByHop],
+  ['keep-alive', field.keepAlive],
   ['proxy-connection', field.hopByHop],
   ['proxy-authorization', field.hopByHop],
   ['proxy-authenticate', field.hopByHop],
@@ -69,13 +71,15 @@ const LETTER_X = 120;
 interface Known {
   readonly bytes: Uint8Array;
   readonly id: FieldId;
+  /** Says who the client is: other spellings (`x_forwarded_for`) must not get past us to a server that takes them for the same. */
+  readonly claimsIdentity: boolean;
 }
 
 const longestKnown = 32;
 
 /** By length and first letter: most names are told apart by one look. */
 const byShape: readonly (readonly Known[] | undefined)[] = Array.from({ length: longestKnown * 32 }, (_, shape) => {
-  const fitting = known.filter(([name]) => shapeOf(name.length, name.charCodeAt(0)) === shape).map(([name, id]) => ({ bytes: bytesOf(name), id }));
+  const fitting = known.filter(([name]) => shapeOf(name.length, name.charCodeAt(0)) === shape).map(([name, id]) => ({ bytes: bytesOf(name), id, claimsIdentity: name.startsWith('x-') }));
   return fitting.length === 0 ? undefined : fitting;
 });
 /** 1 where `byShape` has something, or a prefix may fit. */
@@ -104,13 +108,23 @@ function compare(bytes: Uint8Array, start: number, shape: number, length: number
     for (let index = 0; index < candidates.length; index++) {
       const candidate = candidates[index]!;
       if (isToken(bytes, start, candidate.bytes)) return candidate.id;
+      if (candidate.claimsIdentity && isAlias(bytes, start, candidate.bytes)) return field.internal;
     }
   }
-  if (length > 7 && isToken(bytes, start, internalPrefix)) return field.internal;
+  if (length > 7 && isAlias(bytes, start, internalPrefix)) return field.internal;
   return field.other;
+}
+
+/** Whether the token is `lower` to a server that takes `_` and `.` for `-` (CVE-2026-33433). */
+function isAlias(bytes: Uint8Array, start: number, lower: Uint8Array): boolean {
+  for (let index = 0; index < lower.length; index++) {
+    const byte = tokenByte[bytes[start + index]!];
+    if (byte !== lower[index] && !(lower[index] === 45 && (byte === 95 || byte === 46))) return false;
+  }
+  return true;
 }
 
 /** Whether a name that `Connection` lists (lower case) may be removed for it: others rely on the rest (CVE-2024-45410). */
 export function isRemovable(id: FieldId, name: string): boolean {
-  return (id === field.other && !lasting.has(name)) || id === field.hopByHop || id === field.upgrade;
+  return (id === field.other && !lasting.has(name)) || id === field.hopByHop || id === field.upgrade || id === field.keepAlive;
 }

@@ -58,3 +58,16 @@ test('a head over the limit is refused before it is whole', (t) => {
   t.is(end, invalid);
   t.is(head.fields.failure, 'response-too-large-head');
 });
+
+test('how long a server keeps its connection', (t) => {
+  const told = (line: string): number => {
+    const bytes = Buffer.from(`HTTP/1.1 200 OK\r\n${line}Content-Length: 0\r\n\r\n`);
+    const head = new ResponseHead(limits);
+    head.parse(bytes, 0, bytes.length, 'GET');
+    return head.keepAliveMs(bytes);
+  };
+  t.is(told('Keep-Alive: timeout=5\r\n'), 5000);
+  t.is(told('keep-alive: max=9, timeout=72\r\n'), 72_000);
+  t.is(told('Keep-Alive: xtimeout=5\r\n'), Infinity);
+  t.is(told(''), Infinity);
+});

@@ -30,6 +30,14 @@ export class ResponseHead {
     return end === needMore ? needMore : this.#settle(end, method);
   }
 
+  /** Milliseconds for which the server says that it keeps the idle connection (`Keep-Alive: timeout=5`); Infinity where it does not say. */
+  keepAliveMs(bytes: Buffer): number {
+    const { keepAlive } = this.fields;
+    if (keepAlive < 0) return Infinity;
+    const seconds = /(?:^|[ ,])timeout=([0-9]{1,6})(?:$|[ ,])/i.exec(this.fields.value(bytes, keepAlive))?.[1];
+    return seconds === undefined ? Infinity : Number(seconds) * 1000;
+  }
+
   #parseLine(bytes: Buffer, from: number, to: number): number {
     if (from + 13 > to) return from < to && bytes[from] !== 72 ? this.fields.refuse('status-line') : needMore;
     let p = from;

@@ -74,11 +74,11 @@ export class ClientConnection implements WheelTimer {
     this.openedAt = this.#since = context.now();
     this.#timeouts = binding.initialTimeouts(this);
     this.exchange = new Exchange(this);
-    socket.on('data', (bytes: Buffer) => this.#read(bytes));
-    socket.on('end', () => this.#ended());
-    socket.on('error', () => this.#gone());
-    socket.on('close', () => this.#gone());
-    socket.on('drain', () => this.#drained());
+    socket.on('data', (bytes: Buffer) => this.#readSafely(bytes));
+    this.#on('end', () => this.#ended());
+    this.#on('error', () => this.#gone());
+    this.#on('close', () => this.#gone());
+    this.#on('drain', () => this.#drained());
     // The first head has to come in time as well, though not a byte of it may be there.
     this.#watch(this.#dueWhileWaiting());
   }
@@ -207,6 +207,34 @@ export class ClientConnection implements WheelTimer {
     const due = this.#due();
     if (due > now) this.#watch(due);
     else this.#timedOut(now);
+  }
+
+  #on(event: string, listener: () => void): void {
+    this.socket.on(event, () => {
+      try {
+        listener();
+      } catch (error) {
+        this.#crash(error);
+      }
+    });
+  }
+
+  #readSafely(bytes: Buffer): void {
+    try {
+      this.#read(bytes);
+    } catch (error) {
+      this.#crash(error);
+    }
+  }
+
+  /** A fault of ours must end one connection, not the process. */
+  #crash(error: unknown): void {
+    this.context.fault(error);
+    try {
+      this.cut();
+    } catch (another) {
+      this.context.fault(another);
+    }
   }
 
   #read(bytes: Buffer): void {

@@ -37,6 +37,10 @@ export interface UpstreamUser {
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'ended' | 'raw' | 'closed';
 
 const keepAliveProbeMs = 30_000;
+/** A connection is given up this long before its server would: a request on its way at that moment would be lost. */
+const closingMarginMs = 1000;
+/** How long the endpoint may take for the last bytes of a tunnel. */
+const lastWriteMs = 30_000;
 const readBytes = 65_536;
 /** All connections read into the same memory; who needs bytes beyond the event copies them. */
 const readBuffer = Buffer.allocUnsafeSlow(readBytes);
@@ -72,6 +76,8 @@ export class Upstream implements WheelTimer {
   #interims = 0;
   #discarded = 0;
   #idleMs = 0;
+  /** How long the server keeps it when idle, as far as it says. */
+  #serverIdleMs = Infinity;
   #paused = false;
 
   constructor(context: Context, endpoint: PooledEndpoint, connectMs: number) {
@@ -84,7 +90,7 @@ export class Upstream implements WheelTimer {
       keepAlive: true,
       keepAliveInitialDelay: keepAliveProbeMs,
       allowHalfOpen: true,
-      onread: { buffer: readBuffer, callback: (length, bytes) => this.#read(bytes as Buffer, length) },
+      onread: { buffer: readBuffer, callback: (length, bytes) => this.#readSafely(bytes as Buffer, length) },
     });
     this.#listen();
     if (connectMs > 0) context.wheel.schedule(this, context.now() + connectMs);
@@ -128,7 +134,8 @@ export class Upstream implements WheelTimer {
   release(idleMs: number, now: number): void {
     this.#user = undefined;
     const pool = this.endpoint.pool;
-    if (!this.reusable || pool === undefined || this.#phase === 'closed' || this.#context.draining || !pool.put(this)) {
+    const limit = Math.min(idleMs > 0 ? idleMs : Infinity, this.#serverIdleMs - closingMarginMs);
+    if (!this.reusable || limit <= 0 || pool === undefined || this.#phase === 'closed' || this.#context.draining || !pool.put(this)) {
       this.close();
       return;
     }
@@ -191,32 +198,62 @@ export class Upstream implements WheelTimer {
     if (this.#phase === 'closed') return;
     this.#user = undefined;
     this.socket.end(() => this.close());
-    this.socket.resume();
+    this.resume();
+    this.#context.wheel.schedule(this, this.#context.now() + lastWriteMs);
   }
 
-  /** Timer: not connected in time, or idle for too long. */
+  /** Timer: not connected in time, idle for too long, or the last bytes of a tunnel are not taken. */
   expired(): void {
     if (this.#phase === 'connecting') this.#fail('connect-timeout', 'connect');
-    else if (this.#phase === 'idle') this.close();
+    else if (this.#phase === 'idle' || (this.#phase === 'raw' && this.#user === undefined)) this.close();
   }
 
   #listen(): void {
     const { metrics } = this.#context;
-    this.socket.on('connect', () => this.#connected());
-    this.socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (this.#phase === 'connecting') this.#fail('connect-failed', error.code ?? 'error');
-      else this.#fail('upstream-reset', error.code ?? 'error');
+    this.#on('connect', () => {
+      metrics.move('upstream_connections_active', 1);
+      this.socket.once('close', () => metrics.move('upstream_connections_active', -1));
+      this.#connected();
     });
-    this.socket.on('end', () => this.#endOfStream());
-    this.socket.on('close', () => this.#fail(this.#phase === 'connecting' ? 'connect-failed' : 'upstream-reset', 'closed'));
-    this.socket.on('drain', () => {
+    this.#on('error', (error) => this.#fail(this.#phase === 'connecting' ? 'connect-failed' : 'upstream-reset', (error as NodeJS.ErrnoException).code ?? 'error'));
+    this.#on('end', () => this.#endOfStream());
+    this.#on('close', () => this.#fail(this.#phase === 'connecting' ? 'connect-failed' : 'upstream-reset', 'closed'));
+    this.#on('drain', () => {
       this.congested = false;
       this.#user?.drained(this);
     });
-    this.socket.once('connect', () => {
-      metrics.move('upstream_connections_active', 1);
-      this.socket.once('close', () => metrics.move('upstream_connections_active', -1));
+  }
+
+  /** A fault of ours must end one exchange, not the process. */
+  #on(event: string, listener: (argument: unknown) => void): void {
+    this.socket.on(event, (argument: unknown) => {
+      try {
+        listener(argument);
+      } catch (error) {
+        this.#crash(error);
+      }
     });
+  }
+
+  /** Returns false to stop reading; pausing is done elsewhere, so never. */
+  #readSafely(bytes: Buffer, length: number): boolean {
+    try {
+      this.#read(bytes, length);
+    } catch (error) {
+      this.#crash(error);
+    }
+    return true;
+  }
+
+  #crash(error: unknown): void {
+    const user = this.#user;
+    this.#context.fault(error);
+    this.close();
+    try {
+      user?.failed(this, 'internal-error', 'fault');
+    } catch (another) {
+      this.#context.fault(another);
+    }
   }
 
   #connected(): void {
@@ -227,8 +264,7 @@ export class Upstream implements WheelTimer {
     this.#user?.connected(this);
   }
 
-  /** Returns false to stop reading; pausing is done elsewhere, so never. */
-  #read(buffer: Buffer, length: number): boolean {
+  #read(buffer: Buffer, length: number): void {
     let bytes = buffer;
     let to = length;
     if (this.#saved !== undefined) {
@@ -252,7 +288,6 @@ export class Upstream implements WheelTimer {
         // Nobody asked: what is next on this connection would be taken for another request's response.
         this.close();
     }
-    return true;
   }
 
   #readHead(bytes: Buffer, to: number): void {
@@ -301,6 +336,7 @@ export class Upstream implements WheelTimer {
     this.framing = head.framing;
     this.remaining = head.framing === framing.length ? head.contentLength : 0;
     this.reusable = head.keepAlive;
+    this.#serverIdleMs = head.fields.keepAlive < 0 ? Infinity : head.keepAliveMs(bytes);
     if (head.framing === framing.chunked) {
       this.#chunks ??= new ChunkedReader();
       this.#chunks.reset();

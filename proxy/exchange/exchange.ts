@@ -149,7 +149,7 @@ export class Exchange implements AccessRecord {
   /** Answers what was no valid request; the connection is of no use any more. */
   refuse(code: FailureCode, reason: string): void {
     this.#reset();
-    this.method = 'GET';
+    this.method = '';
     this.keepAlive = false;
     this.context.metrics.count('requests_rejected');
     this.fail(code, reason);

@@ -88,7 +88,7 @@ export class IntakeBinding implements Binding, Intake {
       () => {
         if (isCurrent()) exchange.fail('config-missing', 'resolve');
       },
-    ).catch(() => this.#context.metrics.count('internal_errors'));
+    ).catch((error: unknown) => this.#context.fault(error));
   }
 
   closed(client: ClientConnection): void {

@@ -63,7 +63,7 @@ export class OutboundBinding implements Binding {
       () => {
         if (isCurrent()) exchange.fail('config-missing', 'resolve');
       },
-    ).catch(() => this.#context.metrics.count('internal_errors'));
+    ).catch((error: unknown) => this.#context.fault(error));
   }
 
   closed(client: ClientConnection): void {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { answering, bodyOf, closedPort, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf } from './proxy-rig.ts';
+import { answering, backendTo, bodyOf, closedPort, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf } from './proxy-rig.ts';
 
 test('a request reaches the backend, its response the client, and both connections stay', async (t) => {
   const server = await rawServer(answering(ok('hello', 'X-Back: 1\r\n')));
@@ -447,6 +447,38 @@ test('an idle connection that dies as it is used: an idempotent request is sent 
   client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
   t.regex(await client.until((text) => text.includes('502')), /x-weft-error: upstream-reset/);
   client.close();
+  await rig.close();
+  await server.close();
+});
+
+test('a connection is given up before its server would', async (t) => {
+  const server = await rawServer(answering(ok('hello', 'Keep-Alive: timeout=1\r\n')));
+  const rig = await startRig({ backends: { a: [server.port] } });
+  const client = new RawClient(rig.listener.port);
+  client.send(getRequest());
+  await client.until((text) => text.endsWith('hello'));
+  client.text = '';
+  client.send(getRequest());
+  await client.until((text) => text.endsWith('hello'));
+  t.is(server.sockets.length, 2);
+  client.close();
+  await rig.close();
+  await server.close();
+});
+
+test('a fault of the proxy itself ends one connection and is reported', async (t) => {
+  const server = await rawServer(answering(ok('hello')));
+  const faults: unknown[] = [];
+  let broken = true;
+  const random = (): number => {
+    if (broken) throw new Error('a fault');
+    return 0;
+  };
+  const rig = await startRig({ backends: { a: [server.port], b: [server.port] }, rules: [{ backends: [backendTo('a'), backendTo('b', { index: 1 })] }], random, onFault: (error) => faults.push(error) });
+  t.is(await new RawClient(rig.listener.port).send(getRequest()).all(), '');
+  t.is(faults.length, 1);
+  broken = false;
+  t.is(bodyOf(await fetchRaw(rig.listener.port, getRequest('/', 'Connection: close\r\n'))), 'hello');
   await rig.close();
   await server.close();
 });

@@ -20,6 +20,7 @@ export interface RigOptions {
   readonly sections?: readonly ListenerSection[];
   readonly listenerPolicy?: EffectivePolicy;
   readonly random?: () => number;
+  readonly onFault?: (error: unknown) => void;
 }
 
 const ref = (kind: string, name: string) => ({ kind, namespace: 'shop', name });
@@ -69,6 +70,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     wallClock: () => Date.now(),
     random: options.random ?? Math.random,
     metrics,
+    ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
     ...(options.limits === undefined ? {} : { options: options.limits }),
   });
   const backends = Object.entries(options.backends ?? {});
