@@ -11,6 +11,8 @@ export interface GatewayOptions {
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;
+  /** To bind in place of the listeners' own addresses: in a cluster those are a Service's. */
+  readonly address?: string;
   /** How long a listener that goes may finish what it has in flight. Milliseconds, 30,000 unless set. */
   readonly drainMs?: number;
   /** After each socket that was bound or closed, and each that could not be. */
@@ -59,7 +61,7 @@ export function startGateway(options: GatewayOptions): GatewayProxy {
       arrived ||= listeners.length > 0;
       // First those that go: one that comes may want their port.
       for (const name of removedListeners) bindings.remove(name);
-      for (const listener of listeners) bindings.set(listener);
+      for (const listener of listeners) bindings.set(options.address === undefined ? listener : { ...listener, address: options.address });
     },
   });
   const stop = (): void => {

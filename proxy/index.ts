@@ -4,3 +4,4 @@ export * from './telemetry/index.ts';
 export { failures, failureCodes, ProxyError, type Failure, type FailureCode } from './failures.ts';
 export { retrySettings, timeoutSettings, type RetrySettings, type TimeoutSettings } from './retry/index.ts';
 export * from './control/index.ts';
+export * from './process/index.ts';

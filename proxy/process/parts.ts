@@ -1,0 +1,130 @@
+import { join } from 'node:path';
+import type { Channel } from '#snapshot';
+import { dialController, keepLastGood, type LastGood } from '../control/index.ts';
+import { createProxy } from '../proxy.ts';
+import { AccessLog, createExposition, createTracer, descriptorSink, Metrics, startAdmin, type AdminServer, type LogSink } from '../telemetry/index.ts';
+import type { Proxy } from '../types.ts';
+import { anyAddress, logLevels, type LogLevel, type ProcessSettings } from './settings.ts';
+
+/** What a process gives: clocks, chance, standard output. */
+export interface ProcessEnvironment {
+  /** Milliseconds on a clock that never goes back. */
+  now(): number;
+  /** Milliseconds since 1970. */
+  wallClock(): number;
+  random(): number;
+  /** For the access log, 1 (standard output) unless set. */
+  readonly sink?: LogSink;
+  /** One line, newline included. */
+  write(line: string): void;
+}
+
+export type ProcessLog = (level: LogLevel, message: string, more?: Readonly<Record<string, string | number>>) => void;
+
+/** What sidecar and gateway processes are made of. */
+export interface ProcessParts {
+  readonly proxy: Proxy;
+  readonly metrics: Metrics;
+  readonly log: ProcessLog;
+  /** To the controller, or the last good snapshot while that is away. */
+  dial(): Promise<Channel>;
+  /** Serves /ready, /metrics and /config. Rejects where the port can't be bound. */
+  admin(state: AdminState): Promise<AdminServer>;
+  /** After the proxy: writes what waits to be written. */
+  close(): Promise<void>;
+}
+
+export interface AdminState {
+  /** Why it is not ready; undefined while it is. */
+  notReady(): string | undefined;
+  config(): unknown;
+}
+
+/** Rejects where the trace collector's address is none. */
+export async function assembleProcess(settings: ProcessSettings, role: 'sidecar' | 'gateway', env: ProcessEnvironment): Promise<ProcessParts> {
+  const metrics = new Metrics();
+  const log = processLog(settings.logLevel, env);
+  const accessLog = accessLogOf(settings.logLevel, metrics, env);
+  const tracer = await createTracer({
+    endpoint: settings.collector,
+    serviceName: `weft-${role}`,
+    resource: { 'k8s.namespace.name': settings.namespace, 'k8s.pod.name': settings.pod },
+    sample: settings.traceSample,
+    onSpans: (result, spans) => metrics.count(result === 'exported' ? 'spans_exported' : 'spans_lost', spans),
+  });
+  const { now, random } = env;
+  const proxy = createProxy({ now, random, wallClock: () => env.wallClock(), metrics, ...(accessLog && { accessLog }), ...(tracer && { tracer }) });
+  const toController = dialer(settings, { metrics, log, now });
+  const kept = settings.stateFolder === undefined ? undefined : keepLastGood({ file: join(settings.stateFolder, 'snapshot.json'), dial: toController, random, failed: (message) => log('warn', message) });
+  return {
+    proxy,
+    metrics,
+    log,
+    dial: () => (kept === undefined ? toController() : kept.dial()),
+    admin: ({ notReady, config }) =>
+      startAdmin({
+        address: anyAddress(settings),
+        port: settings.adminPort,
+        hosts: settings.podAddresses.map((address) => (address.includes(':') ? `[${address}]` : address)),
+        metrics: createExposition(metrics),
+        notReady,
+        config: () => ({ role, namespace: settings.namespace, pod: settings.pod, source: sourceOf(kept), ...(config() as object) }),
+      }),
+    close: async () => {
+      await Promise.all([kept?.close(), accessLog?.close(), tracer?.close()]);
+    },
+  };
+}
+
+function sourceOf(kept: LastGood | undefined): string {
+  return kept?.source() ?? 'controller';
+}
+
+/** Dials, and says so once per change: a controller that is away is dialled again and again. */
+function dialer(settings: ProcessSettings, { metrics, log, now }: { readonly metrics: Metrics; readonly log: ProcessLog; now(): number }): () => Promise<Channel> {
+  const { controller, tokenFile, authorityFile } = settings;
+  let told = '';
+  const tell = (level: LogLevel, message: string): void => {
+    if (message !== told) log(level, message);
+    told = message;
+  };
+  return async () => {
+    try {
+      const channel = await dialController(
+        { ...controller, serverName: controller.host, tokenFile, authorityFile },
+        {
+          now,
+          ended: (reason) => {
+            metrics.set('control_plane_connected', 0);
+            tell('warn', `the stream of the controller ended: ${reason}`);
+          },
+        },
+      );
+      metrics.set('control_plane_connected', 1);
+      tell('info', 'connected to the controller');
+      return channel;
+    } catch (error) {
+      tell('warn', `can't reach the controller: ${error instanceof Error ? error.message : String(error)}`);
+      throw error;
+    }
+  };
+}
+
+/** `info` and `debug`: every exchange. `warn`: those that failed. `error`: none. */
+function accessLogOf(level: LogLevel, metrics: Metrics, env: ProcessEnvironment): AccessLog | undefined {
+  if (level === 'error') return undefined;
+  return new AccessLog({
+    sink: env.sink ?? descriptorSink(1),
+    now: () => env.wallClock(),
+    random: () => env.random(),
+    sample: level === 'warn' ? 0 : 1,
+    onLines: (result, lines) => metrics.count(result === 'written' ? 'access_log_lines' : 'access_log_lines_dropped', lines),
+  });
+}
+
+function processLog(least: LogLevel, env: ProcessEnvironment): ProcessLog {
+  return (level, message, more) => {
+    if (logLevels.indexOf(level) > logLevels.indexOf(least)) return;
+    env.write(`${JSON.stringify({ time: new Date(env.wallClock()).toISOString(), level, message, ...more })}\n`);
+  };
+}

@@ -1,0 +1,113 @@
+import { isIP } from 'node:net';
+
+/** How a proxy's process was told to run: by its container's environment, which injector and gateway template write. */
+export interface ProcessSettings {
+  readonly namespace: string;
+  readonly pod: string;
+  /** Of the Pod, one per family. */
+  readonly podAddresses: readonly string[];
+  readonly controller: { readonly host: string; readonly port: number };
+  readonly tokenFile: string;
+  readonly authorityFile: string;
+  /** A folder that outlives the process; absent: nothing is kept. */
+  readonly stateFolder?: string;
+  readonly adminPort: number;
+  readonly logLevel: LogLevel;
+  /** How long what is in flight may take to end. Milliseconds. */
+  readonly drainMs: number;
+  readonly collector?: string;
+  /** Share of traces that begin here, 0 to 1. */
+  readonly traceSample: number;
+}
+
+export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Reads variables; every fault is noted, with the variable's name and what would be right. */
+export class VariableReader {
+  readonly faults: string[] = [];
+  readonly #variables: Variables;
+
+  constructor(variables: Variables) {
+    this.#variables = variables;
+  }
+
+  /** Empty counts as absent. */
+  optional(name: string): string | undefined {
+    const value = this.#variables[name];
+    return value === undefined || value === '' ? undefined : value;
+  }
+
+  text(name: string, otherwise?: string): string {
+    const value = this.optional(name) ?? otherwise;
+    if (value === undefined) this.faults.push(`${name} must be set`);
+    return value ?? '';
+  }
+
+  number(name: string, range: { readonly least: number; readonly most: number; readonly otherwise: number }): number {
+    const value = this.optional(name);
+    if (value === undefined) return range.otherwise;
+    const number = /^[0-9]{1,7}(\.[0-9]{1,6})?$/.test(value) ? Number(value) : NaN;
+    if (number >= range.least && number <= range.most) return number;
+    this.faults.push(`${name} must be a number from ${range.least} to ${range.most}, not ${JSON.stringify(value.slice(0, 64))}`);
+    return range.otherwise;
+  }
+
+  port(name: string, otherwise: number): number {
+    const number = this.number(name, { least: 0, most: 65_535, otherwise });
+    if (!Number.isInteger(number)) this.faults.push(`${name} must be a whole number`);
+    return number;
+  }
+
+  oneOf<Word extends string>(name: string, words: readonly Word[], otherwise: Word): Word {
+    const value = this.optional(name);
+    const word = words.find((one) => one === (value ?? otherwise));
+    if (word === undefined) this.faults.push(`${name} must be one of ${words.join(', ')}, not ${JSON.stringify(value?.slice(0, 64))}`);
+    return word ?? otherwise;
+  }
+}
+
+/** What sidecars and gateways have in common. Faults are noted in the reader. */
+export function readProcessSettings(reader: VariableReader): ProcessSettings {
+  const stateFolder = reader.optional('WEFT_STATE_DIR');
+  const collector = reader.optional('OTEL_EXPORTER_OTLP_ENDPOINT');
+  return {
+    namespace: reader.text('POD_NAMESPACE'),
+    pod: reader.text('POD_NAME'),
+    podAddresses: readAddresses(reader),
+    controller: readController(reader),
+    tokenFile: reader.text('WEFT_TOKEN_FILE', '/var/run/secrets/weft-mesh.io/token'),
+    authorityFile: reader.text('WEFT_CA_FILE', '/var/run/config/weft-mesh.io/ca.crt'),
+    ...(stateFolder === undefined ? {} : { stateFolder }),
+    adminPort: reader.port('WEFT_ADMIN_PORT', 15_020),
+    logLevel: reader.oneOf('WEFT_LOG_LEVEL', logLevels, 'info'),
+    drainMs: reader.number('WEFT_DRAIN_SECONDS', { least: 0, most: 86_400, otherwise: 30 }) * 1000,
+    ...(collector === undefined ? {} : { collector }),
+    traceSample: reader.number('WEFT_TRACE_SAMPLE', { least: 0, most: 1, otherwise: 1 }),
+  };
+}
+
+/** Where a socket for all of the Pod's addresses is bound. */
+export function anyAddress({ podAddresses }: Pick<ProcessSettings, 'podAddresses'>): string {
+  return podAddresses.some((address) => address.includes(':')) ? '::' : '0.0.0.0';
+}
+
+function readAddresses(reader: VariableReader): readonly string[] {
+  const name = reader.optional('POD_IPS') === undefined ? 'POD_IP' : 'POD_IPS';
+  const addresses = reader.text(name).split(',').map((address) => address.trim()).filter((address) => address !== '');
+  for (const address of addresses) if (isIP(address) === 0) reader.faults.push(`${name}: ${JSON.stringify(address.slice(0, 64))} is no IP address`);
+  return addresses;
+}
+
+function readController(reader: VariableReader): ProcessSettings['controller'] {
+  const text = reader.text('WEFT_CONTROLLER');
+  const match = /^([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):([0-9]{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match === null || port < 1 || port > 65_535) {
+    if (text !== '') reader.faults.push(`WEFT_CONTROLLER must be host:port, not ${JSON.stringify(text.slice(0, 64))}`);
+    return { host: '', port: 0 };
+  }
+  return { host: match[1]!.replace(/^\[|\]$/g, ''), port };
+}
