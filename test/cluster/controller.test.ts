@@ -39,11 +39,6 @@ apiVersion: v1
 kind: Namespace
 metadata: { name: ${namespace}, labels: { weft-mesh.io/inject: enabled } }
 ---
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: { name: weft }
-spec: { controllerName: weft-mesh.io/controller }
----
 apiVersion: v1
 kind: Service
 metadata: { name: cart, namespace: ${namespace} }
@@ -85,7 +80,16 @@ function condition(conditions: readonly Condition[] | undefined, type: string): 
 const gatewayCondition = (type: string): Condition | undefined => condition(get('gateway', 'front', namespace).status?.conditions, type);
 const parentsOf = (name: string): readonly { readonly controllerName: string; readonly conditions: readonly Condition[] }[] => get('httproute', name, namespace).status?.parents ?? [];
 
+const gatewayClass = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: weft }
+spec: { controllerName: weft-mesh.io/controller }
+`;
+
 test.before(() => {
+  // The chart's own, where it is installed.
+  if (!kubectl(['get', 'gatewayclass', '-o', 'name']).includes('/weft')) apply(gatewayClass);
   apply(world);
 });
 
