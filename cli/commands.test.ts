@@ -162,3 +162,21 @@ test('a workload stands for one of its Pods, and the answer says which', async (
   t.regex(err, /no Pod or workload shop\/nobody; there are shop\//);
   t.is(status, 2);
 });
+
+test('explain also names routes of other listeners and producer routes, and why they do not count here', async (t) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'weft-explain-')), 'all.yaml');
+  const route = (name: string, namespace: string, parent: string): string => `apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: { name: ${name}, namespace: ${namespace} }\nspec: { parentRefs: [${parent}], rules: [{ backendRefs: [{ name: a, namespace: shop, port: 80 }] }] }\n`;
+  writeFileSync(file, [
+    'apiVersion: v1\nkind: Service\nmetadata: { name: a, namespace: shop }\nspec: { ports: [{ port: 80 }] }\n',
+    'apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: { name: web, namespace: shop }\nspec: { gatewayClassName: weft, listeners: [{ name: any, protocol: HTTP, port: 80 }, { name: foo, protocol: HTTP, port: 80, hostname: "*.foo.com" }, { name: bar, protocol: HTTP, port: 80, hostname: bar.com }] }\n',
+    route('web', 'shop', '{ name: web, sectionName: any }'),
+    route('bar', 'shop', '{ name: web, sectionName: bar }'),
+    route('producer', 'shop', '{ group: "", kind: Service, name: a }'),
+    route('consumer', 'client', '{ group: "", kind: Service, name: a, namespace: shop }'),
+  ].join('---\n'));
+  const rejected = async (...words: string[]): Promise<unknown> => (await json('explain', '-f', file, ...words))['rejected'];
+  const lost = (name: string, reason: string): object => ({ route: { kind: 'HTTPRoute', namespace: 'shop', name }, rule: 0, match: 0, reason });
+  t.deepEqual(await rejected('--gateway', 'shop/web', 'http://x.foo.com/'), [lost('web', 'attached to listener any; for this host listener foo (*.foo.com) is more specific')]);
+  t.deepEqual(await rejected('--from-namespace', 'client', 'http://a.shop/'), [lost('producer', 'a producer route; for clients in client the consumer routes there take its place')]);
+  t.deepEqual(await rejected('--from-namespace', 'shop', 'http://a/'), []);
+});

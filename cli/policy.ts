@@ -70,7 +70,7 @@ function chosen(paths: readonly SettledPath[]): { readonly path: SettledPath; re
 function policyJson(paths: readonly SettledPath[]): object {
   const { path, warnings } = chosen(paths);
   const { policy, lost } = path.settled;
-  return { ...(policy.retry === undefined ? {} : { retry: policy.retry }), ...(policy.timeouts === undefined ? {} : { timeouts: policy.timeouts }), origins: policy.origins, lost, warnings };
+  return { retry: policy.retry ?? {}, timeouts: policy.timeouts ?? {}, origins: policy.origins, lost, warnings };
 }
 
 function policyText(paths: readonly SettledPath[]): string {

@@ -1,7 +1,7 @@
 import type { Translation } from '#controller';
 import { explainCandidates, filtersFor, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
 import type { EffectivePolicy, Filter, ObjectRef, RouteTable, WeightedBackend } from '#snapshot';
-import type { Place } from './place.ts';
+import type { PassedOver, Place } from './place.ts';
 
 /** A request to be explained. Header names are lower case. */
 export interface ExplainedRequest {
@@ -64,7 +64,7 @@ export function explain(translation: Translation, place: Place, request: Explain
   if ('problem' in target) return { ...nothing, ...where, outcome: 'respond', status: 400, reason: target.problem, notes: place.notes };
   const table = translation.snapshots.routeTable(place.routes);
   if (table === undefined) throw new Error(`the snapshot has no route table ${place.routes}; this is a fault of Weft, please report it`);
-  return answerFrom(translation, table, { where, notes: place.notes, request, target });
+  return answerFrom(translation, table, { where, notes: place.notes, request, target, passedOver: place.passedOver });
 }
 
 interface Asked {
@@ -72,11 +72,13 @@ interface Asked {
   readonly notes: readonly string[];
   readonly request: ExplainedRequest;
   readonly target: NormalTarget;
+  readonly passedOver: readonly PassedOver[];
 }
 
 function answerFrom(translation: Translation, table: RouteTable, asked: Asked): Answer {
-  const { decision, rejected } = explainCandidates(table, viewOf(asked.request, asked.target));
-  const base = { ...asked.where, rejected, notes: asked.notes };
+  const found = explainCandidates(table, viewOf(asked.request, asked.target));
+  const { decision } = found;
+  const base = { ...asked.where, rejected: [...found.rejected, ...candidatesElsewhere(translation, found, asked)], notes: asked.notes };
   if (decision.kind === 'no-route') return { ...nothing, ...base, outcome: 'respond', status: 404, reason: 'no rule matches the request' };
   const { route, rule, match } = decision.candidate;
   const backends = rule.backends.map((backend) => explainBackend(translation, table, backend));
@@ -87,6 +89,29 @@ function answerFrom(translation: Translation, table: RouteTable, asked: Asked): 
     filters: rule.filters,
   };
   return { ...chosen, ...outcomeOf(decision.candidate, asked), ...policiesOf(table, decision.candidate, backends) };
+}
+
+/** A route that is attached here as well has its word here. */
+function candidatesElsewhere(translation: Translation, here: Explained, { request, target, passedOver }: Asked): readonly ExplainedRejection[] {
+  const known = new Set(candidatesOf(here).map(nameOfCandidate));
+  return passedOver.flatMap(({ routes, reason }) => {
+    const table = translation.snapshots.routeTable(routes);
+    if (table === undefined) return [];
+    const candidates = candidatesOf(explainCandidates(table, viewOf(request, target)));
+    return candidates.filter((candidate) => candidate.route.kind !== 'Service' && !known.has(nameOfCandidate(candidate))).map(({ route, rule, match }) => ({ route, rule, match, reason }));
+  });
+}
+
+type Explained = ReturnType<typeof explainCandidates>;
+
+function candidatesOf({ decision, rejected }: Explained): readonly Omit<ExplainedRejection, 'reason'>[] {
+  if (decision.kind === 'no-route') return rejected;
+  const { route, rule, match } = decision.candidate;
+  return [{ route: route.ref, rule: rule.index, match: match.index }, ...rejected];
+}
+
+function nameOfCandidate({ route, rule, match }: Omit<ExplainedRejection, 'reason'>): string {
+  return `${route.kind}/${route.namespace}/${route.name}/${rule}/${match}`;
 }
 
 function viewOf(request: ExplainedRequest, target: NormalTarget): RequestView {
@@ -134,7 +159,7 @@ function explainBackend(translation: Translation, table: RouteTable, backend: We
 function policiesOf(table: RouteTable, { rule }: Candidate, backends: readonly ExplainedBackend[]): Pick<Answer, 'retry' | 'timeouts' | 'origins' | 'backends'> {
   const spokesman = rule.backends.find((backend) => backend.weight > 0 && backend.target.kind === 'backend')?.policy ?? rule.policy;
   const policy: EffectivePolicy = spokesman === undefined ? { origins: {} } : table.policies[spokesman]!;
-  const differ = new Set(rule.backends.map((backend) => backend.policy)).size > 1;
+  const differ = new Set(backends.flatMap(({ policy: one }) => (one === undefined ? [] : [JSON.stringify(one)]))).size > 1;
   return {
     ...(policy.retry === undefined ? {} : { retry: policy.retry }),
     ...(policy.timeouts === undefined ? {} : { timeouts: policy.timeouts }),

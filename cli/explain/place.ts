@@ -1,15 +1,21 @@
 import { objectKey, type ClusterState, type Pod } from '#crds';
 import { injectLabel, isInjected, type Translation } from '#controller';
 import { proxyContainer } from '#injector';
-import { mostSpecific, type Listener, type ListenerSection, type ObjectRef } from '#snapshot';
+import { hostnameMatches, mostSpecific, type Listener, type ListenerSection, type ObjectRef } from '#snapshot';
 import type { Answer, ExplainedRequest } from './answer.ts';
 
 /** Where a request enters: the table that decides it, or why there is none. */
 export type Place =
-  | { readonly kind: 'listener'; readonly listener: NonNullable<Answer['listener']>; readonly routes: string; readonly notes: readonly string[] }
-  | { readonly kind: 'service'; readonly service: ObjectRef & { readonly port: number }; readonly routes: string; readonly notes: readonly string[] }
+  | { readonly kind: 'listener'; readonly listener: NonNullable<Answer['listener']>; readonly routes: string; readonly passedOver: readonly PassedOver[]; readonly notes: readonly string[] }
+  | { readonly kind: 'service'; readonly service: ObjectRef & { readonly port: number }; readonly routes: string; readonly passedOver: readonly PassedOver[]; readonly notes: readonly string[] }
   | { readonly kind: 'no-listener'; readonly reason: string; readonly notes: readonly string[] }
   | { readonly kind: 'passthrough'; readonly notes: readonly string[] };
+
+/** A table whose routes one may expect to count here, and why they don't. */
+export interface PassedOver {
+  readonly routes: string;
+  readonly reason: string;
+}
 
 /** The user asked about something that is not there; the message says what is. */
 export class UsageError extends Error {}
@@ -28,7 +34,10 @@ export function placeAtGateway(translation: Translation, gateway: string, reques
   if (best === undefined) return { kind: 'no-listener', reason: `no listener of ${gateway} is for the host ${host}; there are ${sections.map(({ section }) => `${section.name} (${section.hostname})`).join(', ')}`, notes: [] };
   const { listener, section } = best;
   const port = Number(listener.name.split('/').at(-1));
-  return { kind: 'listener', listener: { gateway: listener.gateway, name: section.name, hostname: section.hostname, port }, routes: section.routes, notes: [] };
+  const passedOver = sections
+    .filter((other) => other.listener === listener && other.section !== section && hostnameMatches(other.hostname, host))
+    .map((other) => ({ routes: other.section.routes, reason: `attached to listener ${other.section.name}; for this host listener ${section.name} (${section.hostname}) is more specific` }));
+  return { kind: 'listener', listener: { gateway: listener.gateway, name: section.name, hostname: section.hostname, port }, routes: section.routes, passedOver, notes: [] };
 }
 
 interface BoundSection {
@@ -56,7 +65,11 @@ export function placeInMesh(translation: Translation, namespace: string, request
   const port = request.url.port === '' ? (request.url.protocol === 'https:' ? 443 : 80) : Number(request.url.port);
   const { target } = translation.snapshots.destination(namespace, request.url.hostname, port);
   if (target.kind === 'passthrough') return { kind: 'passthrough', notes };
-  return { kind: 'service', service: { ...target.service, port: target.port }, routes: target.routes, notes };
+  const { namespace: home, name } = target.service;
+  // What clients of the Service's own namespace meet: its producer routes (GEP-1294).
+  const producers = translation.snapshots.destination(home, `${name}.${home}.svc`, target.port).target;
+  const passedOver = producers.kind === 'passthrough' || producers.routes === target.routes ? [] : [{ routes: producers.routes, reason: `a producer route; for clients in ${namespace} the consumer routes there take its place` }];
+  return { kind: 'service', service: { ...target.service, port: target.port }, routes: target.routes, passedOver, notes };
 }
 
 /** The client namespace of `--from NS/NAME`; the notes say which Pod was taken, and when no sidecar stands beside it. */
