@@ -1,0 +1,124 @@
+import type { Http2Limits } from '../limits.ts';
+
+/** What a connection has waited for too long. */
+export type Due = 'settings' | 'frame' | 'ping' | 'silent' | 'stalled' | 'idle' | 'notice' | 'lingered' | undefined;
+
+/**
+ * The waits of one connection. There is one timer for all of them: `next` says when to look again, `due` what it has come to. Times that only
+ * move later cost nothing until then.
+ */
+export class Deadlines {
+  /** Of our PINGs: theirs are answered, ours recognised. */
+  readonly pingPayload = Buffer.from('weftping', 'latin1');
+
+  readonly #limits: Http2Limits;
+  #settingsDue: number;
+  /** Since when the peer is in the middle of a frame; Infinity where it isn't. */
+  #incompleteSince: number;
+  #lastHeard: number;
+  #pingedAt = Infinity;
+  #idleSince: number;
+  #stalledSince = Infinity;
+  #stalledBytes = 0;
+  #noticeDue = Infinity;
+  #lingerDue = Infinity;
+
+  constructor(limits: Http2Limits, now: number) {
+    this.#limits = limits;
+    this.#settingsDue = later(now, limits.settingsAckMs);
+    // The peer owes its preface.
+    this.#incompleteSince = now;
+    this.#lastHeard = this.#idleSince = now;
+  }
+
+  heard(now: number, state: 'incomplete' | 'whole'): void {
+    this.#lastHeard = now;
+    this.#pingedAt = Infinity;
+    if (state === 'whole') this.#incompleteSince = Infinity;
+    else if (this.#incompleteSince === Infinity) this.#incompleteSince = now;
+  }
+
+  settingsAcknowledged(): void {
+    this.#settingsDue = Infinity;
+  }
+
+  pingAnswered(): void {
+    this.#pingedAt = Infinity;
+  }
+
+  becameIdle(now: number): void {
+    this.#idleSince = now;
+  }
+
+  /** The peer takes nothing now. */
+  stall(now: number, pending: number): void {
+    if (this.#stalledSince < Infinity) return;
+    this.#stalledSince = now;
+    this.#stalledBytes = pending;
+  }
+
+  progressed(): void {
+    this.#stalledSince = Infinity;
+  }
+
+  /** The end has been announced: `notice` comes due for saying which stream is the last. */
+  announce(now: number): void {
+    this.#noticeDue = now + this.#limits.drainNoticeMs;
+  }
+
+  announced(): void {
+    this.#noticeDue = Infinity;
+  }
+
+  linger(now: number): void {
+    this.#settingsDue = this.#incompleteSince = this.#pingedAt = this.#stalledSince = this.#noticeDue = Infinity;
+    this.#lingerDue = now + this.#limits.lingerMs;
+  }
+
+  /** When the first of the waits may be over. */
+  next(streams: number, congested: boolean): number {
+    if (this.#lingerDue < Infinity) return this.#lingerDue;
+    const { frameMs, idleMs, keepAliveMs, keepAliveTimeoutMs, stallMs } = this.#limits;
+    let next = Math.min(this.#settingsDue, this.#noticeDue, later(this.#incompleteSince, frameMs));
+    if (keepAliveMs > 0) next = Math.min(next, this.#pingedAt < Infinity ? this.#pingedAt + keepAliveTimeoutMs : this.#lastHeard + keepAliveMs);
+    if (streams === 0) next = Math.min(next, later(this.#idleSince, idleMs));
+    if (congested || this.#stalledSince < Infinity) next = Math.min(next, later(Math.min(this.#stalledSince, this.#lastHeard), stallMs));
+    return next;
+  }
+
+  /** What has come due. `pending`: bytes that the peer does not take; 0 where it does. */
+  due(now: number, streams: number, pending: number): Due {
+    if (this.#lingerDue < Infinity) return now >= this.#lingerDue ? 'lingered' : undefined;
+    const { frameMs, idleMs, keepAliveMs, keepAliveTimeoutMs } = this.#limits;
+    if (this.#hasStalled(now, pending)) return 'stalled';
+    if (now >= this.#settingsDue) return 'settings';
+    if (now >= later(this.#incompleteSince, frameMs)) return 'frame';
+    if (now >= this.#noticeDue) return 'notice';
+    if (keepAliveMs > 0 && now >= this.#pingedAt + keepAliveTimeoutMs) return 'silent';
+    if (streams === 0 && now >= later(this.#idleSince, idleMs)) return 'idle';
+    if (keepAliveMs > 0 && this.#pingedAt === Infinity && now >= this.#lastHeard + keepAliveMs) {
+      this.#pingedAt = now;
+      return 'ping';
+    }
+    return undefined;
+  }
+
+  /** A slow peer may be slow; one that takes nothing at all may not. */
+  #hasStalled(now: number, pending: number): boolean {
+    if (pending === 0) {
+      this.#stalledSince = Infinity;
+      return false;
+    }
+    if (this.#stalledSince === Infinity || pending < this.#stalledBytes) {
+      this.#stalledSince = now;
+      this.#stalledBytes = pending;
+      return false;
+    }
+    return now >= later(this.#stalledSince, this.#limits.stallMs);
+  }
+}
+
+/** 0 milliseconds: never. */
+function later(from: number, ms: number): number {
+  return ms > 0 ? from + ms : Infinity;
+}

@@ -1,0 +1,138 @@
+import { errorCode, fault, flag, maxStreamId, type ErrorCode } from '../frames/index.ts';
+import type { HeaderBlock } from '../fields/index.ts';
+import { Session } from './session.ts';
+import { nobody, Stream } from './stream.ts';
+import type { Acceptor, Http2Environment, Transport } from './types.ts';
+
+const evenStream = fault(errorCode.protocol, 'stream-even');
+const streamOrder = fault(errorCode.protocol, 'stream-order');
+const streamClosed = fault(errorCode.streamClosed, 'stream-closed');
+
+/** The server's side of a connection: takes requests. */
+export class ServerSession extends Session {
+  readonly #acceptor: Acceptor;
+  /** The highest stream that the client has opened, whatever became of it. */
+  #last = 0;
+  /** Streams beyond it are refused: the end has been announced, and had time to be heard. */
+  #lastAccepted = maxStreamId;
+  #farewell: 'none' | 'notice' | 'final' = 'none';
+
+  constructor(environment: Http2Environment, transport: Transport, acceptor: Acceptor) {
+    super(environment, transport, 'server');
+    this.#acceptor = acceptor;
+  }
+
+  /**
+   * Announces the end, in two steps (RFC 9113, 6.8): first that there will be one, then, when the client has heard of it, which stream is the
+   * last. Closes when all of them are over.
+   */
+  leave(): void {
+    if (!this.reading || this.#farewell === 'final') return;
+    this.phase = 'leaving';
+    if (this.#farewell === 'none' && this.streams.size > 0) {
+      this.#farewell = 'notice';
+      this.sender.goaway(maxStreamId, errorCode.none, '');
+      this.sender.ping(0, this.deadlines.pingPayload, 0);
+      this.deadlines.announce(this.environment.now());
+      this.watch();
+      return;
+    }
+    this.#farewell = 'final';
+    this.deadlines.announced();
+    this.#lastAccepted = this.#last;
+    this.sender.goaway(this.#last, errorCode.none, '');
+    if (this.streams.size === 0) this.finish(errorCode.none, 'done');
+  }
+
+  headers(id: number, flags: number, bytes: Buffer, start: number, end: number): void {
+    const stream = this.streams.get(id);
+    if (stream !== undefined) {
+      const trailers = this.decode(bytes, start, end, 'trailers');
+      if (trailers === undefined) return;
+      this.budget.useful();
+      if (this.reader.dependsOnItself) this.streamFault(stream, errorCode.protocol, 'priority');
+      else this.takeTrailers(stream, flags, trailers);
+      return;
+    }
+    if ((id & 1) === 0) {
+      this.connectionFault(evenStream);
+      return;
+    }
+    if (id <= this.#last) {
+      this.#late(id, bytes, start, end);
+      return;
+    }
+    this.#last = id;
+    this.budget.opened();
+    const block = this.decode(bytes, start, end, 'request');
+    if (block !== undefined) this.#open(id, flags, block);
+  }
+
+  protected goneAway(): void {
+    // A client's GOAWAY is about streams that we would push. It will open no more, so that is that once those at hand are over.
+    this.phase = 'leaving';
+    if (this.streams.size === 0) this.leave();
+  }
+
+  protected isIdle(id: number): boolean {
+    return (id & 1) === 0 || id > this.#last;
+  }
+
+  protected lastStreamId(): number {
+    return Math.min(this.#last, this.#lastAccepted);
+  }
+
+  protected settled(): void {}
+
+  protected freed(): void {}
+
+  protected answered(): void {
+    if (this.#farewell === 'notice') this.leave();
+  }
+
+  protected told(code: ErrorCode, reason: string): void {
+    this.#acceptor.closed(this, code, reason);
+  }
+
+  protected override allDone(): void {
+    if (this.#farewell === 'final') super.allDone();
+    else if (this.#farewell === 'none') this.leave();
+  }
+
+  /** HEADERS on a stream that was there, or was passed over. The block is read for its effect on the decoder's table. */
+  #late(id: number, bytes: Buffer, start: number, end: number): void {
+    const ending = this.endings.ending(id);
+    if (ending === undefined || ending === 'finished') {
+      this.connectionFault(ending === undefined ? streamOrder : streamClosed);
+      return;
+    }
+    if (this.decode(bytes, start, end, 'trailers') !== undefined) this.isStray(id);
+  }
+
+  #open(id: number, flags: number, block: HeaderBlock): void {
+    const ends = (flags & flag.endStream) !== 0;
+    const { fault: wrong, contentLength } = block;
+    if (wrong !== '' || this.reader.dependsOnItself || (ends && contentLength > 0)) {
+      this.#refuse(id, wrong === '' ? (this.reader.dependsOnItself ? 'priority' : 'content-length') : wrong);
+      return;
+    }
+    if (id > this.#lastAccepted || this.streams.size >= this.limits.maxConcurrentStreams) {
+      this.strayReset(id, errorCode.refusedStream);
+      this.countReset();
+      return;
+    }
+    const stream = new Stream(this, id, nobody);
+    stream.headed = true;
+    stream.remoteEnded = ends;
+    stream.expected = block.excess === '' && !ends ? contentLength : -1;
+    this.streams.set(id, stream);
+    stream.user = block.excess === '' ? this.#acceptor.request(stream, block) : this.#acceptor.excessive(stream, block);
+    if (ends && !stream.closed) stream.user.ended(stream);
+  }
+
+  #refuse(id: number, reason: string): void {
+    this.strayReset(id, errorCode.protocol);
+    this.#acceptor.refused(this, reason);
+    this.countReset();
+  }
+}

@@ -1,0 +1,163 @@
+import { framing, treatment, type Framing } from '../../codec/index.ts';
+import { tokenByte } from '../../codec/tables.ts';
+
+/** What a header block is: it says which pseudo-header fields it must have. */
+export type Side = 'request' | 'response' | 'trailers';
+
+/** Why a header list that is well formed is not taken: codes of the proxy's table of failures. */
+export type Excess = 'head-too-large' | 'target-too-long';
+
+const stride = 4;
+
+/**
+ * A decoded header list. Its fields lie in `bytes` as the lines of an HTTP/1.1 head, names in lower case, from `start` to `end` with an
+ * empty line behind, and are told by offsets just as `Fields` of the HTTP/1.1 codec tells its own: what reads and writes those can read
+ * and write these. Pseudo-header fields are texts beside them. Several cookie fields have become one (RFC 9113, 8.2.3).
+ *
+ * What a callback gets is lent: it holds until the call returns, unless it is kept.
+ */
+export class HeaderBlock {
+  side: Side = 'request';
+  method = '';
+  scheme = '';
+  /** `:authority`, or the Host field where there is none. */
+  authority = '';
+  /** `:path` as sent; empty for CONNECT. */
+  path = '';
+  /** Every byte of the path stands in a path as it is: no query, no escapes, no dots. */
+  pathIsPlain = false;
+  status = 0;
+  /** -1 where there is none. */
+  contentLength = -1;
+  /** `te: trailers` was there. It is hop-by-hop, and gRPC servers want it. */
+  trailersWelcome = false;
+  /** Why it is malformed (RFC 9113, 8.1.1); empty where it is not. */
+  fault = '';
+  excess: Excess | '' = '';
+
+  bytes: Buffer;
+  count = 0;
+  start = 0;
+  end = 0;
+  /** By field: name start, name end, value start, value end. */
+  at: Int32Array;
+  /** Field numbers of the HTTP/1.1 codec. */
+  ids: Uint8Array;
+  treatments: Uint8Array;
+  /** 1: never to be indexed by whoever forwards it (RFC 7541, 6.2.3). */
+  sensitive: Uint8Array;
+  /** For whoever works with kept blocks: what was made of this one, an encoded block or a decision. */
+  attachment: unknown = undefined;
+  #kept = false;
+
+  constructor(bytes: Buffer, maxFields: number) {
+    this.bytes = bytes;
+    this.at = new Int32Array(maxFields * stride);
+    this.ids = new Uint8Array(maxFields);
+    this.treatments = new Uint8Array(maxFields);
+    this.sensitive = new Uint8Array(maxFields);
+  }
+
+  /** Whether it stays as it is. Connections that repeat their header blocks get the same kept block each time. */
+  get kept(): boolean {
+    return this.#kept;
+  }
+
+  /** This block, or a copy that stays as it is. */
+  keep(): HeaderBlock {
+    if (this.#kept) return this;
+    const copy = new HeaderBlock(Buffer.from(this.bytes.subarray(this.start, this.end + 2)), 0);
+    copy.#takeTexts(this);
+    copy.at = this.at.slice(0, this.count * stride);
+    if (this.start !== 0) for (let index = 0; index < copy.at.length; index++) copy.at[index]! -= this.start;
+    copy.ids = this.ids.slice(0, this.count);
+    copy.treatments = this.treatments.slice(0, this.count);
+    copy.sensitive = this.sensitive.slice(0, this.count);
+    copy.count = this.count;
+    copy.end = this.end - this.start;
+    copy.#kept = true;
+    return copy;
+  }
+
+  nameStart(index: number): number {
+    return this.at[index * stride]!;
+  }
+
+  nameEnd(index: number): number {
+    return this.at[index * stride + 1]!;
+  }
+
+  valueStart(index: number): number {
+    return this.at[index * stride + 2]!;
+  }
+
+  valueEnd(index: number): number {
+    return this.at[index * stride + 3]!;
+  }
+
+  /** The first byte behind the field's line. */
+  lineEnd(index: number): number {
+    return index + 1 < this.count ? this.at[(index + 1) * stride]! : this.end;
+  }
+
+  name(index: number): string {
+    return this.bytes.toString('latin1', this.nameStart(index), this.nameEnd(index));
+  }
+
+  value(index: number): string {
+    return this.bytes.toString('latin1', this.valueStart(index), this.valueEnd(index));
+  }
+
+  /** The first field of that number, -1 where there is none. */
+  indexOf(id: number): number {
+    for (let index = 0; index < this.count; index++) if (this.ids[index] === id) return index;
+    return -1;
+  }
+
+  /** Values of all lines of that name, joined by `, ` (RFC 9110, 5.3). Takes a lower-case name. */
+  lookup(name: string): string | undefined {
+    let found: string | undefined;
+    for (let index = 0; index < this.count; index++) {
+      if (!this.isNamed(index, name)) continue;
+      const value = this.value(index);
+      found = found === undefined ? value : `${found}, ${value}`;
+    }
+    return found;
+  }
+
+  isNamed(index: number, lower: string): boolean {
+    const start = this.nameStart(index);
+    if (this.nameEnd(index) - start !== lower.length) return false;
+    for (let offset = 0; offset < lower.length; offset++) if (tokenByte[this.bytes[start + offset]!] !== lower.charCodeAt(offset)) return false;
+    return true;
+  }
+
+  drop(index: number): void {
+    this.treatments[index] = treatment.drop;
+  }
+
+  /** How HTTP/1.1 would tell the body's end, where one may follow. */
+  bodyFraming(): Framing {
+    if (this.contentLength < 0) return framing.chunked;
+    return this.contentLength > 0 ? framing.length : framing.none;
+  }
+
+  /** All that is there, for tests and logs. */
+  entries(): [name: string, value: string][] {
+    return Array.from({ length: this.count }, (_, index) => [this.name(index), this.value(index)]);
+  }
+
+  #takeTexts(other: HeaderBlock): void {
+    this.side = other.side;
+    this.method = other.method;
+    this.scheme = other.scheme;
+    this.authority = other.authority;
+    this.path = other.path;
+    this.pathIsPlain = other.pathIsPlain;
+    this.status = other.status;
+    this.contentLength = other.contentLength;
+    this.trailersWelcome = other.trailersWelcome;
+    this.fault = other.fault;
+    this.excess = other.excess;
+  }
+}

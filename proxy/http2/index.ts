@@ -1,0 +1,12 @@
+export { ClientSession } from './connection/client.ts';
+export { ServerSession } from './connection/server.ts';
+export { Session } from './connection/session.ts';
+export { Stream, nobody } from './connection/stream.ts';
+export type { Acceptor, Http2Environment, Keeper, ResponseUser, StreamUser, Transport } from './connection/types.ts';
+export { Collector, HeaderBlock, type Excess, type Side } from './fields/index.ts';
+export { errorCode, matchPreface, type ErrorCode } from './frames/index.ts';
+export { HeaderEncoder, type FieldList, type Selection } from './hpack/index.ts';
+export { defaultHttp2Limits, type Http2Limits } from './limits.ts';
+export { acceptSession, connectSession, http2Environment, type EnvironmentOptions } from './transport/socket.ts';
+export { Slabs } from './transport/slabs.ts';
+export { Turn } from './transport/turn.ts';
