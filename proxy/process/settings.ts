@@ -101,13 +101,12 @@ function readAddresses(reader: VariableReader): readonly string[] {
   return addresses;
 }
 
+/** By name, for its certificate has names and no addresses. */
 function readController(reader: VariableReader): ProcessSettings['controller'] {
   const text = reader.text('WEFT_CONTROLLER');
-  const match = /^([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):([0-9]{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match === null || port < 1 || port > 65_535) {
-    if (text !== '') reader.faults.push(`WEFT_CONTROLLER must be host:port, not ${JSON.stringify(text.slice(0, 64))}`);
-    return { host: '', port: 0 };
-  }
-  return { host: match[1]!.replace(/^\[|\]$/g, ''), port };
+  const match = /^([A-Za-z0-9.-]{1,253}):([0-9]{1,5})$/.exec(text);
+  const [host = '', port] = [match?.[1], Number(match?.[2])];
+  if (isIP(host) === 0 && port >= 1 && port <= 65_535) return { host, port };
+  if (text !== '') reader.faults.push(`WEFT_CONTROLLER must be name:port, not ${JSON.stringify(text.slice(0, 64))}`);
+  return { host: '', port: 0 };
 }
