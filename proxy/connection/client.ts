@@ -155,7 +155,8 @@ export class ClientConnection implements WheelTimer {
   exchangeEnded(keep: boolean, now: number): void {
     if (this.#phase !== 'open') return;
     if (!keep) {
-      this.linger();
+      if (this.#hasNothingToAwait()) this.#destroy();
+      else this.linger();
       return;
     }
     this.#since = now;
@@ -174,6 +175,12 @@ export class ClientConnection implements WheelTimer {
     this.#paused = false;
     this.socket.resume();
     this.#watch(this.#due());
+  }
+
+  /** The client asked for the end and has sent all; with the response in the kernel's hands, closing at once takes nothing from it. */
+  #hasNothingToAwait(): boolean {
+    const { exchange, socket } = this;
+    return exchange.asksToClose && exchange.requestComplete && !this.#consuming && this.#input === undefined && socket.writableLength === 0 && !('encrypted' in socket);
   }
 
   /** Closes a connection that waits for a request. */

@@ -36,7 +36,6 @@ export interface UpstreamUser {
  */
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'ended' | 'raw' | 'closed';
 
-const keepAliveProbeMs = 30_000;
 /** A connection is given up this long before its server would: a request on its way at that moment would be lost. */
 const closingMarginMs = 1000;
 /** How long the endpoint may take for the last bytes of a tunnel. */
@@ -87,8 +86,6 @@ export class Upstream implements WheelTimer {
       host: endpoint.endpoint.address,
       port: endpoint.endpoint.port,
       noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveProbeMs,
       allowHalfOpen: true,
       onread: { buffer: readBuffer, callback: (length, bytes) => this.#readSafely(bytes as Buffer, length) },
     });

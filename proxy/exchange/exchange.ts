@@ -42,7 +42,10 @@ export class Exchange implements AccessRecord {
   method = '';
   host = '';
   minorVersion = 1;
+  /** Whether another request may follow, as far as this one says. */
   keepAlive = true;
+  /** The client itself wants no further request. */
+  asksToClose = false;
   upgrades = false;
   id = '';
   idIsNew = false;
@@ -139,6 +142,7 @@ export class Exchange implements AccessRecord {
     this.host = head.authorityText;
     this.minorVersion = head.minorVersion;
     this.keepAlive = head.keepAlive;
+    this.asksToClose = !head.keepAlive;
     this.upgrades = head.upgradesToWebSocket;
     this.body.begin(head);
     this.#identify();
@@ -404,6 +408,7 @@ export class Exchange implements AccessRecord {
     this.failure = undefined;
     this.failureReason = undefined;
     this.deadline = Infinity;
+    this.asksToClose = false;
     this.id = this.host = '';
     this.minorVersion = 1;
     this.#targetStart = this.#targetEnd = this.#headEnd = 0;

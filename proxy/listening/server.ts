@@ -77,7 +77,7 @@ export class Acceptor implements Bound {
   }
 
   #plainServer(): Server {
-    return createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => this.#accept(socket, ''));
+    return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket, ''));
   }
 
   #tlsServer(certificates: ServerCertificates): TlsServer {
@@ -86,8 +86,6 @@ export class Acceptor implements Bound {
       {
         allowHalfOpen: true,
         noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: 60_000,
         minVersion: 'TLSv1.2',
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: limits.tlsHandshakeMs,
