@@ -1,5 +1,5 @@
 import type { HTTPRouteRuleFilter, HTTPRouteRuleFilterRequestHeaderModifier, HTTPRouteRuleFilterRequestMirror, HTTPRouteRuleFilterRequestRedirectPath } from '#crds';
-import type { Filter, HeaderValue, PathModifier } from '#snapshot';
+import { protectedHeaders, type Filter, type HeaderFilter, type HeaderValue, type PathModifier } from '#snapshot';
 import { resolveBackend, type ReferenceContext } from '../graph/backends.ts';
 import type { Fault } from '../problems.ts';
 
@@ -25,9 +25,9 @@ export function renderFilters(filters: readonly HTTPRouteRuleFilter[], path: Fau
 function renderFilter(filter: HTTPRouteRuleFilter, path: Fault['path'], context: ReferenceContext): Rendered {
   switch (filter.type) {
     case 'RequestHeaderModifier':
-      return { filter: { type: filter.type, ...headerChanges(filter.requestHeaderModifier) } };
+      return renderHeaders(filter.type, filter.requestHeaderModifier, [...path, 'requestHeaderModifier']);
     case 'ResponseHeaderModifier':
-      return { filter: { type: filter.type, ...headerChanges(filter.responseHeaderModifier) } };
+      return renderHeaders(filter.type, filter.responseHeaderModifier, [...path, 'responseHeaderModifier']);
     case 'RequestMirror':
       return filter.requestMirror === undefined ? {} : renderMirror(filter.requestMirror, [...path, 'requestMirror', 'backendRef'], context);
     case 'RequestRedirect':
@@ -88,6 +88,18 @@ function pathModifier(path: HTTPRouteRuleFilterRequestRedirectPath | undefined):
   if (path === undefined) return {};
   if (path.type === 'ReplaceFullPath') return { path: { type: path.type, value: path.replaceFullPath ?? '/' } };
   return { path: { type: path.type, value: path.replacePrefixMatch ?? '/' } };
+}
+
+function renderHeaders(type: HeaderFilter['type'], changes: HTTPRouteRuleFilterRequestHeaderModifier | undefined, path: Fault['path']): Rendered {
+  const filter = { type, ...headerChanges(changes) };
+  const own = [...filter.set, ...filter.add].find(({ name }) => protectedHeaders.has(name.toLowerCase()))?.name ?? filter.remove.find((name) => neverRemoved(type, name));
+  if (own !== undefined) return { filter, fault: unsupported(path, `header ${own} can not be modified: the proxy writes it itself`) };
+  return { filter };
+}
+
+/** Other fields of a single connection never get past a proxy in any case (RFC 9110, 7.6.1): to remove them asks for nothing. */
+function neverRemoved(type: HeaderFilter['type'], name: string): boolean {
+  return name === 'content-length' || name === 'transfer-encoding' || name === 'upgrade' || (type === 'RequestHeaderModifier' && name === 'host');
 }
 
 function headerChanges(changes: HTTPRouteRuleFilterRequestHeaderModifier | undefined): {
