@@ -48,7 +48,9 @@ function findingsText(findings: readonly Finding[], { ignored }: Loaded): string
   const lines = findings.map(({ severity, file, line, column, object, path, reason, message }) => {
     const where = file === undefined ? '' : `${file}:${line}:${column}: `;
     const field = file === undefined && path.length > 0 ? `${formatPath(path)}: ` : '';
-    return `${where}${severity}: ${object === undefined ? '' : `${object.kind} ${nameOf(object)}: `}${field}${message} [${reason}]`;
+    // What was found while reading names the object itself, as far as it has a name.
+    const subject = object === undefined || object.name === '' || message.startsWith(`${object.kind} ${nameOf(object)}`) ? '' : `${object.kind} ${nameOf(object)}: `;
+    return `${where}${severity}: ${subject}${field}${message} [${reason}]`;
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   const kinds = new Map<string, number>();
