@@ -24,6 +24,8 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   policy: () => import('./policy.ts'),
   analyze: () => import('./analyze.ts'),
   translate: () => import('./translate.ts'),
+  check: () => import('./check.ts'),
+  status: () => import('./status.ts'),
   inject: () => import('./inject.ts'),
 };
 

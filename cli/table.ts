@@ -9,3 +9,11 @@ export function columns(rows: readonly (readonly string[])[], indent = ''): stri
 export function nameOf(ref: { readonly namespace: string; readonly name: string }): string {
   return ref.namespace === '' ? ref.name : `${ref.namespace}/${ref.name}`;
 }
+
+/** `12s`, `5m`, `3h`, `2d`: as kubectl shows ages. Milliseconds. */
+export function ageText(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`;
+}

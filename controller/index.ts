@@ -8,3 +8,5 @@ export * from './push/index.ts';
 export * from './source/index.ts';
 export { connectApi } from './kube/api.ts';
 export { ApiError, fieldsOf, reasonOf, type ApiAnswer, type ApiRequest, type KubeApi } from './kube/types.ts';
+export { gatewayLabel } from './serve/identity.ts';
+export type { ProxyReport } from './run/proxies.ts';

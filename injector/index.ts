@@ -1,5 +1,5 @@
 export { defaultInjection, injectionSchema, logLevels, logLevelSchema, pullPolicySchema, readInjectionConfig, resourcesSchema, type InjectionConfig, type LogLevel, type Resources } from './configuration.ts';
 export { injectionFor } from './patch/injection.ts';
 export { applyOperations } from './patch/apply.ts';
-export { injectedLabel, injectLabel, ports, proxyContainer, proxyUid } from './names.ts';
+export { injectedLabel, injectLabel, ports, proxyContainer, proxyUid, systemNamespaces } from './names.ts';
 export type { Injection, NamespaceFacts, Operation } from './patch/types.ts';
