@@ -75,9 +75,17 @@ export const roles: readonly RoleTable[] = [
       { apiGroup: 'admissionregistration.k8s.io', resources: ['mutatingwebhookconfigurations'], names: ['weft-injector'], verbs: ['get'], why: 'does the webhook trust the injector' },
       { apiGroup: 'gateway.networking.k8s.io', resources: ['gatewayclasses'], names: ['weft'], verbs: ['get'], why: 'is the class accepted' },
       { apiGroup: 'gateway.networking.x-k8s.io', resources: ['xmeshes'], names: ['weft'], verbs: ['get'], why: 'is the mesh accepted' },
-      { apiGroup: '', resources: ['pods', 'namespaces'], verbs: ['list'], why: 'which Pods should have a sidecar and have none' },
+      { apiGroup: 'gateway.networking.k8s.io', resources: ['gatewayclasses', 'gateways', 'httproutes'], verbs: ['list'], why: 'are Gateways programmed and routes accepted' },
+      { apiGroup: 'policy.weft-mesh.io', resources: policyKinds, verbs: ['list'], why: 'are policies accepted' },
+      { apiGroup: '', resources: ['pods', 'namespaces', 'nodes'], verbs: ['list'], why: 'which Pods should have a sidecar and have none; do the nodes know native sidecars' },
+      { apiGroup: '', resources: ['configmaps'], names: ['weft-ca'], verbs: ['get'], why: "is the authority's certificate known where proxies are" },
     ],
-    own: [{ apiGroup: 'apps', resources: ['deployments'], verbs: ['get', 'list'], why: 'is the control plane up' }],
+    own: [
+      { apiGroup: 'apps', resources: ['deployments'], verbs: ['get', 'list'], why: 'is the control plane up' },
+      { apiGroup: 'discovery.k8s.io', resources: ['endpointslices'], verbs: ['list'], why: 'can it be reached' },
+      { apiGroup: 'coordination.k8s.io', resources: ['leases'], names: ['weft-controller'], verbs: ['get'], why: 'does a controller lead' },
+      { apiGroup: '', resources: ['configmaps'], names: ['weft-injection'], verbs: ['get'], why: 'which image new sidecars get' },
+    ],
   },
 ];
 

@@ -62,7 +62,7 @@ export class Observer {
   }
 
   /** Whether the caller may do this (`SelfSubjectAccessReview`). */
-  async may(verb: string, resource: { readonly group: string; readonly resource: string; readonly namespace?: string }): Promise<boolean> {
+  async may(verb: string, resource: { readonly group: string; readonly resource: string; readonly subresource?: string; readonly namespace?: string }): Promise<boolean> {
     const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: { verb, ...resource } } };
     const answer = await this.#api.send({ method: 'POST', path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body });
     if (answer.status !== 201) throw new ApiError('SelfSubjectAccessReview', answer);
