@@ -33,6 +33,8 @@ export interface Environment {
   readonly gatewayAddresses: ReadonlyMap<string, readonly string[]>;
   /** Added to every bound port (`--port-offset`). */
   readonly portOffset: number;
+  /** `any`: a gateway has a Pod of its own, and binds all addresses of that, whether or not the Gateway's are known yet. `address` unless set. */
+  readonly bind?: 'address' | 'any';
 }
 
 export interface Translation {

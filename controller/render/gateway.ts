@@ -58,7 +58,8 @@ export function renderListeners(facts: GatewayFacts, environment: Environment, a
   const served = facts.listeners.filter(({ programmed }) => programmed.status === 'True');
   const ports = [...new Set(served.map(({ listener }) => listener.port))];
   const gateway = refOf(facts.gateway);
-  return facts.addresses.flatMap((address, index) =>
+  const addresses = environment.bind === 'any' ? ['0.0.0.0'] : facts.addresses;
+  return addresses.flatMap((address, index) =>
     ports.map((port): Listener => {
       const name = `${gateway.namespace}/${gateway.name}/${port}${index === 0 ? '' : `/${address}`}`;
       const sections = served.filter(({ listener }) => listener.port === port).map((section) => renderSection(facts, section, attachments));

@@ -56,6 +56,7 @@ export const serviceSchema = object(
         { rule: "self.type == 'ExternalName' || self.ports.size() > 0 || (has(self.clusterIP) && self.clusterIP == 'None')", message: 'needs at least one port', fieldPath: '.ports' },
       ],
     },
+    status: object({ loadBalancer: object({ ingress: list(object({ ip: text, hostname: text })) }) }),
   },
   ['spec'],
 );

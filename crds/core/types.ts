@@ -11,6 +11,7 @@ export interface Service extends KubernetesObject {
   readonly apiVersion: 'v1';
   readonly kind: 'Service';
   readonly spec: ServiceSpec;
+  readonly status?: { readonly loadBalancer?: { readonly ingress: readonly { readonly ip?: string; readonly hostname?: string }[] } };
 }
 
 export interface ServiceSpec {

@@ -1,0 +1,165 @@
+import { objectKey, type ClusterState, type Gateway } from '#crds';
+import { withBuiltIns } from '../built-ins.ts';
+import { backoff, pause } from '../kube/backoff.ts';
+import type { KubeApi } from '../kube/types.ts';
+import { controllerName } from '../names.ts';
+import type { Snapshots } from '../types.ts';
+import { applyManifests, deleteManifests } from './apply.ts';
+import { gatewayAnnotation, managedByLabel, manager, objectName } from './names.ts';
+import { provision, type Manifest, type ProvisionConfig } from './template.ts';
+
+export interface ProvisionerEnvironment {
+  readonly api: KubeApi;
+  readonly config: ProvisionConfig;
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  random(): number;
+  failed(message: string): void;
+  /** Ends it all. */
+  readonly signal: AbortSignal;
+}
+
+export interface Provisioner {
+  /** This is what Gateways there are, from now on. */
+  want(state: ClusterState, listeners: Snapshots['listeners']): void;
+  /** Begins to write; to be called by the leader only. */
+  start(): void;
+  stop(): void;
+}
+
+interface Applied {
+  readonly content: string;
+  /** When it is to be applied again: somebody may have changed or deleted it. Milliseconds. */
+  readonly due: number;
+  readonly failures: number;
+}
+
+const againMs = 120_000;
+const retry = { base: 500, max: 30_000 } as const;
+/** Gateways in work at once. */
+const concurrency = 4;
+const tickMs = 1000;
+
+/** Keeps what Gateways need in the cluster. What belongs to a Gateway that is gone, the garbage collector removes. */
+export function createProvisioner(env: ProvisionerEnvironment): Provisioner {
+  return new Worker(env);
+}
+
+class Worker implements Provisioner {
+  readonly #env: ProvisionerEnvironment;
+  readonly #applied = new Map<string, Applied>();
+  #wanted: ReadonlyMap<string, readonly Manifest[]> = new Map();
+  /** By the name of their Service: objects of Gateways that are no longer ours. */
+  #unwanted: ReadonlyMap<string, readonly Manifest[]> = new Map();
+  #term: AbortController | undefined;
+  #wake: () => void = () => {};
+
+  constructor(env: ProvisionerEnvironment) {
+    this.#env = env;
+  }
+
+  want(state: ClusterState, listeners: Snapshots['listeners']): void {
+    const { config } = this.#env;
+    const wanted = new Map<string, readonly Manifest[]>();
+    for (const gateway of state.gateways.values()) {
+      const key = objectKey(gateway);
+      // A Gateway without a listener to serve gets nothing; one that had some keeps what it has.
+      if (gateway.metadata.deletionTimestamp === undefined && (listeners.get(key)?.length ?? 0) > 0) wanted.set(key, provision(gateway, config));
+    }
+    for (const [key, manifests] of wanted) {
+      const service = manifests.find(({ kind }) => kind === 'Service');
+      // Its Service is gone: somebody has deleted it.
+      if (service !== undefined && this.#applied.get(key)?.failures === 0 && !state.services.has(objectKey(service))) this.#missed(key);
+    }
+    this.#wanted = wanted;
+    this.#unwanted = abandoned(state, config);
+    this.#wake();
+  }
+
+  start(): void {
+    this.#term ??= new AbortController();
+    const signal = AbortSignal.any([this.#term.signal, this.#env.signal]);
+    void this.#work(signal);
+  }
+
+  stop(): void {
+    this.#term?.abort();
+    this.#term = undefined;
+    this.#applied.clear();
+  }
+
+  /** The state may simply not have heard of it yet, so this waits for a moment. */
+  #missed(key: string): void {
+    const known = this.#applied.get(key);
+    if (known !== undefined) this.#applied.set(key, { ...known, due: Math.min(known.due, this.#env.now() + 2000) });
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const turn = [...this.#due()];
+      for (let first = 0; first < turn.length && !signal.aborted; first += concurrency) {
+        await Promise.all(turn.slice(first, first + concurrency).map(([key, manifests]) => this.#apply(key, manifests, signal)));
+      }
+      for (const [key, manifests] of this.#unwanted) {
+        const fault = await deleteManifests(this.#env.api, manifests, signal);
+        if (fault !== undefined && !signal.aborted) this.#env.failed(`what Gateway ${key} no longer needs could not be deleted: ${fault}`);
+      }
+      for (const key of this.#applied.keys()) if (!this.#wanted.has(key)) this.#applied.delete(key);
+      await this.#rest(signal);
+    }
+  }
+
+  *#due(): Iterable<readonly [string, readonly Manifest[]]> {
+    const now = this.#env.now();
+    for (const [key, manifests] of this.#wanted) {
+      const known = this.#applied.get(key);
+      if (known === undefined || known.due <= now || (known.failures === 0 && known.content !== JSON.stringify(manifests))) yield [key, manifests];
+    }
+  }
+
+  async #apply(key: string, manifests: readonly Manifest[], signal: AbortSignal): Promise<void> {
+    const { api, now, random, failed } = this.#env;
+    const fault = await applyManifests(api, manifests, signal);
+    if (signal.aborted) return;
+    const failures = fault === undefined ? 0 : (this.#applied.get(key)?.failures ?? 0) + 1;
+    const wait = fault === undefined ? againMs * (0.75 + random() / 2) : backoff(failures, retry, random);
+    this.#applied.set(key, { content: JSON.stringify(manifests), due: now() + wait, failures });
+    if (fault !== undefined) failed(`Gateway ${key} could not be given its proxies: ${fault}`);
+  }
+
+  /** Until something is new, or a while. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await Promise.race([promise, pause(tickMs, signal)]);
+  }
+}
+
+/** What is ours and belongs to a Gateway that exists, but not, or not by this name, to us. Services tell, for those are in the state. */
+function abandoned(state: ClusterState, config: ProvisionConfig): ReadonlyMap<string, readonly Manifest[]> {
+  const { gatewayClasses } = withBuiltIns(state);
+  const found = new Map<string, readonly Manifest[]>();
+  for (const { metadata } of state.services.values()) {
+    if (metadata.labels?.[managedByLabel] !== manager) continue;
+    const gateway = state.gateways.get(`${metadata.namespace}/${metadata.annotations?.[gatewayAnnotation] ?? ''}`);
+    if (gateway === undefined) continue;
+    const owner = gatewayClasses.get(gateway.spec.gatewayClassName);
+    const isOurs = owner?.spec.controllerName === controllerName;
+    // A class that is not there may come: nothing is taken away for that.
+    if (owner === undefined || (isOurs && objectName(gateway.metadata.name, gateway.spec.gatewayClassName) === metadata.name)) continue;
+    found.set(objectKey(gateway), renamed(provision(gateway, config), metadata.name));
+  }
+  return found;
+}
+
+function renamed(manifests: readonly Manifest[], name: string): readonly Manifest[] {
+  return manifests.map((manifest) => ({ ...manifest, metadata: { ...manifest.metadata, name } }));
+}
+
+/** The Gateway that a label value stands for: of that name, or where the name had no room, of that value. */
+export function gatewayOf(state: ClusterState, namespace: string, value: string, valueOf: (name: string) => string): Gateway | undefined {
+  const exact = state.gateways.get(`${namespace}/${value}`);
+  if (exact !== undefined) return exact;
+  for (const gateway of state.gateways.values()) if (gateway.metadata.namespace === namespace && valueOf(gateway.metadata.name) === value) return gateway;
+  return undefined;
+}

@@ -1,0 +1,155 @@
+import type { Gateway } from '#crds';
+import { gatewayAnnotation, gatewayClassLabel, gatewayLabelValue, gatewayNameLabel, managedByLabel, manager, objectName } from './names.ts';
+
+/** What all gateways of an installation have in common. */
+export interface ProvisionConfig {
+  readonly image: string;
+  readonly pullPolicy: string;
+  /** The controller's stream, name:port. */
+  readonly controller: string;
+  readonly logLevel: string;
+  /** Of the container. */
+  readonly resources: Readonly<Record<string, unknown>>;
+}
+
+/** A Kubernetes object as it is applied. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace: string; readonly labels: Readonly<Record<string, string>>; readonly [field: string]: unknown };
+  readonly [field: string]: unknown;
+}
+
+const proxyUid = 1371;
+const adminPort = 15_020;
+/** Requests in flight, slow ones among them, get this long; the senders need a moment to hear that the Pod goes. Seconds. */
+const drainSeconds = 40;
+const drainDelaySeconds = 5;
+const graceSeconds = drainSeconds + 5;
+const tokenSeconds = 3600;
+
+type Texts = Readonly<Record<string, string>>;
+
+/**
+ * Everything that a Gateway needs in a cluster, for server-side apply. Deterministic: the same Gateway and configuration give the same
+ * objects. `replicas` is not among the fields: 1 at first, then whatever `kubectl scale` or an autoscaler says.
+ */
+export function provision(gateway: Gateway, config: ProvisionConfig): readonly Manifest[] {
+  const { name, namespace } = gateway.metadata;
+  const selector = { [gatewayNameLabel]: gatewayLabelValue(name) };
+  const labels: Texts = { ...gateway.spec.infrastructure?.labels, ...selector, [gatewayClassLabel]: gateway.spec.gatewayClassName, [managedByLabel]: manager, 'app.kubernetes.io/name': 'weft-gateway' };
+  const annotations: Texts = { ...gateway.spec.infrastructure?.annotations, [gatewayAnnotation]: name };
+  const metadata = { name: objectName(name, gateway.spec.gatewayClassName), namespace, labels, annotations, ownerReferences: [ownerOf(gateway)] };
+  const podMetadata = { labels: { ...labels, 'weft-mesh.io/inject': 'disabled' }, annotations };
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata, automountServiceAccountToken: false },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata,
+      spec: {
+        selector: { matchLabels: selector },
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+        template: { metadata: podMetadata, spec: podSpec(gateway, config, { serviceAccount: metadata.name, selector }) },
+      },
+    },
+    { apiVersion: 'v1', kind: 'Service', metadata, spec: { type: 'LoadBalancer', selector, ports: servicePorts(gateway), ...staticAddress(gateway) } },
+    // One at a time: with a single replica a node can still be emptied.
+    { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata, spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: selector } } },
+  ];
+}
+
+/** The garbage collector removes what belongs to a Gateway that is gone. */
+function ownerOf({ apiVersion, kind, metadata }: Gateway): object {
+  return { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: false };
+}
+
+function podSpec(gateway: Gateway, config: ProvisionConfig, { serviceAccount, selector }: { readonly serviceAccount: string; readonly selector: Texts }): object {
+  return {
+    serviceAccountName: serviceAccount,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: graceSeconds,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: proxyUid,
+      runAsGroup: proxyUid,
+      fsGroup: proxyUid,
+      seccompProfile: { type: 'RuntimeDefault' },
+      // A safe one (Pod Security Standards, restricted): port 80 without a privilege, so that a container's ports are the listeners' own.
+      sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }],
+    },
+    topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway', labelSelector: { matchLabels: selector } }],
+    containers: [container(gateway, config)],
+    volumes: [
+      { name: 'weft-token', projected: { sources: [{ serviceAccountToken: { audience: 'weft-mesh.io', expirationSeconds: tokenSeconds, path: 'token' } }] } },
+      // Optional: the controller writes it into a namespace when that gets its first Gateway.
+      { name: 'weft-ca', configMap: { name: 'weft-ca', optional: true } },
+      { name: 'weft-state', emptyDir: { sizeLimit: '64Mi' } },
+    ],
+  };
+}
+
+/** Names no listener's port: one that is added must not restart the Pods. */
+function container(gateway: Gateway, config: ProvisionConfig): object {
+  const admin = freeAdminPort(gateway);
+  const field = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+  return {
+    name: 'gateway',
+    image: config.image,
+    imagePullPolicy: config.pullPolicy,
+    args: ['/weft/gateway.js'],
+    ports: [{ name: 'weft-admin', containerPort: admin, protocol: 'TCP' }],
+    env: [
+      field('POD_NAME', 'metadata.name'),
+      field('POD_NAMESPACE', 'metadata.namespace'),
+      field('POD_IPS', 'status.podIPs'),
+      { name: 'WEFT_GATEWAY', value: gateway.metadata.name },
+      { name: 'WEFT_CONTROLLER', value: config.controller },
+      { name: 'WEFT_TOKEN_FILE', value: '/var/run/secrets/weft-mesh.io/token' },
+      { name: 'WEFT_CA_FILE', value: '/var/run/config/weft-mesh.io/ca.crt' },
+      { name: 'WEFT_STATE_DIR', value: '/var/lib/weft' },
+      { name: 'WEFT_ADMIN_PORT', value: String(admin) },
+      { name: 'WEFT_LOG_LEVEL', value: config.logLevel },
+      { name: 'WEFT_DRAIN_SECONDS', value: String(drainSeconds) },
+      { name: 'WEFT_DRAIN_DELAY_SECONDS', value: String(drainDelaySeconds) },
+    ],
+    resources: config.resources,
+    readinessProbe: { httpGet: { path: '/ready', port: 'weft-admin' }, periodSeconds: 1, failureThreshold: 2 },
+    securityContext: { allowPrivilegeEscalation: false, privileged: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+    volumeMounts: [
+      { name: 'weft-token', mountPath: '/var/run/secrets/weft-mesh.io', readOnly: true },
+      { name: 'weft-ca', mountPath: '/var/run/config/weft-mesh.io', readOnly: true },
+      { name: 'weft-state', mountPath: '/var/lib/weft' },
+    ],
+  };
+}
+
+/** The usual one unless a listener has it. */
+function freeAdminPort({ spec }: Gateway): number {
+  const taken = new Set(spec.listeners.map(({ port }) => port));
+  let port = adminPort;
+  while (taken.has(port)) port += 1;
+  return port;
+}
+
+/** One per distinct port and transport; a port with several listeners (hostnames) is one port of the Service. */
+function servicePorts({ spec }: Gateway): readonly object[] {
+  const ports = new Map<string, { name: string; port: number; targetPort: number; protocol: 'TCP' | 'UDP' }>();
+  for (const { protocol, port } of spec.listeners) {
+    const transport = protocol === 'UDP' ? 'UDP' : 'TCP';
+    const key = `${transport} ${port}`;
+    const word = /^[A-Z]{3,5}$/.test(protocol) ? protocol.toLowerCase() : transport.toLowerCase();
+    if (!ports.has(key)) ports.set(key, { name: `${word}-${port}`, port, targetPort: port, protocol: transport });
+  }
+  return [...ports.values()].sort((a, b) => a.port - b.port || (a.protocol < b.protocol ? -1 : 1));
+}
+
+/**
+ * The address that the Gateway asks for. A Service can ask for one only; whether it is given, the load balancer says in the Service's status.
+ * Never `externalIPs`: with these, who may write a Gateway could take over anybody's address (CVE-2020-8554).
+ */
+function staticAddress({ spec }: Gateway): object {
+  const asked = (spec.addresses ?? []).find(({ type, value }) => type === 'IPAddress' && value !== undefined && value !== '');
+  return asked === undefined ? {} : { loadBalancerIP: asked.value };
+}
