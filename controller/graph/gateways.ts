@@ -60,8 +60,11 @@ interface Context {
 
 function describe(gateway: Gateway, gatewayClass: GatewayClass, context: Context): GatewayFacts {
   const addresses = chooseAddresses(gateway, context.environment.gatewayAddresses.get(context.key) ?? []);
-  const listeners = describeListeners(gateway, context.cluster, context.environment).map((facts) => reservePort(facts, addresses.usable, context));
   const own = gatewayFaults(gateway, gatewayClass);
+  const obstacle = own.length > 0 ? no('Invalid', 'The Gateway is not accepted') : addresses.usable.length === 0 ? no('Pending', 'The Gateway has no address') : undefined;
+  const listeners = describeListeners(gateway, context.cluster, context.environment).map((facts) =>
+    obstacle === undefined ? reservePort(facts, addresses.usable, context) : notProgrammed(facts, obstacle),
+  );
   const bad = listeners.filter(({ accepted }) => accepted.status === 'False');
   const accepted = acceptedVerdict(own, listeners, bad);
   return {
@@ -163,6 +166,11 @@ function resolvedVerdict(listeners: readonly ListenerFacts[]): Verdict {
   const bad = listeners.filter(({ resolved }) => resolved.status === 'False');
   if (bad.length === 0) return yes('ResolvedRefs', 'All references are resolved');
   return no('ListenersNotResolved', bad.map(({ listener, resolved }) => `listener ${listener.name}: ${resolved.message}`).join('; '));
+}
+
+/** A listener is no better off than its Gateway; what is wrong with itself comes first. */
+function notProgrammed(facts: ListenerFacts, because: Verdict): ListenerFacts {
+  return facts.programmed.status === 'False' ? facts : { ...facts, programmed: because };
 }
 
 /** Two Gateways on one address can't share a port: the older one has it. */
