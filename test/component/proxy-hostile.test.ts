@@ -85,6 +85,20 @@ test.serial('every spelling of chunked beside a length, and every spelling of a 
   }
 });
 
+test.serial('no control byte gets through, wherever in a head it stands', async (t) => {
+  const controls = [...Array.from({ length: 32 }, (_, code) => code), 127].filter((code) => code !== 9);
+  await Promise.all(
+    controls.flatMap((code) => {
+      const byte = String.fromCharCode(code);
+      return [`X: a${byte}b\r\n`, `X${byte}Y: a\r\n`, `X: ${byte}\r\n`, `X:${byte}a\r\n`, `X: a\r\n${byte}Y: b\r\n`].map(async (line) => {
+        const { fault, text } = await attack(`GET /control HTTP/1.1\r\nHost: x\r\n${line}\r\n`);
+        t.is(fault, undefined, JSON.stringify(line));
+        t.notRegex(text, /^HTTP\/1\.1 200/, JSON.stringify(line));
+      });
+    }),
+  );
+});
+
 test.serial('what is valid is still served', async (t) => {
   const valid = [
     'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello',
