@@ -85,6 +85,10 @@ export class ClientSession extends Session {
     if (this.streams.size === 0 && this.reading) this.allDone();
   }
 
+  protected leaveNow(): void {
+    this.leave();
+  }
+
   protected isIdle(id: number): boolean {
     return (id & 1) === 0 || id >= this.#next;
   }

@@ -52,7 +52,6 @@ export class Deadlines {
 
   /** The peer takes nothing now. */
   stall(now: number, pending: number): void {
-    if (this.#stalledSince < Infinity) return;
     this.#stalledSince = now;
     this.#stalledBytes = pending;
   }
@@ -76,14 +75,13 @@ export class Deadlines {
   }
 
   /** When the first of the waits may be over. */
-  next(streams: number, congested: boolean): number {
+  next(streams: number): number {
     if (this.#lingerDue < Infinity) return this.#lingerDue;
     const { frameMs, idleMs, keepAliveMs, keepAliveTimeoutMs, stallMs } = this.#limits;
     let next = Math.min(this.#settingsDue, this.#noticeDue, later(this.#incompleteSince, frameMs));
     if (keepAliveMs > 0) next = Math.min(next, this.#pingedAt < Infinity ? this.#pingedAt + keepAliveTimeoutMs : this.#lastHeard + keepAliveMs);
     if (streams === 0) next = Math.min(next, later(this.#idleSince, idleMs));
-    if (congested || this.#stalledSince < Infinity) next = Math.min(next, later(Math.min(this.#stalledSince, this.#lastHeard), stallMs));
-    return next;
+    return Math.min(next, later(this.#stalledSince, stallMs));
   }
 
   /** What has come due. `pending`: bytes that the peer does not take; 0 where it does. */
@@ -109,7 +107,7 @@ export class Deadlines {
       this.#stalledSince = Infinity;
       return false;
     }
-    if (this.#stalledSince === Infinity || pending < this.#stalledBytes) {
+    if (pending < this.#stalledBytes) {
       this.#stalledSince = now;
       this.#stalledBytes = pending;
       return false;

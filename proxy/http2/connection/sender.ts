@@ -10,6 +10,11 @@ const none = Buffer.alloc(0);
 /** Below this, a loop beats the call into native code. */
 const loopBytes = 48;
 
+/** Who wants to know that the peer takes nothing now. */
+export interface CongestionListener {
+  becameCongested(): void;
+}
+
 /** Writes frames, into a slab that leaves as one write at the end of the event loop's turn. Shares what may be sent among the streams. */
 export class Sender implements Flushable {
   /** What the peer takes yet, of all streams' DATA. */
@@ -23,6 +28,7 @@ export class Sender implements Flushable {
 
   readonly #environment: Http2Environment;
   readonly #transport: Transport;
+  readonly #listener: CongestionListener;
   #slab: Buffer = none;
   #length = 0;
   /** Counts flushes: a frame of an earlier one has left. */
@@ -32,9 +38,10 @@ export class Sender implements Flushable {
   /** Streams with DATA that could not leave, in the order in which they are served. */
   readonly #waiting: Stream[] = [];
 
-  constructor(environment: Http2Environment, transport: Transport) {
+  constructor(environment: Http2Environment, transport: Transport, listener: CongestionListener) {
     this.#environment = environment;
     this.#transport = transport;
+    this.#listener = listener;
   }
 
   /** Bytes that have been written and have not left. */
@@ -163,7 +170,9 @@ export class Sender implements Flushable {
       return;
     }
     this.#transport.write(slab, length);
-    this.congested = this.#transport.congested;
+    if (this.congested || !this.#transport.congested) return;
+    this.congested = true;
+    this.#listener.becameCongested();
   }
 
   /** Nothing leaves any more. */

@@ -74,6 +74,11 @@ export class ServerSession extends Session {
     if (this.streams.size === 0) this.leave();
   }
 
+  protected leaveNow(): void {
+    this.#farewell = 'notice';
+    this.leave();
+  }
+
   protected isIdle(id: number): boolean {
     return (id & 1) === 0 || id > this.#last;
   }

@@ -7,7 +7,7 @@ import { Budget } from './budget.ts';
 import { ClosedStreams, type Ending } from './closed-streams.ts';
 import { Deadlines } from './deadlines.ts';
 import { PeerSettings } from './peer-settings.ts';
-import { Sender } from './sender.ts';
+import { Sender, type CongestionListener } from './sender.ts';
 import type { Stream } from './stream.ts';
 import type { Http2Environment, Transport } from './types.ts';
 
@@ -27,7 +27,7 @@ const compression = fault(errorCode.compression, 'hpack');
 export type SessionPhase = 'open' | 'leaving' | 'ending' | 'closed';
 
 /** What server and client have in common: one HTTP/2 connection over any transport. Reads frames, keeps streams, windows and order. */
-export abstract class Session implements FrameTarget, WheelTimer {
+export abstract class Session implements FrameTarget, CongestionListener, WheelTimer {
   readonly environment: Http2Environment;
   readonly limits: Http2Limits;
   readonly transport: Transport;
@@ -59,7 +59,7 @@ export abstract class Session implements FrameTarget, WheelTimer {
     this.environment = environment;
     this.limits = environment.limits;
     this.transport = transport;
-    this.sender = new Sender(environment, transport);
+    this.sender = new Sender(environment, transport, this);
     this.peer = new PeerSettings(role === 'server' ? 'client' : 'server');
     this.reader = new FrameReader(this, this.limits, role);
     this.#decoder = new HeaderDecoder(environment.collector);
@@ -91,7 +91,7 @@ export abstract class Session implements FrameTarget, WheelTimer {
     }
     if (!this.reading) return;
     this.deadlines.heard(now, this.reader.incomplete ? 'incomplete' : 'whole');
-    if (this.transport.pending > this.limits.maxBufferedOutput) this.#pauseReading(now);
+    if (this.transport.pending > this.limits.maxBufferedOutput) this.#pauseReading();
     this.watch();
   }
 
@@ -108,6 +108,12 @@ export abstract class Session implements FrameTarget, WheelTimer {
     }
   }
 
+  becameCongested(): void {
+    if (!this.reading) return;
+    this.deadlines.stall(this.environment.now(), this.transport.pending);
+    this.watch();
+  }
+
   /** The peer has ended its side: what it has not finished it never will. */
   ended(): void {
     if (!this.reading) {
@@ -116,7 +122,7 @@ export abstract class Session implements FrameTarget, WheelTimer {
     }
     for (const stream of this.streams.values()) if (!stream.remoteEnded) this.#lose(stream, errorCode.cancel, 'connection-ended');
     if (this.streams.size === 0) this.finish(errorCode.none, 'peer-ended');
-    else this.leave();
+    else this.leaveNow();
   }
 
   /** The transport is gone. */
@@ -339,7 +345,7 @@ export abstract class Session implements FrameTarget, WheelTimer {
   }
 
   protected watch(): void {
-    const due = this.deadlines.next(this.streams.size, this.sender.congested);
+    const due = this.deadlines.next(this.streams.size);
     if (due < Infinity && (this.wheelSlot < 0 || due < this.dueAt)) this.environment.wheel.schedule(this, due);
   }
 
@@ -352,6 +358,8 @@ export abstract class Session implements FrameTarget, WheelTimer {
   protected abstract goneAway(lastStreamId: number, code: ErrorCode): void;
   /** Announces the end. Streams that are open go on. */
   abstract leave(): void;
+  /** The same without notice: nobody is there to take it. */
+  protected abstract leaveNow(): void;
   protected abstract isIdle(id: number): boolean;
   protected abstract lastStreamId(): number;
   protected abstract settled(): void;
@@ -462,10 +470,10 @@ export abstract class Session implements FrameTarget, WheelTimer {
     for (const stream of this.streams.values()) this.#lose(stream, code, reason);
   }
 
-  #pauseReading(now: number): void {
+  /** Resumed by `drained`: what is pending is far beyond what congests a transport. */
+  #pauseReading(): void {
     if (this.#readPaused) return;
     this.#readPaused = true;
     this.transport.pause();
-    this.deadlines.stall(now, this.transport.pending);
   }
 }

@@ -1,0 +1,101 @@
+import test from 'ava';
+import { errorCode, flag, frameType } from '../frames/index.ts';
+import { frame, goawayCode, requestBlock, responseBlock, serverBench, uint32, type Frame } from '../testing/rig.ts';
+
+const { data, headers, reset, settings, ping, windowUpdate, continuation } = frameType;
+const END = flag.endStream;
+const WHOLE = flag.endHeaders;
+
+function open(id: number, flags: number = WHOLE): Buffer {
+  return frame(headers, flags, id, requestBlock({}, 'POST'));
+}
+
+test('floods end the connection', (t) => {
+  const calm = errorCode.enhanceYourCalm;
+  const floods: Record<string, () => (readonly Frame[])> = {
+    ping: () => serverBench().send(...Array.from({ length: 2001 }, () => frame(ping, 0, 0, Buffer.alloc(8)))),
+    settings: () => serverBench().send(...Array.from({ length: 101 }, () => frame(settings, 0, 0))),
+    priority: () => serverBench().send(...Array.from({ length: 2001 }, () => frame(2, 0, 1, Buffer.alloc(5)))),
+    unknown: () => serverBench().send(...Array.from({ length: 2001 }, () => frame(77, 0, 1, Buffer.alloc(5)))),
+    'window updates': () => serverBench().send(...Array.from({ length: 2001 }, () => frame(windowUpdate, 0, 0, uint32(1)))),
+    'empty data': () => serverBench().send(open(1), ...Array.from({ length: 501 }, () => frame(data, 0, 1))),
+    continuation: () => serverBench().send(frame(headers, 0, 1), ...Array.from({ length: 9 }, () => frame(continuation, 0, 1))),
+    'rapid reset': () => serverBench().send(...Array.from({ length: 202 }, (_, index) => [open(2 * index + 1), frame(reset, 0, 2 * index + 1, uint32(8))]).flat()),
+    'made to reset': () => serverBench().send(...Array.from({ length: 202 }, (_, index) => [open(2 * index + 1), frame(windowUpdate, 0, 2 * index + 1, uint32(0))]).flat()),
+    'malformed requests': () => serverBench().send(...Array.from({ length: 202 }, (_, index) => frame(headers, WHOLE, 2 * index + 1, requestBlock({ te: 'x' })))),
+    'refused streams': () => serverBench({ maxConcurrentStreams: 1 }).send(...Array.from({ length: 405 }, (_, index) => open(2 * index + 1))),
+  };
+  for (const [what, flood] of Object.entries(floods)) t.is(goawayCode(flood()), calm, what);
+});
+
+test('resets among many good requests are no flood; nor are old ones', (t) => {
+  const { send, acceptor, bench, session } = serverBench();
+  for (let index = 0; index < 1000; index++) {
+    const id = 2 * index + 1;
+    send(open(id, WHOLE | END));
+    if (index % 3 === 0) send(frame(reset, 0, id, uint32(8)));
+    else {
+      const { stream } = acceptor.requests.at(-1)!;
+      stream!.headers(responseBlock(204));
+      stream!.end();
+    }
+    if (index % 100 === 0) bench.advance(1);
+  }
+  t.true(session.reading);
+});
+
+test('a peer that takes nothing: DATA stops, control frames are bounded, then it is given up', (t) => {
+  const { send, session, transport, acceptor, bench } = serverBench({ maxIdleFrames: 1_000_000, stallMs: 5000 });
+  transport.room = 65_536;
+  send(frame(settings, 0, 0, Buffer.of(0, 4, 0x7f, 0xff, 0xff, 0xff)), frame(windowUpdate, 0, 0, uint32(0x7fffffff - 65_535)), open(1, WHOLE | END));
+  const { stream } = acceptor.requests[0]!;
+  stream!.headers(responseBlock(200));
+  const body = Buffer.alloc(16_384);
+  for (let index = 0; index < 64; index++) stream!.send(body, 0, body.length);
+  bench.turn();
+  t.true(transport.pending < 200_000);
+  t.true(stream!.queued > 800_000);
+  for (let index = 0; index < 1000 && !transport.paused; index++) send(...Array.from({ length: 1000 }, () => frame(ping, 0, 0, Buffer.alloc(8))));
+  t.true(transport.paused);
+  t.true(transport.pending < 400_000);
+  bench.advance(4000);
+  t.is(session.closed, false);
+  bench.advance(2000);
+  t.true(session.closed);
+  t.true(acceptor.requests[0]!.events[0] === 'ended');
+  t.regex(acceptor.requests[0]!.events[1]!, /^failed/);
+});
+
+test('a peer that takes nothing is given up even where it sends nothing either', (t) => {
+  const { send, session, transport, acceptor, bench } = serverBench({ stallMs: 5000 });
+  transport.room = 20_000;
+  send(open(1, WHOLE | END));
+  bench.advance(20_000);
+  const { stream } = acceptor.requests[0]!;
+  stream!.headers(responseBlock(200));
+  stream!.send(Buffer.alloc(60_000), 0, 60_000);
+  bench.turn();
+  bench.advance(4000);
+  t.true(session.reading);
+  bench.advance(1100);
+  t.true(session.closed);
+});
+
+test('a slow peer gets everything', (t) => {
+  const { send, session, transport, acceptor, bench } = serverBench({ stallMs: 5000 });
+  transport.room = 20_000;
+  send(frame(settings, 0, 0, Buffer.of(0, 4, 0x7f, 0xff, 0xff, 0xff)), frame(windowUpdate, 0, 0, uint32(1_000_000)), open(1, WHOLE | END));
+  const { stream } = acceptor.requests[0]!;
+  stream!.headers(responseBlock(200));
+  stream!.send(Buffer.alloc(500_000), 0, 500_000);
+  stream!.end();
+  let bytes = 0;
+  for (let round = 0; round < 100 && !stream!.closed; round++) {
+    bench.advance(2000);
+    transport.drain(session);
+    bench.turn();
+    bytes += transport.frames().filter((f) => f.type === data).reduce((sum, f) => sum + f.payload.length, 0);
+  }
+  t.is(bytes, 500_000);
+  t.true(stream!.closed);
+});
