@@ -41,7 +41,7 @@ const withoutEndpoints = new Memo<ClusterState['httpRoutes'], Rest>();
 /** All that `translateRest` looks at. Of Pods and EndpointSlices that is only in which namespaces they are. */
 function inputsOf({ pods, endpointSlices: _slices, configMaps: _configMaps, ...rest }: ClusterState, environment: Environment): readonly unknown[] {
   const addresses = JSON.stringify([...environment.gatewayAddresses].sort());
-  return [...Object.keys(rest).sort().map((name) => rest[name as keyof typeof rest]), addresses, environment.portOffset, namespacesOf({ ...rest, pods }).join(' ')];
+  return [...Object.keys(rest).sort().map((name) => rest[name as keyof typeof rest]), addresses, environment.portOffset, environment.bind, namespacesOf({ ...rest, pods }).join(' ')];
 }
 
 function translateRest(state: ClusterState, environment: Environment): Rest {

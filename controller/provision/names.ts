@@ -13,9 +13,9 @@ export const gatewayAnnotation = 'weft-mesh.io/gateway';
 const longest = 63;
 const hashLength = 8;
 
-/** Value of the label: the Gateway's name, or where that is too long its beginning and a hash. */
-export function gatewayLabelValue(gateway: string): string {
-  return gateway.length <= longest ? gateway : `${gateway.slice(0, longest - hashLength - 1).replace(/[^a-z0-9]+$/, '')}-${hash(gateway)}`;
+/** A name as the value of a label: itself, or where it is too long its beginning and a hash. */
+export function labelValue(name: string): string {
+  return name.length <= longest ? name : `${name.slice(0, longest - hashLength - 1).replace(/[^a-z0-9]+$/, '')}-${hash(name)}`;
 }
 
 /** Name of the objects: a DNS label that begins with a letter, as a Service's must be. Different for different Gateways of a namespace. */

@@ -5,7 +5,7 @@ import type { KubeApi } from '../kube/types.ts';
 import { controllerName } from '../names.ts';
 import type { Snapshots } from '../types.ts';
 import { applyManifests, deleteManifests } from './apply.ts';
-import { gatewayAnnotation, managedByLabel, manager, objectName } from './names.ts';
+import { gatewayAnnotation, labelValue, managedByLabel, manager, objectName } from './names.ts';
 import { provision, type Manifest, type ProvisionConfig } from './template.ts';
 
 export interface ProvisionerEnvironment {
@@ -157,9 +157,9 @@ function renamed(manifests: readonly Manifest[], name: string): readonly Manifes
 }
 
 /** The Gateway that a label value stands for: of that name, or where the name had no room, of that value. */
-export function gatewayOf(state: ClusterState, namespace: string, value: string, valueOf: (name: string) => string): Gateway | undefined {
+export function gatewayOf(state: ClusterState, namespace: string, value: string): Gateway | undefined {
   const exact = state.gateways.get(`${namespace}/${value}`);
   if (exact !== undefined) return exact;
-  for (const gateway of state.gateways.values()) if (gateway.metadata.namespace === namespace && valueOf(gateway.metadata.name) === value) return gateway;
+  for (const gateway of state.gateways.values()) if (gateway.metadata.namespace === namespace && labelValue(gateway.metadata.name) === value) return gateway;
   return undefined;
 }

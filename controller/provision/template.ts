@@ -1,5 +1,5 @@
 import type { Gateway } from '#crds';
-import { gatewayAnnotation, gatewayClassLabel, gatewayLabelValue, gatewayNameLabel, managedByLabel, manager, objectName } from './names.ts';
+import { gatewayAnnotation, gatewayClassLabel, labelValue, gatewayNameLabel, managedByLabel, manager, objectName } from './names.ts';
 
 /** What all gateways of an installation have in common. */
 export interface ProvisionConfig {
@@ -36,8 +36,8 @@ type Texts = Readonly<Record<string, string>>;
  */
 export function provision(gateway: Gateway, config: ProvisionConfig): readonly Manifest[] {
   const { name, namespace } = gateway.metadata;
-  const selector = { [gatewayNameLabel]: gatewayLabelValue(name) };
-  const labels: Texts = { ...gateway.spec.infrastructure?.labels, ...selector, [gatewayClassLabel]: gateway.spec.gatewayClassName, [managedByLabel]: manager, 'app.kubernetes.io/name': 'weft-gateway' };
+  const selector = { [gatewayNameLabel]: labelValue(name) };
+  const labels: Texts = { ...gateway.spec.infrastructure?.labels, ...selector, [gatewayClassLabel]: labelValue(gateway.spec.gatewayClassName), [managedByLabel]: manager, 'app.kubernetes.io/name': 'weft-gateway' };
   const annotations: Texts = { ...gateway.spec.infrastructure?.annotations, [gatewayAnnotation]: name };
   const metadata = { name: objectName(name, gateway.spec.gatewayClassName), namespace, labels, annotations, ownerReferences: [ownerOf(gateway)] };
   const podMetadata = { labels: { ...labels, 'weft-mesh.io/inject': 'disabled' }, annotations };

@@ -14,6 +14,8 @@ export interface ControllerEnvironment {
   readonly addresses: AddressRange | ((state: ClusterState) => ReadonlyMap<string, readonly string[]>);
   /** Added to every bound port. */
   readonly portOffset: number;
+  /** As in `Environment`. */
+  readonly bind?: 'address' | 'any';
   /** After every rebuild, and whenever a proxy's report has changed something. */
   changed(report: Report): void;
   /** Something that no user can mend by an edit: a session ended for a breach of protocol, a translation that failed. */
@@ -108,7 +110,8 @@ class Rebuilder implements Controller {
     this.#addresses = typeof addresses === 'function' ? addresses(state) : assignAddresses(state, addresses, this.#addresses);
     let translation: Translation;
     try {
-      translation = this.#env.translate(state, { gatewayAddresses: this.#addresses, portOffset: this.#env.portOffset });
+      const { portOffset, bind = 'address' } = this.#env;
+      translation = this.#env.translate(state, { gatewayAddresses: this.#addresses, portOffset, bind });
     } catch (error) {
       // Translation is total; should it fail all the same, the last good one goes on.
       this.#env.failed(`translation failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

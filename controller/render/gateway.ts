@@ -55,7 +55,7 @@ function tableName(gateway: { readonly namespace: string; readonly name: string 
  */
 export function renderListeners(facts: GatewayFacts, environment: Environment, attachments: Attachments): readonly Listener[] {
   if (facts.accepted.status === 'False') return [];
-  const served = facts.listeners.filter(({ programmed }) => programmed.status === 'True');
+  const served = facts.listeners.filter(isServed);
   const ports = [...new Set(served.map(({ listener }) => listener.port))];
   const gateway = refOf(facts.gateway);
   const addresses = environment.bind === 'any' ? ['0.0.0.0'] : facts.addresses;
@@ -66,6 +66,11 @@ export function renderListeners(facts: GatewayFacts, environment: Environment, a
       return { kind: 'Listener', name, gateway, address, port: port + environment.portOffset, sections };
     }),
   );
+}
+
+/** Those that wait for nothing but an address as well: where a Service stands before the gateway, the gateway is there first. */
+function isServed({ programmed }: ListenerFacts): boolean {
+  return programmed.status === 'True' || programmed.reason === 'Pending';
 }
 
 function renderSection(facts: GatewayFacts, { listener, hostname, certificates }: ListenerFacts, attachments: Attachments): ListenerSection {
@@ -87,7 +92,7 @@ export function servedCertificates(gateways: Iterable<GatewayFacts>): ReadonlyMa
   for (const { accepted, listeners } of gateways) {
     if (accepted.status === 'False') continue;
     for (const listener of listeners) {
-      if (listener.programmed.status === 'True') for (const certificate of listener.certificates) certificates.set(certificate.name, certificate);
+      if (isServed(listener)) for (const certificate of listener.certificates) certificates.set(certificate.name, certificate);
     }
   }
   return certificates;

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { rootNamespace } from '../names.ts';
+import type { ProvisionConfig } from '../provision/index.ts';
 
 /** How the cluster controller is run. */
 export interface Options {
@@ -16,6 +17,8 @@ export interface Options {
   readonly healthPort: number;
   /** On 127.0.0.1 whatever `address` is. */
   readonly adminPort: number;
+  /** How proxies of Gateways are made; absent: they are not. */
+  readonly gateways?: ProvisionConfig;
 }
 
 export const usage = `Usage: controller [options]
@@ -29,6 +32,10 @@ Runs the control plane of Weft against a Kubernetes cluster. Each option can be 
   --stream-port PORT    for proxies, over TLS                       WEFT_STREAM_PORT                (15010)
   --health-port PORT    /healthz, /readyz and /metrics              WEFT_HEALTH_PORT                (15014)
   --admin-port PORT     on 127.0.0.1: /proxies, for weft status    WEFT_ADMIN_PORT                 (15015)
+  --proxy-image NAME    of the proxies that Gateways get; none: Gateways get none    WEFT_PROXY_IMAGE
+  --proxy-pull-policy POLICY                                        WEFT_PROXY_PULL_POLICY          (IfNotPresent)
+  --proxy-log-level LEVEL   error, warn, info or debug              WEFT_PROXY_LOG_LEVEL            (info)
+  --proxy-resources JSON    of their container                      WEFT_PROXY_RESOURCES            ({})
 `;
 
 export interface Surroundings {
@@ -44,7 +51,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   const text = { type: 'string' } as const;
   let flags: Partial<Record<string, string | boolean>>;
   try {
-    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, help: { type: 'boolean', short: 'h' } } as const;
+    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-log-level': text, 'proxy-resources': text, help: { type: 'boolean', short: 'h' } } as const;
     flags = parseArgs({ args: [...argv], options, allowPositionals: false }).values;
   } catch (error) {
     return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) };
@@ -60,21 +67,47 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   const adminPort = portOf(value('admin-port', 'WEFT_ADMIN_PORT') ?? '15015');
   if (streamPort === undefined || healthPort === undefined || adminPort === undefined) return { kind: 'wrong', message: 'a port must be a number from 0 to 65535' };
   const kubeconfig = value('kubeconfig');
+  const namespace = value('namespace', 'WEFT_NAMESPACE', 'POD_NAMESPACE') ?? rootNamespace;
+  const service = value('service', 'WEFT_SERVICE') ?? 'weft-controller';
+  const gateways = gatewaysOf(value, `${service}.${namespace}.svc:${streamPort}`);
+  if (typeof gateways === 'string') return { kind: 'wrong', message: gateways };
   return {
     kind: 'run',
     options: {
       ...(kubeconfig === undefined ? {} : { kubeconfig }),
-      namespace: value('namespace', 'WEFT_NAMESPACE', 'POD_NAMESPACE') ?? rootNamespace,
+      namespace,
       identity: value('identity', 'WEFT_IDENTITY', 'POD_NAME') ?? hostname,
-      service: value('service', 'WEFT_SERVICE') ?? 'weft-controller',
+      service,
       address: value('address', 'WEFT_ADDRESS') ?? '0.0.0.0',
       streamPort,
       healthPort,
       adminPort,
+      ...(gateways === undefined ? {} : { gateways }),
     },
   };
 }
 
 function portOf(text: string): number | undefined {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}
+
+/** A text says what is wrong. */
+function gatewaysOf(value: (flag: string, variable: string) => string | undefined, controller: string): ProvisionConfig | undefined | string {
+  const image = value('proxy-image', 'WEFT_PROXY_IMAGE');
+  const pullPolicy = value('proxy-pull-policy', 'WEFT_PROXY_PULL_POLICY') ?? 'IfNotPresent';
+  const logLevel = value('proxy-log-level', 'WEFT_PROXY_LOG_LEVEL') ?? 'info';
+  if (!['Always', 'IfNotPresent', 'Never'].includes(pullPolicy)) return '--proxy-pull-policy must be Always, IfNotPresent or Never';
+  if (!['error', 'warn', 'info', 'debug'].includes(logLevel)) return '--proxy-log-level must be error, warn, info or debug';
+  const resources = objectOf(value('proxy-resources', 'WEFT_PROXY_RESOURCES') ?? '{}');
+  if (resources === undefined) return '--proxy-resources must be a JSON object';
+  return image === undefined ? undefined : { image, pullPolicy, logLevel, resources, controller };
+}
+
+function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, unknown>>) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,8 +1,10 @@
 import type { ClusterState } from '#crds';
+import type { ProxyNode } from '#snapshot';
 import { pause } from '../kube/backoff.ts';
 import { takePart } from '../kube/lease.ts';
 import type { KubeApi } from '../kube/types.ts';
 import { fieldsOf } from '../kube/types.ts';
+import { createProvisioner, gatewayOf, provisionedAddresses, type Provisioner } from '../provision/index.ts';
 import { createController, type Controller } from '../push/index.ts';
 import { nodeOf, publishBundles, reviewToken, type Admission, type Bearer, type PodFacts } from '../serve/index.ts';
 import { knownKinds } from '../source/kinds.ts';
@@ -39,6 +41,8 @@ class Replica {
   readonly #controller: Controller;
   readonly #source: KubeSource;
   readonly #writer: StatusWriter;
+  /** Absent where no image of proxies is told: then others provide them. */
+  readonly #provisioner: Provisioner | undefined;
   readonly #metrics: ControllerMetrics;
   readonly #problems = new Newcomers();
   readonly #failures = new Newcomers();
@@ -69,11 +73,13 @@ class Replica {
         this.#metrics.translated((monotonic() - started) / 1000);
         return translation;
       },
-      // A Gateway has no address before a Service gives it one.
-      addresses: () => new Map(),
+      // A Gateway has no address before its Service is given one.
+      addresses: provisionedAddresses,
       portOffset: 0,
+      bind: 'any',
       changed: (report) => {
         this.#writer.want(report.statuses);
+        this.#provisioner?.want(report.state, report.translation.snapshots.listeners);
         this.#openStream();
       },
       failed: (message) => log('error', message),
@@ -88,6 +94,8 @@ class Replica {
       failed: (message) => log('warn', message),
       signal,
     });
+    const { gateways } = env.options;
+    this.#provisioner = gateways === undefined ? undefined : createProvisioner({ api, config: gateways, now: monotonic, random, failed: (message) => log('warn', message), signal });
     this.#source = openCluster({
       api,
       registry: knownKinds,
@@ -169,8 +177,16 @@ class Replica {
   async #admit(token: string, instance: string | undefined): Promise<Admission> {
     const reviewed = await reviewToken(this.#env.api, token, this.#env.signal);
     if (!reviewed.ok) return reviewed;
-    const node = nodeOf(reviewed.bearer, await this.#podOf(reviewed.bearer), instance);
+    const node = this.#named(nodeOf(reviewed.bearer, await this.#podOf(reviewed.bearer), instance));
     return typeof node === 'string' ? { ok: false, reason: node } : { ok: true, node };
+  }
+
+  /** A Gateway's name may be too long for the label that tells it. */
+  #named(node: ProxyNode | string): ProxyNode | string {
+    if (typeof node === 'string' || node.role !== 'gateway') return node;
+    const state = this.#source.state();
+    const gateway = state === undefined ? undefined : gatewayOf(state, node.namespace, node.name);
+    return gateway === undefined ? node : { ...node, name: gateway.metadata.name };
   }
 
   /** From the state, or where that does not know the Pod yet, from the API server. */
@@ -201,11 +217,13 @@ class Replica {
         log('info', 'leads');
         this.#term = new AbortController();
         this.#writer.start();
+        this.#provisioner?.start();
         void this.#publish(this.#term.signal);
       },
       lost: () => {
         log('info', 'no longer leads');
         this.#writer.stop();
+        this.#provisioner?.stop();
         this.#term?.abort();
         this.#term = undefined;
       },

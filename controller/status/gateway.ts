@@ -9,7 +9,7 @@ import { statusOf } from './conditions.ts';
 export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<ListenerFacts, number>, affected: Affected): ObjectStatus {
   const { gateway } = facts;
   return statusOf(gateway, {
-    addresses: facts.addresses.map((value) => ({ type: 'IPAddress', value })),
+    addresses: facts.addresses.map((value) => ({ type: isAddress(value) ? 'IPAddress' : 'Hostname', value })),
     conditions: [
       condition('Accepted', facts.accepted, gateway),
       condition('Programmed', facts.programmed, gateway),
@@ -32,4 +32,9 @@ export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<Listene
       ],
     })),
   });
+}
+
+/** Load balancers give IP addresses, or names. */
+function isAddress(value: string): boolean {
+  return /^[0-9.]+$/.test(value) || value.includes(':');
 }

@@ -1,0 +1,104 @@
+import test from 'ava';
+import type { Gateway } from '#crds';
+import { stateFrom } from '../testing.ts';
+import { provisionedAddresses } from './addresses.ts';
+import { labelValue, objectName } from './names.ts';
+import { provision, type ProvisionConfig } from './template.ts';
+
+const config: ProvisionConfig = { image: 'registry/weft-proxy:1', pullPolicy: 'IfNotPresent', controller: 'weft-controller.weft-system.svc:15010', logLevel: 'info', resources: {} };
+
+function gateway(spec: Partial<Gateway['spec']> = {}, name = 'edge'): Gateway {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name, namespace: 'shop', uid: 'u-1' },
+    spec: { gatewayClassName: 'weft', listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }], ...spec } as Gateway['spec'],
+    status: { conditions: [] },
+  };
+}
+
+interface Made {
+  readonly metadata: { name: string; labels: Record<string, string>; annotations: Record<string, string>; ownerReferences: object[] };
+  readonly spec: Record<string, unknown> & { ports: object[]; template: { metadata: Made['metadata']; spec: { containers: { env: { name: string; value?: string }[]; ports: object[] }[] } } };
+}
+
+function made(of: Gateway, kind: string): Made {
+  return provision(of, config).find((manifest) => manifest.kind === kind) as unknown as Made;
+}
+
+test('a Service has one port for each distinct port and transport of the listeners', (t) => {
+  const listeners = [
+    { name: 'a', port: 443, protocol: 'HTTPS', hostname: 'a.example' },
+    { name: 'b', port: 443, protocol: 'HTTPS', hostname: 'b.example' },
+    { name: 'c', port: 80, protocol: 'HTTP' },
+    { name: 'd', port: 53, protocol: 'UDP' },
+    { name: 'e', port: 53, protocol: 'TCP' },
+    { name: 'f', port: 9000, protocol: 'example.com/odd' },
+  ];
+  t.deepEqual(made(gateway({ listeners } as unknown as Partial<Gateway['spec']>), 'Service').spec.ports, [
+    { name: 'tcp-53', port: 53, targetPort: 53, protocol: 'TCP' },
+    { name: 'udp-53', port: 53, targetPort: 53, protocol: 'UDP' },
+    { name: 'http-80', port: 80, targetPort: 80, protocol: 'TCP' },
+    { name: 'https-443', port: 443, targetPort: 443, protocol: 'TCP' },
+    { name: 'tcp-9000', port: 9000, targetPort: 9000, protocol: 'TCP' },
+  ]);
+});
+
+test('labels and annotations of spec.infrastructure are on everything, Pods included; ours can not be overwritten', (t) => {
+  const infrastructure = { labels: { team: 'a', 'gateway.networking.k8s.io/gateway-name': 'other', 'weft-mesh.io/inject': 'enabled' }, annotations: { note: 'n' } };
+  const of = gateway({ infrastructure });
+  for (const kind of ['ServiceAccount', 'Deployment', 'Service', 'PodDisruptionBudget']) {
+    const { metadata } = made(of, kind);
+    t.is(metadata.labels['team'], 'a');
+    t.is(metadata.labels['gateway.networking.k8s.io/gateway-name'], 'edge');
+    t.is(metadata.annotations['note'], 'n');
+    t.deepEqual(metadata.ownerReferences, [{ apiVersion: of.apiVersion, kind: 'Gateway', name: 'edge', uid: 'u-1', controller: true, blockOwnerDeletion: false }]);
+  }
+  const { metadata } = made(of, 'Deployment').spec.template;
+  t.is(metadata.labels['team'], 'a');
+  t.is(metadata.labels['weft-mesh.io/inject'], 'disabled');
+});
+
+test('a listener that is added restarts no Pod; replicas are nobody\'s but the user\'s', (t) => {
+  const more = gateway({ listeners: [...gateway().spec.listeners, { name: 'x', port: 8080, protocol: 'HTTP' } as Gateway['spec']['listeners'][number]] });
+  t.deepEqual(made(more, 'Deployment').spec, made(gateway(), 'Deployment').spec);
+  t.false('replicas' in made(gateway(), 'Deployment').spec);
+});
+
+test('a listener on the admin port moves the admin port', (t) => {
+  const of = gateway({ listeners: [15_020, 15_021].map((port) => ({ name: `p${port}`, port, protocol: 'HTTP' })) as unknown as Gateway['spec']['listeners'] });
+  const [container] = made(of, 'Deployment').spec.template.spec.containers;
+  t.is(container?.env.find(({ name }) => name === 'WEFT_ADMIN_PORT')?.value, '15022');
+});
+
+test('the first address that the Gateway asks for is what the Service asks for', (t) => {
+  t.is(made(gateway({ addresses: [{ type: 'IPAddress' }, { type: 'IPAddress', value: '192.0.2.7' }] }), 'Service').spec['loadBalancerIP'], '192.0.2.7');
+  t.false('loadBalancerIP' in made(gateway(), 'Service').spec);
+  t.false('externalIPs' in made(gateway({ addresses: [{ type: 'IPAddress', value: '192.0.2.7' }] }), 'Service').spec);
+});
+
+test('names are DNS labels that begin with a letter, and different for different Gateways', (t) => {
+  t.is(objectName('edge', 'weft'), 'edge-weft');
+  const odd = ['1st', 'a.b', 'a-b', `${'x'.repeat(250)}a`, `${'x'.repeat(250)}b`, `1.${'y'.repeat(100)}`, `${'z'.repeat(53)}.${'z'.repeat(20)}`];
+  const names = odd.map((name) => objectName(name, 'weft'));
+  t.is(new Set(names).size, odd.length);
+  for (const name of names) t.regex(name, /^[a-z]([-a-z0-9]{0,61}[a-z0-9])$/);
+  for (const name of odd) t.regex(labelValue(name), /^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$/);
+});
+
+test('the addresses are those that the Service was given, whoever else has a Service of that name', (t) => {
+  const yaml = (labels: string): string => `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: shop }
+spec: { gatewayClassName: weft, listeners: [{ name: http, port: 80, protocol: HTTP }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: edge-weft, namespace: shop, labels: { ${labels} } }
+spec: { type: LoadBalancer, ports: [{ port: 80 }] }
+status: { loadBalancer: { ingress: [{ ip: 192.0.2.1 }, { hostname: lb.example }] } }
+`;
+  t.deepEqual([...provisionedAddresses(stateFrom(yaml('app.kubernetes.io/managed-by: weft-mesh.io')))], [['shop/edge', ['192.0.2.1', 'lb.example']]]);
+  t.deepEqual([...provisionedAddresses(stateFrom(yaml('a: b')))], []);
+});
