@@ -11,6 +11,8 @@ import { provision, type Manifest, type ProvisionConfig } from './template.ts';
 export interface ProvisionerEnvironment {
   readonly api: KubeApi;
   readonly config: ProvisionConfig;
+  /** Puts into a namespace what Pods of a gateway need to be there; undefined once it is there, else why not. */
+  prepare(namespace: string, signal: AbortSignal): Promise<string | undefined>;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;
@@ -118,8 +120,8 @@ class Worker implements Provisioner {
   }
 
   async #apply(key: string, manifests: readonly Manifest[], signal: AbortSignal): Promise<void> {
-    const { api, now, random, failed } = this.#env;
-    const fault = await applyManifests(api, manifests, signal);
+    const { api, prepare, now, random, failed } = this.#env;
+    const fault = (await prepare(key.slice(0, key.indexOf('/')), signal)) ?? (await applyManifests(api, manifests, signal));
     if (signal.aborted) return;
     const failures = fault === undefined ? 0 : (this.#applied.get(key)?.failures ?? 0) + 1;
     const wait = fault === undefined ? againMs * (0.75 + random() / 2) : backoff(failures, retry, random);

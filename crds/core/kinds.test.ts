@@ -18,7 +18,7 @@ function faults(kind: string, more: object): string[] {
 }
 
 test('a Service has its defaults; fields that we do not read are left out', (t) => {
-  const { spec, ...rest } = parsed<Service>('Service', { spec: { selector: { app: 'x' }, ports: [{ port: 80, nodePort: 30_000 }, { name: 'b', port: 81, targetPort: 'web' }].slice(0, 1), sessionAffinity: 'None' }, status: {} });
+  const { spec, ...rest } = parsed<Service>('Service', { spec: { selector: { app: 'x' }, ports: [{ port: 80, nodePort: 30_000 }, { name: 'b', port: 81, targetPort: 'web' }].slice(0, 1), sessionAffinity: 'None' } });
   t.deepEqual(rest, { apiVersion: 'v1', kind: 'Service', metadata: { name: 'x', namespace: 'default', generation: 1 } });
   t.deepEqual(spec, {
     type: 'ClusterIP',
