@@ -39,7 +39,7 @@ async function rigged(t: ExecutionContext, present: (path: string) => object | u
   });
   const end = new AbortController();
   const failures: string[] = [];
-  const provisioner = createProvisioner({ api: server.api, config, now: () => performance.now(), random: () => 0, failed: (message) => void failures.push(message), signal: end.signal });
+  const provisioner = createProvisioner({ api: server.api, config, prepare: async () => undefined, now: () => performance.now(), random: () => 0, failed: (message) => void failures.push(message), signal: end.signal });
   t.teardown(async () => {
     end.abort();
     await server.close();

@@ -6,7 +6,7 @@ import type { KubeApi } from '../kube/types.ts';
 import { fieldsOf } from '../kube/types.ts';
 import { createProvisioner, gatewayOf, provisionedAddresses, type Provisioner } from '../provision/index.ts';
 import { createController, type Controller } from '../push/index.ts';
-import { nodeOf, publishBundles, reviewToken, type Admission, type Bearer, type PodFacts } from '../serve/index.ts';
+import { nodeOf, publishBundle, publishBundles, reviewToken, type Admission, type Bearer, type PodFacts } from '../serve/index.ts';
 import { knownKinds } from '../source/kinds.ts';
 import { openCluster, type KubeSource } from '../source/kube/index.ts';
 import { createStatusWriter, type StatusWriter } from '../status/writer/index.ts';
@@ -95,7 +95,7 @@ class Replica {
       signal,
     });
     const { gateways } = env.options;
-    this.#provisioner = gateways === undefined ? undefined : createProvisioner({ api, config: gateways, now: monotonic, random, failed: (message) => log('warn', message), signal });
+    this.#provisioner = gateways === undefined ? undefined : createProvisioner({ api, config: gateways, prepare: (namespace, term) => this.#prepare(namespace, term), now: monotonic, random, failed: (message) => log('warn', message), signal });
     this.#source = openCluster({
       api,
       registry: knownKinds,
@@ -230,6 +230,13 @@ class Replica {
       failed: (message) => log('warn', message),
       signal,
     });
+  }
+
+  /** A Pod that starts before its namespace has the authority's certificate would see it only a minute later. */
+  async #prepare(namespace: string, signal: AbortSignal): Promise<string | undefined> {
+    const { api, options, now } = this.#env;
+    const bundle = this.#stream?.bundle();
+    return bundle === undefined ? 'the stream is not served yet' : publishBundle({ api, namespace: options.namespace, now, signal }, namespace, bundle);
   }
 
   async #publish(signal: AbortSignal): Promise<void> {
