@@ -97,7 +97,7 @@ export class Fleet {
     // Gateways first, sidecars last: a workload may need its sidecar to answer a request that is in flight at a gateway.
     await Promise.all([...this.#gateways.values()].map((gateway) => gateway.drain(ms)));
     const left = Math.max(0, ms - (this.#options.now() - start));
-    await Promise.all([...this.#sidecars.values()].map(({ sidecar }) => sidecar?.drain(left)));
+    await Promise.all([...this.#sidecars.values()].map(async ({ sidecar }) => sidecar?.drain(left)));
     await Promise.all(this.#leaving);
   }
 

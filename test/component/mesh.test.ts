@@ -92,10 +92,10 @@ test('a broken file is told with file, line and column; what it said before goes
   await until(() => running.problems().length === 0);
 });
 
-test('a file that is deleted takes its objects with it', async (t) => {
+test('a file of a folder that is deleted takes its objects with it', async (t) => {
   const { manifests } = await versions(t, 26);
   const path = await folder(t, { 'all.yaml': manifests(1, 0), 'extra.yaml': yaml.route('older', parent, { v2: 1 }).replace('- backendRefs', '- matches: [{ path: { value: /extra } }]\n      backendRefs') });
-  const running = await mesh(t, { files: [join(path, 'all.yaml'), join(path, 'extra.yaml')], loopback: at(5) });
+  const running = await mesh(t, { files: [path], loopback: at(5) });
   t.is((await get(gatewayOf(running), '/extra')).body, 'v2');
   await rm(join(path, 'extra.yaml'));
   await until(async () => (await get(gatewayOf(running), '/extra')).body === 'v1');
