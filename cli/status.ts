@@ -82,8 +82,8 @@ function statusText(controllers: readonly ControllerReport[], proxies: readonly 
   if (controllers.length === 0) lines.push('no controller is running');
   for (const { pod, leads, fault, proxies: own } of controllers) lines.push(`controller ${pod}: ${fault === undefined ? `${own.length} ${own.length === 1 ? 'proxy' : 'proxies'}${leads ? ', leads' : ''}` : `can't be asked: ${fault}`}`);
   if (proxies.length === 0) return `${[...lines, 'no proxies'].join('\n')}\n`;
-  const rows = proxies.map(({ id, wanted = '-', acknowledged = '-', resources, state, connectedAt, controller = '-' }) => [
-    id, wanted, acknowledged, resources === undefined ? '-' : String(resources), state, connectedAt === undefined ? '-' : ageText(now - Date.parse(connectedAt)), controller,
+  const rows = proxies.map(({ id, wanted, acknowledged, resources = 0, state, connectedAt, controller = '-' }) => [
+    id, ...(resources === 0 ? ['-', '-', '-'] : [wanted ?? '-', acknowledged ?? '-', String(resources)]), state, connectedAt === undefined ? '-' : ageText(now - Date.parse(connectedAt)), controller,
   ]);
   lines.push('', columns([['PROXY', 'WANTED', 'ACKNOWLEDGED', 'RESOURCES', 'STATE', 'AGE', 'CONTROLLER'], ...rows]));
   for (const { id, refused = [] } of proxies) for (const { type, name, reason } of refused) lines.push(`${id} refuses ${type} ${name}: ${reason}`);
