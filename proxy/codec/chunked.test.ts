@@ -24,6 +24,7 @@ const readText = (text: string) => read([Buffer.from(text, 'latin1')]);
 test('data comes out, extensions and trailers do not', (t) => {
   t.deepEqual(readText('5\r\nhello\r\n6;a=b;c="d"\r\n world\r\n0\r\nX-Trailer: 1\r\nB: 2\r\n\r\nGET'), { data: 'hello world', rest: 'GET' });
   t.deepEqual(readText('0\r\n\r\n'), { data: '', rest: '' });
+  t.deepEqual(readText('5 \t;a\r\nhello\r\n0 ; b\r\n\r\n'), { data: 'hello', rest: '' });
   t.deepEqual(readText('00A\r\n0123456789\r\n0\r\n\r\n'), { data: '0123456789', rest: '' });
 });
 
@@ -42,6 +43,11 @@ const broken: Record<string, string> = {
   'an extension without end': `5;${'a'.repeat(300)}\r\nhello\r\n0\r\n\r\n`,
   'trailers without end': `0\r\n${'A: b\r\n'.repeat(2000)}\r\n`,
   'a folded trailer': '0\r\nA: b\r\n c\r\n\r\n',
+  'a trailer that is no field': '0\r\nA\r\n\r\n',
+  'a space in the name of a trailer': '0\r\nA : b\r\n\r\n',
+  'a trailer without name': '0\r\n: b\r\n\r\n',
+  'a digit behind space': '5 5;a\r\nhello\r\n0\r\n\r\n',
+  'space without end': `5${' '.repeat(300)};a\r\nhello\r\n0\r\n\r\n`,
   'a bare CR in a trailer': '0\r\nA: b\rc\r\n\r\n',
   'LF for the last line': '0\r\n\n',
 };

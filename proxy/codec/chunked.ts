@@ -1,4 +1,4 @@
-import { CR, hexValue, LF, valueByte } from './tables.ts';
+import { COLON, CR, hexValue, HTAB, LF, SP, tokenByte, valueByte } from './tables.ts';
 
 /** Bytes of a chunk's size and extensions (CVE-2024-22019: they were unbounded). */
 const maxSizeLineBytes = 256;
@@ -12,16 +12,18 @@ export const brokenChunk = -1;
 const phase = {
   sizeStart: 0,
   size: 1,
-  extension: 2,
-  sizeEnd: 3,
-  data: 4,
-  dataCR: 5,
-  dataLF: 6,
-  trailerStart: 7,
-  trailer: 8,
-  trailerEnd: 9,
-  lastEnd: 10,
-  done: 11,
+  sizeSpace: 2,
+  extension: 3,
+  sizeEnd: 4,
+  data: 5,
+  dataCR: 6,
+  dataLF: 7,
+  trailerStart: 8,
+  trailerName: 9,
+  trailer: 10,
+  trailerEnd: 11,
+  lastEnd: 12,
+  done: 13,
 } as const;
 type Phase = (typeof phase)[keyof typeof phase];
 
@@ -79,7 +81,13 @@ export class ChunkedReader {
       case phase.size:
         if (byte === CR) this.#phase = phase.sizeEnd;
         else if (byte === SEMICOLON) this.#phase = phase.extension;
+        else if (byte === SP || byte === HTAB) this.#phase = phase.sizeSpace;
         else return this.#sizeDigit(byte);
+        return true;
+      case phase.sizeSpace:
+        // RFC 9112, 7.1.1 with RFC 9110, 5.6.3: space may stand before an extension, and nowhere else behind a size.
+        if (byte === SEMICOLON) this.#phase = phase.extension;
+        else if ((byte !== SP && byte !== HTAB) || ++this.#overhead > maxSizeLineBytes) return false;
         return true;
       case phase.extension:
         if (byte === CR) this.#phase = phase.sizeEnd;
@@ -112,9 +120,11 @@ export class ChunkedReader {
     if (++this.#overhead > maxTrailerBytes) return false;
     switch (this.#phase) {
       case phase.trailerStart:
-        this.#phase = byte === CR ? phase.lastEnd : phase.trailer;
-        // A space here would fold the line before.
-        return byte === CR || (valueByte[byte] === 1 && byte > 0x20);
+        this.#phase = byte === CR ? phase.lastEnd : phase.trailerName;
+        return byte === CR || tokenByte[byte] !== 0;
+      case phase.trailerName:
+        if (byte === COLON) this.#phase = phase.trailer;
+        return byte === COLON || tokenByte[byte] !== 0;
       case phase.trailer:
         if (byte === CR) this.#phase = phase.trailerEnd;
         return byte === CR || valueByte[byte] === 1;

@@ -200,6 +200,11 @@ export class Fields {
     this.treatments[index] = treatment.drop;
   }
 
+  /** All lines of a name. */
+  dropAll(id: FieldId): void {
+    for (let index = 0; index < this.count; index++) if (this.ids[index] === id) this.drop(index);
+  }
+
   refuse(reason: string): typeof invalid {
     this.failure = this.#faults.syntax;
     this.reason = reason;

@@ -22,7 +22,7 @@ export const field = {
   retryAfter: 16,
   /** `x-weft-…`: ours alone; and other spellings of `x-forwarded-…` and `x-request-id`. */
   internal: 17,
-  /** An alias by which some servers take a framing field: never forwarded (`content_length`). */
+  /** A spelling by which some servers take it for a framing field: refused (`content_length`). */
   framingAlias: 18,
   /** Of the client and not of its connection; secret: authorization, cookie, set-cookie. */
   endToEnd: 19,
@@ -59,8 +59,6 @@ const known: readonly (readonly [string, FieldId])[] = [
   ['authorization', field.endToEnd],
   ['cookie', field.endToEnd],
   ['set-cookie', field.endToEnd],
-  ['content_length', field.framingAlias],
-  ['transfer_encoding', field.framingAlias],
 ];
 
 /** Further names that `Connection` must not be able to remove. */
@@ -71,19 +69,27 @@ const LETTER_X = 120;
 interface Known {
   readonly bytes: Uint8Array;
   readonly id: FieldId;
-  /** Says who the client is: other spellings (`x_forwarded_for`) must not get past us to a server that takes them for the same. */
-  readonly claimsIdentity: boolean;
+  /**
+   * What another spelling of it is (`x_forwarded_for`), for it must not get past us to a server that takes it for the same: dropped where it
+   * says who the client is, refused where it frames the message. 0: a field like any other.
+   */
+  readonly alias: FieldId;
 }
 
 const longestKnown = 32;
 
 /** By length and first letter: most names are told apart by one look. */
 const byShape: readonly (readonly Known[] | undefined)[] = Array.from({ length: longestKnown * 32 }, (_, shape) => {
-  const fitting = known.filter(([name]) => shapeOf(name.length, name.charCodeAt(0)) === shape).map(([name, id]) => ({ bytes: bytesOf(name), id, claimsIdentity: name.startsWith('x-') }));
+  const fitting = known.filter(([name]) => shapeOf(name.length, name.charCodeAt(0)) === shape).map(([name, id]) => ({ bytes: bytesOf(name), id, alias: aliasOf(name, id) }));
   return fitting.length === 0 ? undefined : fitting;
 });
 /** 1 where `byShape` has something, or a prefix may fit. */
 const shapes = Uint8Array.from(byShape, (fitting, shape) => (fitting !== undefined || isPrefixShape(shape) ? 1 : 0));
+
+function aliasOf(name: string, id: FieldId): FieldId {
+  if (id === field.contentLength || id === field.transferEncoding) return field.framingAlias;
+  return name.startsWith('x-') ? field.internal : field.other;
+}
 
 const internalPrefix = bytesOf('x-weft-');
 
@@ -108,20 +114,24 @@ function compare(bytes: Uint8Array, start: number, shape: number, length: number
     for (let index = 0; index < candidates.length; index++) {
       const candidate = candidates[index]!;
       if (isToken(bytes, start, candidate.bytes)) return candidate.id;
-      if (candidate.claimsIdentity && isAlias(bytes, start, candidate.bytes)) return field.internal;
+      if (candidate.alias !== field.other && isAlias(bytes, start, candidate.bytes)) return candidate.alias;
     }
   }
   if (length > 7 && isAlias(bytes, start, internalPrefix)) return field.internal;
   return field.other;
 }
 
-/** Whether the token is `lower` to a server that takes `_` and `.` for `-` (CVE-2026-33433). */
+/** Whether the token is `lower` to a server that takes whatever is no letter or digit for `_`, as CGI does, or for `-` (CVE-2026-33433). */
 function isAlias(bytes: Uint8Array, start: number, lower: Uint8Array): boolean {
   for (let index = 0; index < lower.length; index++) {
-    const byte = tokenByte[bytes[start + index]!];
-    if (byte !== lower[index] && !(lower[index] === 45 && (byte === 95 || byte === 46))) return false;
+    const byte = tokenByte[bytes[start + index]!]!;
+    if (byte !== lower[index] && !(lower[index] === 45 && !isAlphanumeric(byte))) return false;
   }
   return true;
+}
+
+function isAlphanumeric(lower: number): boolean {
+  return (lower >= 97 && lower <= 122) || (lower >= 48 && lower <= 57);
 }
 
 /** Whether a name that `Connection` lists (lower case) may be removed for it: others rely on the rest (CVE-2024-45410). */

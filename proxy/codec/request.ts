@@ -1,5 +1,6 @@
 import { normalizeHost, normalizePath, type NormalHost } from '#routing';
 import { Fields, framing, invalid, needMore, type Framing, type HeadLimits } from './fields.ts';
+import { field } from './names.ts';
 import { CR, isToken, LF, SP, bytesOf, targetByte, targetClass, tokenByte } from './tables.ts';
 
 /** Target forms of RFC 9112, 3.2. */
@@ -71,6 +72,7 @@ export class RequestHead {
 
   #parseLine(bytes: Buffer, from: number, to: number): number {
     let p = from;
+    this.method = '';
     // RFC 9112, 2.2: empty lines before a request are to be ignored.
     while (p < to && bytes[p] === CR) {
       if (p + 1 >= to) return needMore;
@@ -133,7 +135,9 @@ export class RequestHead {
     }
     this.keepAlive = !fields.closes && (this.minorVersion === 1 || fields.keepsAlive);
     this.expectsContinue = false;
-    if (fields.expect >= 0 && this.minorVersion === 1) {
+    // RFC 9110, 10.1.1: to be ignored in HTTP/1.0, so the upstream, which gets HTTP/1.1, must not see it.
+    if (fields.expect >= 0 && this.minorVersion === 0) fields.dropAll(field.expect);
+    else if (fields.expect >= 0) {
       if (!this.#valueIs(bytes, fields.expect, continueExpectation)) return this.#report('expectation-failed', 'expect');
       this.expectsContinue = this.framing !== framing.none;
     }

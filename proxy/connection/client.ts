@@ -301,7 +301,7 @@ export class ClientConnection implements WheelTimer {
     }
     this.#inHead = false;
     if (end === invalid) {
-      this.exchange.refuse(head.fields.failure, head.fields.reason);
+      this.exchange.refuse(head.fields.failure, head.fields.reason, head.method);
       return invalid;
     }
     this.exchange.begin(bytes, from, end);
@@ -325,7 +325,7 @@ export class ClientConnection implements WheelTimer {
     if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
     else if (this.#phase === 'lingering') return;
     else if (!this.exchange.active) this.linger();
-    else if (!this.exchange.requestComplete) this.exchange.clientGone();
+    else if (!this.exchange.requestComplete) this.#destroy();
     else {
       // Half-closed clients get their response. One that is gone looks the same, until something is written to it.
       this.#halfClosedAt = this.context.now();

@@ -150,10 +150,10 @@ export class Exchange implements AccessRecord {
     this.binding.begin(this);
   }
 
-  /** Answers what was no valid request; the connection is of no use any more. */
-  refuse(code: FailureCode, reason: string): void {
+  /** Answers what was no valid request; the connection is of no use any more. `method`: empty where it is not known. */
+  refuse(code: FailureCode, reason: string, method = ''): void {
     this.#reset();
-    this.method = '';
+    this.method = method;
     this.keepAlive = false;
     this.context.metrics.count('requests_rejected');
     this.fail(code, reason);

@@ -1,0 +1,92 @@
+import { control, type FieldLine } from './message.ts';
+import { isFramingAlias, readRequest, type ReadRequest, type ReadStream } from './request.ts';
+
+/** What the upstream got of one connection: whole requests, and what is left. */
+export interface Upstreamed {
+  readonly requests: readonly ReadRequest[];
+  readonly faults: readonly string[];
+  readonly rest: string;
+}
+
+/** Reads what a connection to the upstream carried; whatever is not plainly a request is a fault. */
+export function readUpstream(text: string): Upstreamed {
+  const requests: ReadRequest[] = [];
+  const faults: string[] = [];
+  let p = 0;
+  while (p < text.length) {
+    const read = readRequest(text, p);
+    if (read.kind === 'incomplete') break;
+    if (read.kind === 'refused') {
+      faults.push(`unsafe upstream (${read.reason}): ${JSON.stringify(text.slice(p, p + 400))}`);
+      break;
+    }
+    const head = text.slice(p, text.indexOf('\r\n\r\n', p));
+    const fault = unsafeHead(head, read);
+    if (fault !== undefined) faults.push(`${fault}: ${JSON.stringify(head)}`);
+    requests.push(read);
+    p = read.end;
+  }
+  const rest = text.slice(p);
+  const head = rest.includes('\r\n\r\n') ? rest.slice(0, rest.indexOf('\r\n\r\n')) : rest;
+  if (rest !== '' && head.split('\r\n').some((line) => control.test(line))) faults.push(`unsafe part of a head upstream: ${JSON.stringify(head)}`);
+  return { requests, faults, rest };
+}
+
+const hopByHop = /^(keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|te|trailer|http2-settings|upgrade|connection)$/;
+
+/** Another reader's rules, on top of the grammar: heads that some server reads in another way. */
+function unsafeHead(head: string, read: ReadRequest): string | undefined {
+  const names = read.fields.map(({ name }) => name);
+  const count = (name: string): number => names.filter((each) => each === name).length;
+  if (count('content-length') + count('transfer-encoding') > 1) return 'framed twice';
+  const odd = read.why.split('; ').filter((why) => why !== '' && !tolerated.has(why));
+  if (odd.length > 0) return `odd upstream (${odd.join('; ')})`;
+  if (names.some((name) => isFramingAlias(name))) return 'alias of a framing field';
+  if (names.some((name) => hopByHop.test(name))) return 'hop-by-hop field';
+  if (!/^[^\r\n]+ HTTP\/1\.1\r\n/.test(head)) return 'version';
+  const spelled = names.filter((name) => /^x[^a-z0-9](forwarded[^a-z0-9](for|proto|host|port)|request[^a-z0-9]id|weft[^a-z0-9].*)$/.test(name));
+  const own = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-request-id'];
+  if (spelled.length !== own.length || own.some((name) => count(name) !== 1)) return `identity fields (${spelled.join(' ')})`;
+  if (read.fields.some(({ name, value }) => own.includes(name) && value.includes('6.6.6.6'))) return 'forged identity';
+  return undefined;
+}
+
+/** Odd, but not to be mended by a proxy: no two readings. */
+const tolerated: ReadonlySet<string> = new Set(['empty host', 'long host', 'long value', 'long target', 'unusual host', 'many fields', 'long name', 'character outside of the grammar of targets', 'malformed escape']);
+
+/** Compares what a stream of requests says with what came of it. Returns what is wrong. */
+export function compare(expected: ReadStream, got: readonly ReadRequest[]): string | undefined {
+  const forwardable = expected.requests.filter(({ local }) => !local);
+  const sure = expected.requests.findIndex(({ certainty }) => certainty === 'may');
+  const due = (sure < 0 ? expected.requests : expected.requests.slice(0, sure)).filter(({ local }) => !local).length;
+  if (got.length > forwardable.length) return `extra request upstream: ${got.slice(forwardable.length).map(({ target }) => target).join(' ')}`;
+  for (const [index, request] of got.entries()) {
+    const fault = difference(forwardable[index]!, request);
+    if (fault !== undefined) return fault;
+  }
+  return got.length < due ? `refused though valid: ${forwardable[got.length]!.method} ${forwardable[got.length]!.target}` : undefined;
+}
+
+function difference(sent: ReadRequest, got: ReadRequest): string | undefined {
+  if (sent.method !== got.method) return `method ${sent.method} became ${got.method}`;
+  if (sent.body !== got.body) return `body ${JSON.stringify(sent.body.slice(0, 100))} became ${JSON.stringify(got.body.slice(0, 100))}`;
+  if (sent.host !== got.host) return `host ${sent.host} became ${got.host}`;
+  const target = sent.target.replace(/^https?:\/\/[^/?]*/i, '') || '/';
+  const normal = !/%|\/\.|[^A-Za-z0-9\-._~!$&'()*+,;=:@/?]/.test(target);
+  if (normal && (target.startsWith('/') ? target : `/${target}`) !== got.target) return `target ${target} became ${got.target}`;
+  if (/\/\.\.?(\/|$|\?)/.test(got.target.split('?')[0]!)) return `dot segments in ${got.target}`;
+  return lostField(sent, got);
+}
+
+const replaced = /^(host|connection|content-length|transfer-encoding|keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|proxy-authentication-info|te|trailer|upgrade|http2-settings|forwarded|x[^a-z0-9](forwarded[^a-z0-9](for|proto|host|port)|request[^a-z0-9]id|weft[^a-z0-9].*))$/;
+
+/** End-to-end fields get through with all their lines. */
+function lostField(sent: ReadRequest, got: ReadRequest): string | undefined {
+  const lines = (fields: readonly FieldLine[], name: string): string => JSON.stringify(fields.filter((field) => field.name === name).map(({ value }) => value));
+  for (const { name } of sent.fields) {
+    // RFC 9110, 10.1.1: HTTP/1.0 has no expectations.
+    if (replaced.test(name) || (name === 'expect' && sent.minor === 0) || sent.options.includes(name)) continue;
+    if (lines(sent.fields, name) !== lines(got.fields, name)) return `field ${name}: ${lines(sent.fields, name)} became ${lines(got.fields, name)}`;
+  }
+  return undefined;
+}
