@@ -22,6 +22,8 @@ export class Context {
   readonly output = new OutputBuffer();
   readonly tables = new Map<string, RoutingTable>();
   readonly backends: Backends;
+  /** `address:port` where workloads' requests are accepted: to forward one there would not end. */
+  readonly outboundPlaces = new Set<string>();
   /** Set once: responses ask clients to close their connections, and idle ones are closed. */
   draining = false;
   mirrors = 0;

@@ -39,6 +39,9 @@ export const failures = {
   'response-too-large-head': attempt(502, 'The head of the response is too large.', "The response's head exceeds the proxy's limit."),
   'per-try-timeout': attempt(504, 'The backend did not answer in time.', 'One attempt took longer than `backendRequest` or `perTryTimeout`.'),
 
+  // RFC 5842, 7.2: going on would not end.
+  'loop-detected': reply(508, 'This request leads back to this proxy.', 'The workload dialled the address of its own sidecar, or a name that leads there.'),
+
   // Time. Gateway API HTTPRouteTimeouts: "MUST return a timeout error", which is 504.
   'request-timeout': reply(504, 'The request took too long.', 'All attempts together took longer than `request` of the timeouts in force.'),
   'stream-idle-timeout': reply(504, 'The request stood still for too long.', 'No byte went in either direction for `streamIdle`.'),

@@ -255,6 +255,11 @@ export class Upstream implements WheelTimer {
 
   #connected(): void {
     if (this.#phase !== 'connecting') return;
+    // Only now is it known where a name leads.
+    if (this.#context.outboundPlaces.has(`${this.socket.remoteAddress}:${this.socket.remotePort}`)) {
+      this.#fail('loop-detected', 'own-address');
+      return;
+    }
     this.#context.wheel.cancel(this);
     this.#context.metrics.count('upstream_connections_opened');
     this.#phase = this.#method === 'CONNECT' ? 'raw' : 'head';

@@ -67,13 +67,19 @@ export class Acceptor implements Bound {
       });
     });
     this.#binding.port = (this.#server.address() as AddressInfo).port;
+    if (this.#binding.role === 'mesh') this.#context.outboundPlaces.add(this.#place());
   }
 
   async close(drainMs: number): Promise<void> {
     const { clients } = this.#binding;
     this.#binding.closing = true;
+    this.#context.outboundPlaces.delete(this.#place());
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await closeClients(() => clients, closed, drainMs);
+  }
+
+  #place(): string {
+    return `${this.address}:${this.#binding.port}`;
   }
 
   #plainServer(): Server {

@@ -130,6 +130,18 @@ test('outbound: absolute and origin form go where the host says, by the routes o
   await server.close();
 });
 
+test('outbound: a request to the proxy itself ends, by address or by name', async (t) => {
+  const { proxy, outbound, asked } = await meshTo(1);
+  const own = `127.0.0.1:${outbound.port}`;
+  const lines = 'Connection: close\r\n';
+  for (const text of [getRequest(`http://${own}/`, lines, own), getRequest('/', lines, own), getRequest(`http://localhost:${outbound.port}/`, lines, own)]) {
+    t.regex(await fetchRaw(outbound.port, text), /^HTTP\/1\.1 508 [^]*x-weft-error: loop-detected\r\n/);
+  }
+  t.regex(await fetchRaw(outbound.port, `CONNECT ${own} HTTP/1.1\r\nHost: ${own}\r\n${lines}\r\n`), /^HTTP\/1\.1 508 /);
+  t.is(asked.length, 4, 'each was forwarded once at most');
+  await proxy.close();
+});
+
 test('outbound: an answer that takes its time is waited for, with the body', async (t) => {
   const server = await rawServer((socket) => {
     if (server.received[0]!.endsWith('hello')) socket.write(ok('reviewed'));
