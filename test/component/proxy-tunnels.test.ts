@@ -76,7 +76,7 @@ test('bytes of a client do not reach the endpoint before it accepts the upgrade'
 
 test('a tunnel in which nothing moves ends', async (t) => {
   const server = await webSocketServer();
-  const rig = await startRig({ backends: { a: [server.port] }, policies: [{ timeouts: { streamIdle: '80ms' }, origins: {} }], rules: [{}] });
+  const rig = await startRig({ backends: { a: [server.port] }, policies: [{ timeouts: { streamIdle: '300ms' }, origins: {} }], rules: [{}] });
   const client = new RawClient(rig.listener.port);
   client.send(handshake);
   await client.until((text) => text.endsWith('welcome'));
