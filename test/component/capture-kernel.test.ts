@@ -1,0 +1,87 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import test from 'ava';
+
+/** Two network namespaces with a wire between them: the Pod's, with the rules of the injector, and the world's. Needs root and iptables. */
+
+const [pod, world] = [`weft-pod-${process.pid}`, `weft-world-${process.pid}`];
+const addresses = { pod: '10.213.7.2', world: '10.213.7.1', pod6: 'fd00:7::2', world6: 'fd00:7::1' };
+const uid = 1371;
+/** What the init container runs. */
+const redirect = join(import.meta.dirname, '../../injector/redirect/main.ts');
+
+function run(command: string): string {
+  const [program = '', ...args] = command.split(' ');
+  const env = { ...process.env, POD_IPS: `${addresses.pod},${addresses.pod6}` };
+  return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 10_000, env });
+}
+
+function possible(): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs root on Linux';
+  try {
+    run(`ip netns add ${pod}`);
+    run(`ip netns exec ${pod} ${process.execPath} ${redirect} --uid=${uid} --outbound=15001 --inbound=15006`);
+    run(`ip netns add ${world}`);
+    run(`ip link add wp netns ${pod} type veth peer name ww netns ${world}`);
+    return undefined;
+  } catch (error) {
+    return `no network namespace with iptables: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`;
+  }
+}
+
+const why = possible();
+const children: ChildProcess[] = [];
+
+function start(namespace: string, ...args: readonly string[]): Promise<string> {
+  const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, join(import.meta.dirname, 'capture-process.ts'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.push(child);
+  return new Promise((resolve) => {
+    let text = '';
+    child.stdout?.on('data', (bytes: Buffer) => {
+      text += bytes.toString();
+      if (text.includes('ready') || text.includes('closed')) resolve(text.replace(/\n?(closed|ready)\n$/, ''));
+    });
+  });
+}
+
+test.after.always(() => {
+  for (const child of children) child.kill('SIGKILL');
+  for (const namespace of [pod, world]) {
+    try {
+      run(`ip netns delete ${namespace}`);
+    } catch {
+      // It was not made.
+    }
+  }
+});
+
+const kernel = why === undefined ? test.serial : test.serial.skip;
+
+kernel(`the kernel says where a redirected connection was going, for IPv4 and IPv6${why === undefined ? '' : ` (${why})`}`, async (t) => {
+  t.timeout(20_000);
+  for (const [namespace, link, side] of [[pod, 'wp', 'pod'], [world, 'ww', 'world']] as const) {
+    run(`ip -n ${namespace} link set lo up`);
+    run(`ip -n ${namespace} addr add ${addresses[side]}/24 dev ${link}`);
+    run(`ip -n ${namespace} addr add ${addresses[`${side}6`]}/64 dev ${link} nodad`);
+    run(`ip -n ${namespace} link set ${link} up`);
+  }
+  await Promise.all([
+    start(pod, 'sidecar', String(uid), addresses.pod),
+    start(world, 'server', addresses.world, '8080'),
+    start(world, 'server', addresses.world6, '8080'),
+    start(pod, 'server', addresses.pod, '8080'),
+  ]);
+  const [out, out6, inside, itself] = await Promise.all([
+    start(pod, 'client', addresses.world, '8080'),
+    start(pod, 'client', addresses.world6, '8080'),
+    start(world, 'client', addresses.pod, '8080'),
+    start(pod, 'client', addresses.pod, '15001'),
+  ]);
+  t.is(out, `${addresses.world}:8080 from ${addresses.pod}`);
+  t.is(out6, `${addresses.world6}:8080 from ${addresses.pod6}`);
+  // The sidecar has opened it: the application sees the Pod itself.
+  t.is(inside, `${addresses.pod}:8080 from ${addresses.pod}`);
+  t.false(itself.includes('from'), 'nobody answers on the sidecar\'s own port');
+  // A port on which nothing listens: the sidecar took the connection, and resets it.
+  t.false((await start(world, 'client', addresses.pod, '8081')).includes('from'));
+});
