@@ -1,7 +1,7 @@
 import type { ClusterState, IgnoredObject, ManifestProblem } from '#crds';
-import { assignAddresses, readFiles, translate, withBuiltIns, type Problem, type Translation } from '#controller';
+import { assignAddresses, provisionedAddresses, readFiles, translate, withBuiltIns, type Problem, type Translation } from '#controller';
 import { connect, type ClusterOptions } from './cluster/connect.ts';
-import { addressesOf, readState } from './cluster/read.ts';
+import { readState } from './cluster/read.ts';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
 
@@ -53,7 +53,7 @@ async function loadCluster(from: ClusterOptions, environment: CliEnvironment): P
     ...(missing.length === 0 ? [] : [`the cluster has no ${missing.join(', ')}; 'weft check --pre' says what to install`]),
     ...unread.map(({ what, reason }) => `${what} could not be read and counts as missing: ${reason}`),
   ];
-  return { state, translation: translate(state, { gatewayAddresses: addressesOf(state), portOffset: 0 }), problems: [], unreadable: problems, ignored: [], notes };
+  return { state, translation: translate(state, { gatewayAddresses: provisionedAddresses(state), portOffset: 0, bind: 'any' }), problems: [], unreadable: problems, ignored: [], notes };
 }
 
 /** Without these kinds a mesh has nothing to go by. */

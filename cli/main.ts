@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { CliEnvironment } from './environment.ts';
 
@@ -29,6 +30,8 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   inject: () => import('./inject.ts'),
 };
 
+const serving: ReadonlySet<string> = new Set(['up', 'demo']);
+
 const environment: CliEnvironment = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
@@ -45,11 +48,18 @@ const environment: CliEnvironment = {
   },
 };
 
-// A reader that went away (`weft translate | head`) is no fault of ours and must not end in a stack trace.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => process.exit(0));
+// A reader that went away (`weft translate | head`) is no fault of ours and must not end in a stack trace; nor must it end what serves.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => serving.has(process.argv[2] ?? '') || process.exit(0));
+
+/** A bundle has no package.json of ours beside it. */
+function version(): string {
+  const file = new URL('../package.json', import.meta.url);
+  const found = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { readonly version?: string }).version : undefined;
+  return found ?? 'bundled';
+}
 
 async function main(): Promise<void> {
-  const program = new Command('weft').enablePositionalOptions().description('A service mesh for Kubernetes; runs on one machine from plain manifests').showHelpAfterError();
+  const program = new Command('weft').enablePositionalOptions().version(version(), '-V, --version', 'Print the version').description('A service mesh for Kubernetes; runs on one machine from plain manifests').showHelpAfterError();
   const named = Object.entries(commands).filter(([name]) => name === process.argv[2]);
   for (const [, load] of named.length > 0 ? named : Object.entries(commands)) (await load()).register(program, environment);
   await program.parseAsync();

@@ -10,3 +10,4 @@ export { connectApi } from './kube/api.ts';
 export { ApiError, fieldsOf, reasonOf, type ApiAnswer, type ApiRequest, type KubeApi } from './kube/types.ts';
 export { gatewayLabel } from './serve/identity.ts';
 export type { ProxyReport } from './run/proxies.ts';
+export { provisionedAddresses } from './provision/index.ts';

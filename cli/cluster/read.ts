@@ -1,4 +1,3 @@
-import type { ClusterState } from '#crds';
 import { knownKinds, readCluster, reasonOf, type ClusterReading } from '#controller';
 import { UsageError } from '../explain/place.ts';
 import { messageOf, type Connection } from './connect.ts';
@@ -25,9 +24,4 @@ export async function reach({ api, server }: Connection): Promise<void> {
     fault = messageOf(error);
   }
   if (fault !== undefined) throw new UsageError(`the API server ${server} can't be asked: ${fault}`);
-}
-
-/** The addresses that each Gateway has, as its status says: the cluster's own load balancers gave them. */
-export function addressesOf(state: ClusterState): ReadonlyMap<string, readonly string[]> {
-  return new Map([...state.gateways].map(([key, { status }]) => [key, (status?.addresses ?? []).map(({ value }) => value)]));
 }
