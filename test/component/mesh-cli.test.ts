@@ -76,6 +76,22 @@ test('weft up: a second signal ends it at once', async (t) => {
   await t.throwsAsync(cut);
 });
 
+test('weft up: serves on when nobody reads its output any more', async (t) => {
+  const { text, place } = await manifests(t, 90);
+  const path = await folder(t, { 'all.yaml': text });
+  const running = weft(t, ['up', '-f', path]);
+  await running.line(/^ready/);
+  running.child.stdout?.destroy();
+  running.child.stderr?.destroy();
+  for (const method of ['POST', 'PUT', 'GET']) {
+    await writeFile(join(path, 'all.yaml'), text.replace('backendRefs', `matches: [{ method: ${method} }]\n      backendRefs`));
+    await until(async () => (await get(place, '/')).status === (method === 'GET' ? 200 : 404));
+  }
+  t.is(running.child.exitCode, null);
+  running.child.kill('SIGTERM');
+  t.is(await running.exit, 0);
+});
+
 test('weft up: keeps the status file up to date, with times of transition that stay while a status stays', async (t) => {
   const { text } = await manifests(t, 9);
   const path = await folder(t, { 'all.yaml': text });
