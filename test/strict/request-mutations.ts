@@ -11,14 +11,14 @@ const chunkedHello = '5\r\nhello\r\n0\r\n\r\n';
 /** To who reads chunks it ends at once, and another request follows. */
 const chunkedHidden = `0\r\n\r\n${hidden}`;
 
-const everyByte = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
+export const everyByte = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
 
 function post(lines: string, body: string): string {
   return `POST /v${mark} HTTP/1.1\r\n${host}${lines}\r\n${body}`;
 }
 
 /** One byte more, or another one, at each place of a field line. */
-function bytesInLine(name: string, value: string): Record<string, (byte: string) => string> {
+export function bytesInLine(name: string, value: string): Record<string, (byte: string) => string> {
   const dash = name.indexOf('-');
   return {
     'before the name': (byte) => `${byte}${name}: ${value}\r\n`,
@@ -93,12 +93,12 @@ function* everyByteOfChunks(): Generator<Vector> {
   }
 }
 
-const lengths: readonly string[] = [
+export const lengths: readonly string[] = [
   '', '+6', '-6', '06', '006', '0x6', '6 6', '6;', '6.0', '6e0', '"6"', '6,6', '6, 6', '6,7', '6,', ',6', '6,,6', '٦', '\xb2', '0', '00', '-0', '+0', '1e1', '0b11', '0o6', '6\t', '\t6', '  6  ',
   '4294967302', '18446744073709551622', '9007199254740997', '999999999999999', '9'.repeat(400), 'six', 'Infinity', 'NaN', '6L', '0006'.repeat(20), '6 ', '6\r\n 6', '6\r\n\t6', '\r\n 6', '6\r', '6\n', '\x006',
 ];
 
-const codings: readonly string[] = [
+export const codings: readonly string[] = [
   '', 'xchunked', 'chunkedx', 'chunk', 'identity', 'identity, chunked', 'chunked, identity', 'gzip', 'gzip, chunked', 'chunked, gzip', 'chunked, chunked', ',chunked', 'chunked,', ', , chunked', 'chunked;q=1', 'chunked; q=0', '"chunked"', "'chunked'",
   'CHUNKED', 'Chunked', 'cHuNkEd', 'ChunKed ', ' chunked', '\tchunked\t', 'chunked chunked', 'chunked\x0b', '\x0bchunked', 'chunked\x0c', 'chunked\0', '\0chunked', '\x85chunked', '\xa0chunked', 'chun\xc4\xb1ked', 'chunked\xa0', '\xef\xbb\xbfchunked',
   'chunked\r', 'chunked\n', '\r\n chunked', '\r\n\tchunked', 'chunked\r\n ', 'chunked\r\n , identity', 'x, chunked', 'deflate, gzip, chunked', 'trailers, chunked', '*', 'chunked/1.0', '%63hunked', 'chunke\u0064', 'chun\x08ked',
@@ -138,7 +138,7 @@ function around(line: string, plain: string, other: string): Record<string, stri
   };
 }
 
-const chunkBodies: readonly string[] = [
+export const chunkBodies: readonly string[] = [
   '5;\r\nhello\r\n0\r\n\r\n', '5;;a\r\nhello\r\n0\r\n\r\n', '5;a;b=c;d="e f"\r\nhello\r\n0;last\r\n\r\n', '5 ; a = b\r\nhello\r\n0\r\n\r\n', '5\t;a\r\nhello\r\n0\r\n\r\n', '5 \r\nhello\r\n0\r\n\r\n', '5;a="\\""\r\nhello\r\n0\r\n\r\n', '5;a="\r\n"\r\nhello\r\n0\r\n\r\n', `5;a="${'b'.repeat(150)}"\r\nhello\r\n0\r\n\r\n`,
   `5;a=${'b'.repeat(10_000)}\r\nhello\r\n0\r\n\r\n`, '05\r\nhello\r\n0\r\n\r\n', '000005\r\nhello\r\n000\r\n\r\n', `${'0'.repeat(40)}5\r\nhello\r\n0\r\n\r\n`, '0x5\r\nhello\r\n0\r\n\r\n', '+5\r\nhello\r\n0\r\n\r\n', '-5\r\nhello\r\n0\r\n\r\n', '5.\r\nhello\r\n0\r\n\r\n', '5h\r\nhello\r\n0\r\n\r\n', '5_\r\nhello\r\n0\r\n\r\n',
   'a\r\n0123456789\r\n0\r\n\r\n', 'A\r\n0123456789\r\n0\r\n\r\n', `ffffffffffffffff\r\n${hidden}`, `fffffffffffffffff5\r\n${hidden}`, `100000005\r\nhello\r\n0\r\n\r\n${hidden}`, `10000000000000005\r\nhello\r\n0\r\n\r\n${hidden}`, `7fffffff\r\n${hidden}`, `fffffffffff\r\n${hidden}`,
@@ -173,7 +173,7 @@ const requestLines: readonly string[] = [
   `get /v${mark} HTTP/1.1`, `M-SEARCH /v${mark} HTTP/1.1`, `G@T /v${mark} HTTP/1.1`, `G\0T /v${mark} HTTP/1.1`, `GÉT /v${mark} HTTP/1.1`, `${'G'.repeat(33)} /v${mark} HTTP/1.1`, `GET,POST /v${mark} HTTP/1.1`, `"GET" /v${mark} HTTP/1.1`, `GET: /v${mark} HTTP/1.1`, ` /v${mark} HTTP/1.1`, `/v${mark} HTTP/1.1`, `PRI * HTTP/2.0\r\n\r\nSM`, 'OPTIONS * HTTP/1.1', `OPTIONS /v${mark} HTTP/1.1`, `CONNECT strict.test:80 HTTP/1.1`, `CONNECT strict.test HTTP/1.1`, `CONNECT /v${mark} HTTP/1.1`, `CONNECT http://strict.test/v${mark} HTTP/1.1`, `TRACE /v${mark} HTTP/1.1`, `\r\nGET /v${mark} HTTP/1.1`, `\r\n\r\nGET /v${mark} HTTP/1.1`, `\nGET /v${mark} HTTP/1.1`, `\r\r\nGET /v${mark} HTTP/1.1`, `${'\r\n'.repeat(50)}GET /v${mark} HTTP/1.1`,
 ];
 
-const headLines: readonly string[] = [
+export const headLines: readonly string[] = [
   'X: y', 'X:', 'X:y', 'X: \t y \t ', 'X', ': y', ' X: y', '\tX: y', 'X : y', 'X\t: y', 'X: a\r\n b', 'X: a\r\n\tb', 'X: a\r\n ', '\r\n X: y', 'X: a\rb', 'X: a\nb', 'X: a\r', 'X: a\n', 'X: \0', 'X: \x01', 'X: \x7f', 'X: \x80\xff', 'X: "\\""', 'X(y): z', 'X/y: z', 'X[y]: z', 'X{y}: z', 'X"y": z', 'X@y: z', 'X;y: z', 'X=y: z', 'X,y: z', 'X<y: z', 'X?y: z', 'X\\y: z', 'X\xe9: z', `${'N'.repeat(256)}: x`, `${'N'.repeat(300)}: x`,
   "!#$%&'*+-.^_`|~0aZ: y", 'Connection: close', 'Connection: keep-alive', 'Connection: close, keep-alive', 'Connection: X-Secret\r\nX-Secret: 1', 'Connection: Host', 'Connection: host, content-length', 'Connection: ,,close', 'Connection: close;x', 'Connection: "close"', 'Connection:', 'Connection: a b', 'Connection: X-Forwarded-For\r\nX-Forwarded-For: 6.6.6.6', 'Connection: authorization\r\nAuthorization: secret', 'Keep-Alive: timeout=5', 'Proxy-Connection: keep-alive', 'Proxy-Authorization: secret', 'TE: trailers', 'Trailer: X', 'Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA', 'Upgrade: websocket', 'Upgrade: foo\r\nConnection: upgrade', 'HTTP2-Settings: x',
   'Expect: 100-continue', 'Expect: 100-Continue', 'Expect: 200-ok', 'Expect: 100-continue, x', 'Expect:', 'X-Forwarded-For: 6.6.6.6', 'X_Forwarded_For: 6.6.6.6', 'X.Forwarded.For: 6.6.6.6', 'x-forwarded_for: 6.6.6.6', 'X~Forwarded~For: 6.6.6.6', 'Forwarded: for=6.6.6.6', 'X-Forwarded-Proto: https', 'X_Forwarded_Proto: https', 'X-Forwarded-Host: evil', 'X.Forwarded-Host: evil', 'X-Request-Id: bad\x01', 'X_Request_Id: x', 'X-Weft-Error: no-route', 'X-Weft-Anything: 1', 'X_Weft_Anything: 1', 'x.weft.anything: 1', 'Authorization: a\r\nAuthorization: b', 'Cookie: a\r\nCookie: b', 'Content-Type: a\r\nContent-Type: b', 'X: a\r\nX: b\r\nx: c',

@@ -1,4 +1,5 @@
-import { membersOf, Oddities, readChunks, readFields, readFraming, refused, valuesOf, type Certainty, type FieldLine, type Framed, type Incomplete, type Refused } from './message.ts';
+import { membersOf, Oddities, readChunks, readFields, readFraming, refused, token, valuesOf, type Certainty, type FieldLine, type Framed, type Incomplete, type Refused } from './message.ts';
+import { isFramingAlias } from './request.ts';
 
 export interface ReadResponse extends Certainty, Framed {
   readonly kind: 'response';
@@ -33,9 +34,11 @@ export function readResponse(text: string, from: number, method: string, ended: 
     if (status === 101) return refused('nobody asked to upgrade');
     const framing = readFraming(fields, minor, odd);
     if (typeof framing === 'string') return refused(framing);
+    if (fields.some(({ name }) => isFramingAlias(name))) odd.note('alias of a framing field');
     if (status < 200) {
       if (valuesOf(fields, 'content-length').length + valuesOf(fields, 'transfer-encoding').length > 0) odd.note('framing in an interim response');
       interims.push(status);
+      if (interims.length > 10) odd.note('many interim responses');
       p = headEnd + 4;
       continue;
     }
@@ -45,6 +48,7 @@ export function readResponse(text: string, from: number, method: string, ended: 
     const body = bodiless ? { body: '', end: headEnd + 4 } : untilClose ? readRest(text, headEnd + 4, ended) : readBody(text, headEnd + 4, framing, odd);
     if ('kind' in body) return body;
     const options = membersOf(valuesOf(fields, 'connection')).map((option) => option.toLowerCase());
+    if (options.some((option) => !new RegExp(`^${token}$`).test(option))) odd.note('connection options');
     const last = untilClose || options.includes('close') || (minor === 0 && !options.includes('keep-alive'));
     return { kind: 'response', status, fields, interims, last, ...body, ...odd.certainty };
   }

@@ -41,10 +41,10 @@ export async function recordingServer(t: ExecutionContext, address: string, serv
   return { port: (server.address() as { port: number }).port, connections };
 }
 
-/** A mesh with one Gateway, all of whose requests go to one Pod. `more`: further manifests. */
-export async function gatewayTo(t: ExecutionContext, base: number, port: number, more = ''): Promise<{ readonly mesh: Mesh; readonly place: Place }> {
+/** A mesh with one Gateway, all of whose requests go to one Pod, at the second address unless said. `more`: further manifests. */
+export async function gatewayTo(t: ExecutionContext, base: number, port: number, more = '', pod = addresses(base)(2)): Promise<{ readonly mesh: Mesh; readonly place: Place }> {
   const at = addresses(base);
-  const text = yaml.join(yaml.gateway('g', [18_080], at(1)), yaml.route('r', '{ name: g }', { web: 1 }), yaml.service('web', 'web', port), yaml.pod('p', 'web', at(2)), ...(more === '' ? [] : [more]));
+  const text = yaml.join(yaml.gateway('g', [18_080], at(1)), yaml.route('r', '{ name: g }', { web: 1 }), yaml.service('web', 'web', port), yaml.pod('p', 'web', pod), ...(more === '' ? [] : [more]));
   const mesh = await createMesh({ manifests: text, loopback: at(1) });
   t.teardown(() => mesh.close());
   return { mesh, place: { address: at(1), port: mesh.gateway('shop/g')!.port(18_080) } };

@@ -1,0 +1,130 @@
+import type { Socket } from 'node:net';
+import test from 'ava';
+import { addresses } from '../component/mesh-rig.ts';
+import { membersOf, valuesOf, type FieldLine } from './message.ts';
+import { mark } from './request-mutations.ts';
+import { readRequest } from './request.ts';
+import { injected, responseVectors, type ResponseVector } from './response-mutations.ts';
+import { readResponse, readResponses, type ReadResponse } from './response.ts';
+import { byKind, gatewayTo, inLanes, recordingServer, talk, type Carried, type Talk } from './rig.ts';
+
+/**
+ * An upstream answers with every mutation. What the client gets is compared with what a strict reader makes of the answer, and no
+ * connection to the upstream may carry another request unless the answer left it clean.
+ */
+
+const base = 92;
+const lanes = 24;
+const number = (index: number): string => String(10_000 + index);
+
+interface Answered {
+  readonly vector: ResponseVector;
+  readonly read: ReturnType<typeof readResponse>;
+  /** Bytes behind the response, or a connection that has to end. */
+  readonly unclean: boolean;
+}
+
+/** Answers `/r…` with the vector of that number and `/f…` with an echo. Notes which connection carried what after an unclean answer. */
+function answering(answers: readonly Answered[], reused: string[]): (socket: Socket, carried: Carried) => void {
+  const states = new WeakMap<Carried, { offset: number; unclean: string | undefined }>();
+  return (socket, carried) => {
+    const state = states.get(carried) ?? { offset: 0, unclean: undefined };
+    states.set(carried, state);
+    for (;;) {
+      const read = readRequest(carried.text, state.offset);
+      if (read.kind !== 'request') return;
+      state.offset = read.end;
+      if (state.unclean !== undefined) reused.push(`a connection was used again after an unclean response: ${state.unclean}`);
+      const index = Number(read.target.slice(2)) - 10_000;
+      if (read.target.startsWith('/f')) socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${read.target.length}\r\n\r\n${read.target}`, 'latin1');
+      else {
+        const { vector, read: response, unclean } = answers[index]!;
+        if (unclean) state.unclean = vector.title;
+        socket.write(vector.text.replaceAll(mark, number(index)), 'latin1');
+        if (response.kind === 'incomplete' || (response.kind === 'response' && response.last)) socket.end();
+      }
+    }
+  };
+}
+
+const rewritten = /^(connection|content-length|transfer-encoding|keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|proxy-authentication-info|te|trailer|upgrade|http2-settings|x[^a-z0-9](forwarded[^a-z0-9](for|proto|host|port)|request[^a-z0-9]id|weft[^a-z0-9].*))$/;
+
+function lostField(sent: ReadResponse, got: ReadResponse): string | undefined {
+  const lines = (fields: readonly FieldLine[], name: string): string => JSON.stringify(valuesOf(fields, name));
+  const options = membersOf(valuesOf(sent.fields, 'connection')).map((option) => option.toLowerCase());
+  for (const { name } of sent.fields) {
+    if (!rewritten.test(name) && !options.includes(name) && lines(sent.fields, name) !== lines(got.fields, name)) return `field ${name}: ${lines(sent.fields, name)} became ${lines(got.fields, name)}`;
+  }
+  return undefined;
+}
+
+function differs(sent: ReadResponse, got: ReadResponse): string | undefined {
+  if (sent.status !== got.status) return `status ${sent.status} became ${got.status}`;
+  if (sent.body !== got.body) return `body ${JSON.stringify(sent.body.slice(0, 100))} became ${JSON.stringify(got.body.slice(0, 100))}`;
+  if (sent.interims.join() !== got.interims.join()) return `interim responses ${sent.interims.join()} became ${got.interims.join()}`;
+  if (got.status === 204 && got.fields.some(({ name }) => name === 'content-length' || name === 'transfer-encoding')) return '204 with framing';
+  return lostField(sent, got);
+}
+
+/** What is wrong with what the client got for `/r…` and, behind it, `/f…`. */
+function judge({ read, vector }: Answered, index: number, { text, outcome }: Talk): string | undefined {
+  if (outcome === 'hung') return `hung with ${JSON.stringify(text.slice(0, 200))}`;
+  const { responses, fault } = readResponses(text, [vector.method, 'GET']);
+  const [first, second] = responses;
+  const quote = JSON.stringify(text.slice(0, 300));
+  if (responses.length > 2) return `${responses.length} responses for 2 requests: ${quote}`;
+  if (/X-Injected/.test(responses.flatMap(({ fields }) => fields.map(({ name }) => name)).join())) return `injected: ${quote}`;
+  if (second !== undefined && second.body !== `/f${number(index)}`) return `the second request got another response: ${quote}`;
+  const own = first !== undefined && first.status === 502 && valuesOf(first.fields, 'x-weft-error').length === 1;
+  if (fault !== undefined) {
+    // Cut, and plainly so: never a whole response.
+    if (read.kind === 'response' && read.certainty === 'must') return `valid, and cut (${fault}): ${quote}`;
+    return fault === 'incomplete' && responses.length === 0 ? undefined : `${fault}: ${quote}`;
+  }
+  if (first === undefined) return read.kind === 'response' && read.certainty === 'must' ? 'no response for a valid one' : undefined;
+  if (read.kind !== 'response') return own ? undefined : `relayed though ${read.kind === 'refused' ? read.reason : 'incomplete'}: ${quote}`;
+  if (own && read.certainty === 'may') return undefined;
+  return differs(read, first) ?? (second === undefined ? 'no second response' : undefined);
+}
+
+test('no mutation of a response reaches the client but as what a strict reader takes it for, and no connection with something left is used again', async (t) => {
+  t.timeout(180_000);
+  const vectors = responseVectors();
+  const answers = vectors.map((vector, index): Answered => {
+    const text = vector.text.replaceAll(mark, number(index));
+    const open = readResponse(text, 0, vector.method, false);
+    const read = open.kind === 'incomplete' ? readResponse(text, 0, vector.method, true) : open;
+    return { vector, read, unclean: read.kind !== 'response' || read.last || read.end < text.length };
+  });
+  const reused: string[] = [];
+  const upstream = await recordingServer(t, addresses(base)(2), answering(answers, reused));
+  const { place } = await gatewayTo(t, base, upstream.port);
+  const failures: string[] = [];
+  const start = performance.now();
+  await inLanes(vectors.length, lanes, async (index) => {
+    const { title, method } = vectors[index]!;
+    const text = `${method} /r${number(index)} HTTP/1.1\r\nHost: strict.test\r\n\r\nGET /f${number(index)} HTTP/1.1\r\nHost: strict.test\r\nConnection: close\r\n\r\n`;
+    const fault = judge(answers[index]!, index, await talk(place, text, { half: false, cuts: [], timeoutMs: 4000 }));
+    if (fault !== undefined) failures.push(`${title}: ${fault}`);
+  });
+  const count = (is: (answer: Answered) => boolean): number => answers.filter(is).length;
+  t.log(`${vectors.length} responses in ${((performance.now() - start) / 1000).toFixed(1)} s: ${count(({ read }) => read.kind === 'response' && read.certainty === 'must')} valid, ${count(({ read }) => read.kind === 'response' && read.certainty === 'may')} that may be refused, ${count(({ read }) => read.kind !== 'response')} invalid; ${upstream.connections.length} connections`);
+  failures.push(...reused);
+  t.deepEqual(byKind(failures), [], `${failures.length} faults`);
+});
+
+test('bytes that come on an idle connection to the upstream belong to nobody', async (t) => {
+  const upstream = await recordingServer(t, addresses(base)(4), (socket, carried) => {
+    const target = /^GET (\S+)[^]*?\r\n\r\n$/.exec(carried.text.slice(carried.text.lastIndexOf('GET ')))?.[1];
+    if (target === undefined) return;
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${target.length}\r\n\r\n${target}`);
+    setTimeout(() => socket.write(injected), 5);
+  });
+  const { place } = await gatewayTo(t, base + 2, upstream.port, undefined, addresses(base)(4));
+  for (let index = 0; index < 10; index++) {
+    const { text } = await talk(place, `GET /${index} HTTP/1.1\r\nHost: strict.test\r\nConnection: close\r\n\r\n`, { half: false, cuts: [], timeoutMs: 4000 });
+    t.true(text.endsWith(`\r\n\r\n/${index}`), text);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  t.is(upstream.connections.length, 10);
+});
