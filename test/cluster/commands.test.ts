@@ -1,0 +1,138 @@
+import { spawnSync } from 'node:child_process';
+import test from 'ava';
+import { eventually, get, kubectl } from './cluster.ts';
+import { appPod, applyAll, makeSpace, policy, route, soon, system, waitReady } from './rig.ts';
+
+/** The way that the README tells, with the example and the commands as they stand there. */
+
+const odd = makeSpace('odd', 'outside');
+
+interface Ran {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function weft(...words: readonly string[]): Ran {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['cli/main.ts', ...words], { encoding: 'utf8' });
+  return { status, out: stdout, err: stderr };
+}
+
+function json(...words: readonly string[]): Record<string, unknown> {
+  const { out, err } = weft(...words, '-o', 'json');
+  if (out === '') throw new Error(err);
+  return JSON.parse(out) as Record<string, unknown>;
+}
+
+const pods = ['productpage-v1', 'details-v1', 'reviews-v1', 'reviews-v2', 'reviews-v3', 'ratings-v1', 'ratings-v2'];
+
+test.before(() => {
+  kubectl(['create', 'namespace', 'shop']);
+  kubectl(['label', 'namespace', 'shop', 'weft-mesh.io/inject=enabled']);
+  kubectl(['apply', '-n', 'shop', '-f', 'examples/bookinfo/']);
+  waitReady('shop', ...pods);
+});
+
+test.after.always(() => {
+  kubectl(['delete', 'namespace', 'shop', '--wait=false']);
+  odd.drop();
+});
+
+test.serial('the example serves through its Gateway, and the canary splits inside the mesh', async (t) => {
+  const address = await eventually(() => (get('gateway', 'bookinfo', 'shop') as { status: { addresses?: { value: string }[] } }).status.addresses?.[0]?.value, 60_000);
+  const page = async (headers: Record<string, string> = {}): Promise<string | null> => {
+    const answer = await fetch(`http://${address}:8080/`, { headers });
+    await answer.text();
+    return answer.status === 200 ? answer.headers.get('x-reviews-version') : String(answer.status);
+  };
+  await soon(async () => (await page()) !== '404' && /^v/.test((await page()) ?? ''), 60_000);
+  const seen = new Map<string | null, number>();
+  for (let turn = 0; turn < 200; turn++) {
+    const version = await page();
+    seen.set(version, (seen.get(version) ?? 0) + 1);
+  }
+  t.deepEqual([...seen.keys()].toSorted(), ['v1', 'v2', 'v3']);
+  t.true((seen.get('v1') ?? 0) > 110 && (seen.get('v1') ?? 0) < 170, `${seen.get('v1')} of 200`);
+  for (let turn = 0; turn < 10; turn++) t.is(await page({ 'end-user': 'jason' }), 'v2');
+});
+
+test.serial('weft explain, by the name of a workload, says what the cluster does', (t) => {
+  const answer = json('explain', '--from', 'shop/productpage', 'http://reviews:9080/');
+  t.is(answer['outcome'], 'forward');
+  t.deepEqual(answer['route'], { kind: 'HTTPRoute', namespace: 'shop', name: 'reviews' });
+  t.deepEqual((answer['backends'] as { name: string; weight: number; endpoints: string[] }[]).map(({ name, weight, endpoints }) => [name, weight, endpoints.length]), [['reviews-v1', 70, 1], ['reviews-v2', 20, 1], ['reviews-v3', 10, 1]]);
+  t.deepEqual(answer['notes'], ['shop/productpage is taken for Pod shop/productpage-v1']);
+  const pod = get('pod', 'reviews-v1', 'shop') as { status: { podIP: string } };
+  t.deepEqual((answer['backends'] as { endpoints: string[] }[])[0]?.endpoints, [`${pod.status.podIP}:9080`]);
+  t.is(json('explain', '--gateway', 'shop/bookinfo', 'http://anything:8080/productpage')['outcome'], 'forward');
+  const clusterIp = (get('service', 'reviews', 'shop') as { spec: { clusterIP: string } }).spec.clusterIP;
+  t.deepEqual(json('explain', '--from', 'shop/productpage', `http://${clusterIp}:9080/`)['route'], answer['route']);
+});
+
+test.serial('a policy that is applied shows in weft explain and weft policy, with its origin', async (t) => {
+  const target = { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'reviews' };
+  applyAll(policy('RetryPolicy', 'shop', 'reviews', { targetRef: target, default: { maxRetries: 3, retryOn: { codes: [503] } } }));
+  const answer = json('explain', '--from', 'shop/productpage', 'http://reviews:9080/');
+  t.like(answer['retry'], { maxRetries: 3 });
+  t.deepEqual((answer['origins'] as Record<string, unknown>)['retry.maxRetries'], { kind: 'RetryPolicy', namespace: 'shop', name: 'reviews', stanza: 'default', level: 'Route' });
+  const { out } = weft('policy', 'affects', 'RetryPolicy/shop/reviews');
+  t.regex(out, /clients in shop → Service shop\/reviews:9080 → HTTPRoute\/shop\/reviews\/canary/);
+  t.like(json('policy', '--from-namespace', 'shop', '--route', 'HTTPRoute/shop/reviews/canary')['retry'], { maxRetries: 3 });
+});
+
+test.serial('a policy for the whole mesh counts from the root namespace only', async (t) => {
+  const target = { group: 'gateway.networking.x-k8s.io', kind: 'XMesh', name: 'weft' };
+  // Longer than anything in this mesh takes, so that nobody else notices.
+  applyAll(policy('TimeoutPolicy', system, 'end-to-end', { targetRef: target, default: { streamIdle: '299s' } }), policy('TimeoutPolicy', 'shop', 'usurper', { targetRef: target, default: { idle: '1s' } }));
+  const { origins, timeouts } = json('policy', '--from-namespace', 'shop', '--route', 'HTTPRoute/shop/reviews/canary') as { origins: Record<string, { level: string }>; timeouts: object };
+  kubectl(['delete', 'timeoutpolicy', '-n', system, 'end-to-end']);
+  t.is(origins['timeouts.streamIdle']?.level, 'Mesh');
+  t.false('idle' in timeouts);
+  await eventually(() => (get('timeoutpolicy', 'usurper', 'shop') as { status?: { ancestors?: { conditions: { type: string; status: string }[] }[] } }).status?.ancestors?.[0]?.conditions.some(({ type, status }) => type === 'Accepted' && status === 'False'));
+  kubectl(['delete', 'timeoutpolicy', '-n', 'shop', 'usurper']);
+});
+
+test.serial('weft analyze names what is wrong, and the field', async (t) => {
+  applyAll(route(odd.name, 'lost', { parentRefs: [{ group: '', kind: 'Service', name: 'nobody' }], rules: [{ backendRefs: [{ name: 'nobody', port: 80 }] }] }));
+  const { status, out } = weft('analyze');
+  t.is(status, 1);
+  t.regex(out, new RegExp(`error: HTTPRoute ${odd.name}/lost: .*nobody`));
+});
+
+test.serial('weft status: every sidecar and gateway is connected and current', async (t) => {
+  const own = (): readonly { id: string; state: string; wanted: string; acknowledged: string; role: string }[] => json('status', '-n', 'shop')['proxies'] as ReturnType<typeof own>;
+  await eventually(() => own().length === pods.length + 1 && own().every(({ state }) => state === 'current'), 30_000);
+  t.deepEqual(own().filter(({ role }) => role === 'sidecar').map(({ id }) => id).toSorted(), pods.map((name) => `sidecar/shop/${name}`).toSorted());
+  t.true(own().every(({ wanted, acknowledged }) => wanted === acknowledged));
+  const { status, out } = weft('status', '-n', 'shop');
+  t.is(status, 0, out);
+  t.regex(out, /sidecar\/shop\/productpage-v1 +[0-9a-f]{8} +[0-9a-f]{8} +\d+ +current/);
+});
+
+interface Checked {
+  readonly checks: readonly { readonly id: string; readonly result: string; readonly message: string }[];
+}
+
+test.serial('weft check passes on this cluster, before and after; a Pod without its sidecar is found', async (t) => {
+  const before = weft('check', '--pre');
+  t.is(before.status, 0, before.out);
+  const checks = (): ReadonlyMap<string, Checked['checks'][number]> => new Map((json('check') as unknown as Checked).checks.map((each) => [each.id, each]));
+  const mustHold = ['gateway-api-crds', 'policy-crds', 'controller-ready', 'controller-leader', 'webhook', 'webhook-authority', 'webhook-answers', 'authority-published', 'gatewayclass', 'mesh', 'controllers-asked'];
+  t.deepEqual(mustHold.map((id) => [id, checks().get(id)?.result]), mustHold.map((id) => [id, 'ok']));
+  // Made before the label is set.
+  applyAll(appPod(odd.name, 'early'));
+  waitReady(odd.name, 'early');
+  kubectl(['label', 'namespace', odd.name, 'weft-mesh.io/inject=enabled']);
+  const { status, out } = weft('check');
+  t.is(status, 1);
+  t.regex(out, new RegExp(`✘ pods-have-sidecars.*\\n.*${odd.name}/early`));
+  t.regex(weft('explain', '--from', `${odd.name}/early`, 'http://reviews.shop:9080/').out, /has no sidecar, though it should/);
+  kubectl(['label', 'namespace', odd.name, 'weft-mesh.io/inject-']);
+});
+
+test.serial('weft inject prints what the webhook would make, and such a Pod is left as it is', (t) => {
+  const { stdout, status } = spawnSync(process.execPath, ['cli/main.ts', 'inject', '-n', 'shop', '-f', '-'], { encoding: 'utf8', input: appPod('shop', 'printed') });
+  t.is(status, 0);
+  const made = JSON.parse(kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], stdout)) as { spec: { initContainers: { name: string }[] } };
+  t.deepEqual(made.spec.initContainers.map(({ name }) => name), ['weft-init', 'weft-proxy']);
+});
