@@ -57,6 +57,16 @@ export const valuesSchema = Type.Object(
       strict,
     ),
     proxy: Type.Object({ logLevel: level, resources: resources(defaultInjection.proxyResources) }, strict),
+    gateways: Type.Object(
+      {
+        externalAddresses: Type.Array(Type.String({ minLength: 3, maxLength: 43 }), {
+          maxItems: 32,
+          default: [],
+          description: "Ranges (CIDR) of addresses whose traffic the network brings to the nodes. A Gateway that asks for one in spec.addresses gets it (as externalIPs of its Service); any other is asked of the load balancer. Who may write Gateways may take any of these",
+        }),
+      },
+      strict,
+    ),
     init: Type.Object({ resources: resources(defaultInjection.initResources) }, strict),
     networkPolicy: Type.Object(
       {

@@ -1,6 +1,7 @@
 import type { Gateway, GatewayClass } from '#crds';
 import { byAge, type Cluster } from '../cluster.ts';
 import { Memo, memoByMap } from '../memo.ts';
+import { isReserved } from '../infrastructure.ts';
 import { controllerName } from '../names.ts';
 import { no, verdictOf, withPath, yes, type Fault, type Verdict } from '../problems.ts';
 import type { Environment } from '../types.ts';
@@ -105,8 +106,13 @@ function gatewayFaults(gateway: Gateway, gatewayClass: GatewayClass): readonly F
 
 function gatewayWarnings({ spec }: Gateway): readonly Fault[] {
   const from = spec.allowedListeners?.namespaces.from ?? 'None';
-  if (from === 'None') return [];
-  return [{ reason: 'UnsupportedValue', path: ['spec', 'allowedListeners'], message: 'ListenerSets are not supported yet; allowedListeners has no effect' }];
+  const sets = from === 'None' ? [] : [{ reason: 'UnsupportedValue', path: ['spec', 'allowedListeners'], message: 'ListenerSets are not supported yet; allowedListeners has no effect' }];
+  const reserved = (['labels', 'annotations'] as const).flatMap((field) =>
+    Object.keys(spec.infrastructure?.[field] ?? {})
+      .filter(isReserved)
+      .map((key) => ({ reason: 'UnsupportedValue', path: ['spec', 'infrastructure', field, key], message: `${key} is reserved; it has no effect` })),
+  );
+  return [...sets, ...reserved];
 }
 
 function acceptedVerdict(own: readonly Fault[], listeners: readonly ListenerFacts[], bad: readonly ListenerFacts[]): Verdict {

@@ -1,11 +1,11 @@
 import test from 'ava';
 import type { Gateway } from '#crds';
-import { stateFrom } from '../testing.ts';
+import { stateFrom, translateYaml } from '../testing.ts';
 import { provisionedAddresses } from './addresses.ts';
 import { labelValue, objectName } from './names.ts';
 import { provision, type ProvisionConfig } from './template.ts';
 
-const config: ProvisionConfig = { image: 'registry/weft-proxy:1', pullPolicy: 'IfNotPresent', controller: 'weft-controller.weft-system.svc:15010', logLevel: 'info', resources: {} };
+const config: ProvisionConfig = { image: 'registry/weft-proxy:1', pullPolicy: 'IfNotPresent', controller: 'weft-controller.weft-system.svc:15010', logLevel: 'info', resources: {}, isExternal: (address: string) => address.startsWith('198.51.100.') };
 
 function gateway(spec: Partial<Gateway['spec']> = {}, name = 'edge'): Gateway {
   return {
@@ -77,6 +77,28 @@ test('the first address that the Gateway asks for is what the Service asks for',
   t.false('externalIPs' in made(gateway({ addresses: [{ type: 'IPAddress', value: '192.0.2.7' }] }), 'Service').spec);
 });
 
+test('an address that was set aside is taken by the Service itself, without a load balancer; others are wishes to that', (t) => {
+  const spec = (...values: readonly string[]): Made['spec'] => made(gateway({ addresses: values.map((value) => ({ type: 'IPAddress', value })) }), 'Service').spec;
+  t.like(spec('198.51.100.1', '198.51.100.2'), { type: 'ClusterIP', externalIPs: ['198.51.100.1', '198.51.100.2'] });
+  t.like(spec('192.0.2.7'), { type: 'LoadBalancer', loadBalancerIP: '192.0.2.7' });
+  t.like(spec('192.0.2.7', '198.51.100.1'), { type: 'LoadBalancer', loadBalancerIP: '192.0.2.7', externalIPs: ['198.51.100.1'] });
+});
+
+test('what would change how a Pod is confined, or whose it is, has no effect, and its owner is told', (t) => {
+  const annotations = { 'container.apparmor.security.beta.kubernetes.io/gateway': 'unconfined', 'weft-mesh.io/gateway': 'other', note: 'n' };
+  t.deepEqual(made(gateway({ infrastructure: { annotations } }), 'Deployment').spec.template.metadata.annotations, { note: 'n', 'weft-mesh.io/gateway': 'edge' });
+  const { problems } = translateYaml(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: shop }
+spec:
+  gatewayClassName: weft
+  infrastructure: { labels: { weft-mesh.io/injected: "true", team: a } }
+  listeners: [{ name: http, port: 80, protocol: HTTP }]
+`);
+  t.deepEqual(problems.map(({ severity, path }) => [severity, path.join('.')]), [['warning', 'spec.infrastructure.labels.weft-mesh.io/injected']]);
+});
+
 test('names are DNS labels that begin with a letter, and different for different Gateways', (t) => {
   t.is(objectName('edge', 'weft'), 'edge-weft');
   const odd = ['1st', 'a.b', 'a-b', `${'x'.repeat(250)}a`, `${'x'.repeat(250)}b`, `1.${'y'.repeat(100)}`, `${'z'.repeat(53)}.${'z'.repeat(20)}`];
@@ -96,9 +118,9 @@ spec: { gatewayClassName: weft, listeners: [{ name: http, port: 80, protocol: HT
 apiVersion: v1
 kind: Service
 metadata: { name: edge-weft, namespace: shop, labels: { ${labels} } }
-spec: { type: LoadBalancer, ports: [{ port: 80 }] }
+spec: { type: LoadBalancer, ports: [{ port: 80 }], externalIPs: [192.0.2.9] }
 status: { loadBalancer: { ingress: [{ ip: 192.0.2.1 }, { hostname: lb.example }] } }
 `;
-  t.deepEqual([...provisionedAddresses(stateFrom(yaml('app.kubernetes.io/managed-by: weft-mesh.io')))], [['shop/edge', ['192.0.2.1', 'lb.example']]]);
+  t.deepEqual([...provisionedAddresses(stateFrom(yaml('app.kubernetes.io/managed-by: weft-mesh.io')))], [['shop/edge', ['192.0.2.9', '192.0.2.1', 'lb.example']]]);
   t.deepEqual([...provisionedAddresses(stateFrom(yaml('a: b')))], []);
 });

@@ -3,7 +3,7 @@ import { fakeServer, json, type FakeServer } from '../kube/fake.ts';
 import { stateFrom, translateYaml } from '../testing.ts';
 import { createProvisioner, type Provisioner } from './provisioner.ts';
 
-const config = { image: 'i', pullPolicy: 'IfNotPresent', controller: 'c:1', logLevel: 'info', resources: {} };
+const config = { image: 'i', pullPolicy: 'IfNotPresent', controller: 'c:1', logLevel: 'info', resources: {}, isExternal: (address: string) => address.startsWith('198.51.100.') };
 const manifests = (className = 'weft', more = ''): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -65,7 +65,7 @@ test('the leader applies four objects, once; before it leads, none', async (t) =
   t.is(rig.server.seen.length, 0);
   rig.provisioner.start();
   await until(t, () => rig.requests('PATCH').length === 4);
-  t.deepEqual(rig.requests('PATCH'), ['serviceaccounts', 'deployments', 'services', 'poddisruptionbudgets'].map((collection) => `/namespaces/shop/${collection}/edge-weft`));
+  t.deepEqual(rig.requests('PATCH'), ['serviceaccounts', 'services', 'deployments', 'poddisruptionbudgets'].map((collection) => `/namespaces/shop/${collection}/edge-weft`));
   t.is(rig.server.seen.find(({ method }) => method === 'PATCH')?.query.get('fieldManager'), 'weft');
   rig.want(manifests('weft', service));
   await new Promise((resolve) => setTimeout(resolve, 50));

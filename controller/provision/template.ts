@@ -1,4 +1,5 @@
 import type { Gateway } from '#crds';
+import { isReserved } from '../infrastructure.ts';
 import { gatewayAnnotation, gatewayClassLabel, labelValue, gatewayNameLabel, managedByLabel, manager, objectName } from './names.ts';
 
 /** What all gateways of an installation have in common. */
@@ -10,6 +11,8 @@ export interface ProvisionConfig {
   readonly logLevel: string;
   /** Of the container. */
   readonly resources: Readonly<Record<string, unknown>>;
+  /** Whether the cluster's network brings an address to its nodes, so that a Service may take it as an external one. */
+  isExternal(address: string): boolean;
 }
 
 /** A Kubernetes object as it is applied. */
@@ -22,10 +25,11 @@ export interface Manifest {
 
 const proxyUid = 1371;
 const adminPort = 15_020;
-/** Requests in flight, slow ones among them, get this long; the senders need a moment to hear that the Pod goes. Seconds. */
-const drainSeconds = 40;
+/** Requests in flight, slow ones among them, get this long; the senders need a moment of it to hear that the Pod goes. Seconds. */
+const drainSeconds = 27;
 const drainDelaySeconds = 5;
-const graceSeconds = drainSeconds + 5;
+/** Kubernetes' own default: a namespace that is deleted waits for half of it before it looks again. */
+const graceSeconds = 30;
 const tokenSeconds = 3600;
 
 type Texts = Readonly<Record<string, string>>;
@@ -37,12 +41,14 @@ type Texts = Readonly<Record<string, string>>;
 export function provision(gateway: Gateway, config: ProvisionConfig): readonly Manifest[] {
   const { name, namespace } = gateway.metadata;
   const selector = { [gatewayNameLabel]: labelValue(name) };
-  const labels: Texts = { ...gateway.spec.infrastructure?.labels, ...selector, [gatewayClassLabel]: labelValue(gateway.spec.gatewayClassName), [managedByLabel]: manager, 'app.kubernetes.io/name': 'weft-gateway' };
-  const annotations: Texts = { ...gateway.spec.infrastructure?.annotations, [gatewayAnnotation]: name };
+  const labels: Texts = { ...allowed(gateway.spec.infrastructure?.labels), ...selector, [gatewayClassLabel]: labelValue(gateway.spec.gatewayClassName), [managedByLabel]: manager, 'app.kubernetes.io/name': 'weft-gateway' };
+  const annotations: Texts = { ...allowed(gateway.spec.infrastructure?.annotations), [gatewayAnnotation]: name };
   const metadata = { name: objectName(name, gateway.spec.gatewayClassName), namespace, labels, annotations, ownerReferences: [ownerOf(gateway)] };
   const podMetadata = { labels: { ...labels, 'weft-mesh.io/inject': 'disabled' }, annotations };
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata, automountServiceAccountToken: false },
+    // First, as its address takes longest.
+    { apiVersion: 'v1', kind: 'Service', metadata, spec: { selector, ports: servicePorts(gateway), ...addressing(gateway, config) } },
     {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
@@ -53,10 +59,13 @@ export function provision(gateway: Gateway, config: ProvisionConfig): readonly M
         template: { metadata: podMetadata, spec: podSpec(gateway, config, { serviceAccount: metadata.name, selector }) },
       },
     },
-    { apiVersion: 'v1', kind: 'Service', metadata, spec: { type: 'LoadBalancer', selector, ports: servicePorts(gateway), ...staticAddress(gateway) } },
     // One at a time: with a single replica a node can still be emptied.
     { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata, spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: selector } } },
   ];
+}
+
+function allowed(texts: Texts = {}): Texts {
+  return Object.fromEntries(Object.entries(texts).filter(([key]) => !isReserved(key)));
 }
 
 /** The garbage collector removes what belongs to a Gateway that is gone. */
@@ -79,7 +88,15 @@ function podSpec(gateway: Gateway, config: ProvisionConfig, { serviceAccount, se
       // A safe one (Pod Security Standards, restricted): port 80 without a privilege, so that a container's ports are the listeners' own.
       sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }],
     },
-    topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway', labelSelector: { matchLabels: selector } }],
+    nodeSelector: { 'kubernetes.io/os': 'linux' },
+    topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
+      maxSkew: 1,
+      topologyKey,
+      whenUnsatisfiable: 'ScheduleAnyway',
+      labelSelector: { matchLabels: selector },
+      // Else a rolling update would weigh the Pods that are about to go.
+      matchLabelKeys: ['pod-template-hash'],
+    })),
     containers: [container(gateway, config)],
     volumes: [
       { name: 'weft-token', projected: { sources: [{ serviceAccountToken: { audience: 'weft-mesh.io', expirationSeconds: tokenSeconds, path: 'token' } }] } },
@@ -146,10 +163,14 @@ function servicePorts({ spec }: Gateway): readonly object[] {
 }
 
 /**
- * The address that the Gateway asks for. A Service can ask for one only; whether it is given, the load balancer says in the Service's status.
- * Never `externalIPs`: with these, who may write a Gateway could take over anybody's address (CVE-2020-8554).
+ * How the Gateway gets the addresses that it asks for. Those that whoever installed Weft has set aside become external ones of the Service.
+ * Any other is asked of the load balancer, which takes one wish only; what came of it stands in the Service's status. Never just any address
+ * as an external one: with these, who may write a Gateway could take over anybody's (CVE-2020-8554).
  */
-function staticAddress({ spec }: Gateway): object {
-  const asked = (spec.addresses ?? []).find(({ type, value }) => type === 'IPAddress' && value !== undefined && value !== '');
-  return asked === undefined ? {} : { loadBalancerIP: asked.value };
+function addressing({ spec }: Gateway, config: ProvisionConfig): object {
+  const asked = (spec.addresses ?? []).flatMap(({ type, value }) => (type === 'IPAddress' && value !== undefined && value !== '' ? [value] : []));
+  const externalIPs = asked.filter((address) => config.isExternal(address));
+  const wish = asked.find((address) => !config.isExternal(address));
+  if (externalIPs.length > 0 && wish === undefined) return { type: 'ClusterIP', externalIPs };
+  return { type: 'LoadBalancer', ...(wish === undefined ? {} : { loadBalancerIP: wish }), ...(externalIPs.length === 0 ? {} : { externalIPs }) };
 }

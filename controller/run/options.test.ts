@@ -24,3 +24,14 @@ test('of a list that is given again and again only what is new is told', (t) => 
   createLog((line) => lines.push(line), () => 0)('warn', 'two\nlines', { at: 1 });
   t.deepEqual(lines, ['{"time":"1970-01-01T00:00:00.000Z","level":"warn","message":"two\\nlines","at":1}\n']);
 });
+
+test('without an image of proxies Gateways get none; ranges of addresses must be ranges', (t) => {
+  const parsed = parse(['--proxy-image', 'i', '--external-addresses', '192.0.2.0/28,2001:db8::/64']);
+  t.like(parsed, { options: { gateways: { image: 'i', controller: 'weft-controller.weft-system.svc:15010' } } });
+  const isExternal = parsed.kind === 'run' ? parsed.options.gateways?.isExternal : undefined;
+  t.deepEqual(['192.0.2.15', '192.0.2.16', '2001:db8::1', 'name'].map((address) => isExternal?.(address)), [true, false, true, false]);
+  const none = parse([]);
+  t.true(none.kind === 'run' && none.options.gateways === undefined);
+  for (const range of ['192.0.2.0', '192.0.2.0/33', 'x/8']) t.is(parse(['--external-addresses', range, '--proxy-image', 'i']).kind, 'wrong', range);
+  for (const argv of [['--proxy-pull-policy', 'x'], ['--proxy-log-level', 'x'], ['--proxy-resources', '[]']]) t.is(parse(argv).kind, 'wrong', argv.join(' '));
+});

@@ -1,3 +1,4 @@
+import { BlockList, isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { rootNamespace } from '../names.ts';
 import type { ProvisionConfig } from '../provision/index.ts';
@@ -36,6 +37,7 @@ Runs the control plane of Weft against a Kubernetes cluster. Each option can be 
   --proxy-pull-policy POLICY                                        WEFT_PROXY_PULL_POLICY          (IfNotPresent)
   --proxy-log-level LEVEL   error, warn, info or debug              WEFT_PROXY_LOG_LEVEL            (info)
   --proxy-resources JSON    of their container                      WEFT_PROXY_RESOURCES            ({})
+  --external-addresses CIDR,…   that Gateways may ask for, of which the nodes take traffic    WEFT_EXTERNAL_ADDRESSES
 `;
 
 export interface Surroundings {
@@ -51,7 +53,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   const text = { type: 'string' } as const;
   let flags: Partial<Record<string, string | boolean>>;
   try {
-    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-log-level': text, 'proxy-resources': text, help: { type: 'boolean', short: 'h' } } as const;
+    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-log-level': text, 'proxy-resources': text, 'external-addresses': text, help: { type: 'boolean', short: 'h' } } as const;
     flags = parseArgs({ args: [...argv], options, allowPositionals: false }).values;
   } catch (error) {
     return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) };
@@ -100,7 +102,21 @@ function gatewaysOf(value: (flag: string, variable: string) => string | undefine
   if (!['error', 'warn', 'info', 'debug'].includes(logLevel)) return '--proxy-log-level must be error, warn, info or debug';
   const resources = objectOf(value('proxy-resources', 'WEFT_PROXY_RESOURCES') ?? '{}');
   if (resources === undefined) return '--proxy-resources must be a JSON object';
-  return image === undefined ? undefined : { image, pullPolicy, logLevel, resources, controller };
+  const ranges = rangesOf(value('external-addresses', 'WEFT_EXTERNAL_ADDRESSES') ?? '');
+  if (ranges === undefined) return '--external-addresses must be ranges such as 192.0.2.0/28, separated by commas';
+  const isExternal = (address: string): boolean => isIP(address) !== 0 && ranges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  return image === undefined ? undefined : { image, pullPolicy, logLevel, resources, controller, isExternal };
+}
+
+function rangesOf(text: string): BlockList | undefined {
+  const ranges = new BlockList();
+  for (const range of text.split(',').filter((part) => part !== '')) {
+    const [address = '', length = ''] = range.split('/');
+    const family = isIP(address);
+    if (family === 0 || !/^\d{1,3}$/.test(length) || Number(length) > (family === 6 ? 128 : 32)) return undefined;
+    ranges.addSubnet(address, Number(length), family === 6 ? 'ipv6' : 'ipv4');
+  }
+  return ranges;
 }
 
 function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {

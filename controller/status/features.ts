@@ -7,6 +7,7 @@ const gateway = [
   'GatewayAddressEmpty',
   'GatewayHTTPListenerIsolation',
   'GatewayHTTPSListenerDetectMisdirectedRequests',
+  'GatewayInfrastructure',
   'GatewayPort8080',
   'GatewayRouteHostnameIntersectionPrecedence',
   'GatewayStaticAddresses',

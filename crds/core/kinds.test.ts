@@ -25,6 +25,7 @@ test('a Service has its defaults; fields that we do not read are left out', (t) 
     selector: { app: 'x' },
     ports: [{ name: '', port: 80, targetPort: 80, protocol: 'TCP' }],
     clusterIPs: [],
+    externalIPs: [],
     publishNotReadyAddresses: false,
   });
 });

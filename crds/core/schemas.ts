@@ -48,6 +48,7 @@ export const serviceSchema = object(
         }),
         clusterIP: { ...text, pattern: '^(None|[0-9a-fA-F.:]*)$' },
         clusterIPs: list(text),
+        externalIPs: list(text),
         externalName: text,
         publishNotReadyAddresses: { type: 'boolean', default: false },
       }),

@@ -22,6 +22,7 @@ export interface ServiceSpec {
   /** `None` for a headless Service. */
   readonly clusterIP?: string;
   readonly clusterIPs: readonly string[];
+  readonly externalIPs: readonly string[];
   readonly externalName?: string;
   readonly publishNotReadyAddresses: boolean;
 }
