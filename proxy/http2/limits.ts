@@ -1,7 +1,9 @@
 /** Bounds on what one connection may cost, and its waits. Bytes, counts, milliseconds; 0 milliseconds: no limit of time. */
 export interface Http2Limits {
-  /** Streams that the peer may have open; as a client, what we open before the peer has named its own bound. */
+  /** Streams that the peer may have open. */
   readonly maxConcurrentStreams: number;
+  /** Streams that we open before the server has said how many it takes; what is too many it refuses, to be tried again. */
+  readonly streamsBeforeSettings: number;
   /** Of a decoded header list, counted as in RFC 7541, 4.1: names, values, and 32 for each. Cookies count like all others. */
   readonly maxHeaderListBytes: number;
   readonly maxHeaders: number;
@@ -47,6 +49,7 @@ export interface Http2Limits {
 
 export const defaultHttp2Limits: Http2Limits = {
   maxConcurrentStreams: 100,
+  streamsBeforeSettings: 100,
   maxHeaderListBytes: 65_536,
   maxHeaders: 128,
   maxTargetBytes: 16_384,

@@ -30,16 +30,21 @@ export class ClientSession extends Session {
   readonly #keeper: Keeper;
   #next = 1;
   #full = false;
+  #introduced = false;
 
   constructor(environment: Http2Environment, transport: Transport, keeper: Keeper) {
     super(environment, transport, 'client');
     this.#keeper = keeper;
-    this.peer.maxConcurrentStreams = this.limits.maxConcurrentStreams;
   }
 
   /** Whether another stream can be opened now. */
   get canOpen(): boolean {
-    return this.phase === 'open' && this.streams.size < this.peer.maxConcurrentStreams && this.#next <= maxStreamId;
+    return this.phase === 'open' && this.streams.size < (this.#introduced ? this.peer.maxConcurrentStreams : this.limits.streamsBeforeSettings) && this.#next <= maxStreamId;
+  }
+
+  /** The server has sent its SETTINGS: `canOpen` says what it allows. */
+  get introduced(): boolean {
+    return this.#introduced;
   }
 
   /**
@@ -98,7 +103,10 @@ export class ClientSession extends Session {
   }
 
   protected settled(): void {
-    this.#keeper.ready(this);
+    if (!this.#introduced) {
+      this.#introduced = true;
+      this.#keeper.ready(this);
+    }
     this.#tellAvailable();
   }
 
