@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { eventually, get, kubectl } from './cluster.ts';
 import { appPod, applyAll, makeSpace, policy, route, soon, system, waitReady } from './rig.ts';
@@ -26,16 +27,31 @@ function json(...words: readonly string[]): Record<string, unknown> {
 
 const pods = ['productpage-v1', 'details-v1', 'reviews-v1', 'reviews-v2', 'reviews-v3', 'ratings-v1', 'ratings-v2'];
 
+/** The commands of the README's quick start, as they stand there; Weft itself is installed already. */
+function quickStart(): readonly string[] {
+  const [, block = ''] = /## On a cluster\n```\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+  return block.trim().split('\n');
+}
+
+const printed: string[] = [];
+
 test.before(() => {
-  kubectl(['create', 'namespace', 'shop']);
-  kubectl(['label', 'namespace', 'shop', 'weft-mesh.io/inject=enabled']);
-  kubectl(['apply', '-n', 'shop', '-f', 'examples/bookinfo/']);
+  for (const command of quickStart().filter((line) => !line.startsWith('helm install'))) {
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`${command}: ${stdout}${stderr}`);
+    printed.push(stdout);
+  }
   waitReady('shop', ...pods);
 });
 
 test.after.always(() => {
   kubectl(['delete', 'namespace', 'shop', '--wait=false']);
   odd.drop();
+});
+
+test.serial('the quick start is at most five commands, and ends with an answer that names the policy', (t) => {
+  t.true(quickStart().length <= 5);
+  t.regex(printed.at(-1) ?? '', /retry\.maxRetries +3 +default of RetryPolicy shop\/reviews at Route/);
 });
 
 test.serial('the example serves through its Gateway, and the canary splits inside the mesh', async (t) => {
@@ -69,9 +85,7 @@ test.serial('weft explain, by the name of a workload, says what the cluster does
   t.deepEqual(json('explain', '--from', 'shop/productpage', `http://${clusterIp}:9080/`)['route'], answer['route']);
 });
 
-test.serial('a policy that is applied shows in weft explain and weft policy, with its origin', async (t) => {
-  const target = { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'reviews' };
-  applyAll(policy('RetryPolicy', 'shop', 'reviews', { targetRef: target, default: { maxRetries: 3, retryOn: { codes: [503] } } }));
+test.serial('a policy that was applied shows in weft explain and weft policy, with its origin', (t) => {
   const answer = json('explain', '--from', 'shop/productpage', 'http://reviews:9080/');
   t.like(answer['retry'], { maxRetries: 3 });
   t.deepEqual((answer['origins'] as Record<string, unknown>)['retry.maxRetries'], { kind: 'RetryPolicy', namespace: 'shop', name: 'reviews', stanza: 'default', level: 'Route' });
