@@ -7,6 +7,6 @@ export { Collector, HeaderBlock, type Excess, type Side } from './fields/index.t
 export { errorCode, matchPreface, type ErrorCode } from './frames/index.ts';
 export { HeaderEncoder, type FieldList, type Selection } from './hpack/index.ts';
 export { defaultHttp2Limits, type Http2Limits } from './limits.ts';
-export { acceptSession, connectSession, http2Environment, type EnvironmentOptions } from './transport/socket.ts';
+export { acceptSession, connectSession, dialSession, http2Environment, type EnvironmentOptions } from './transport/socket.ts';
 export { Slabs } from './transport/slabs.ts';
 export { Turn } from './transport/turn.ts';

@@ -1,5 +1,5 @@
 import { flag, frameHeaderBytes, frameType, initialWindow, maxFrameBytes, preface, type ErrorCode } from '../frames/index.ts';
-import { slabBytes } from '../transport/slabs.ts';
+import { largeBytes } from '../transport/slabs.ts';
 import type { Flushable } from '../transport/turn.ts';
 import type { Stream } from './stream.ts';
 import type { Http2Environment, Transport } from './types.ts';
@@ -221,12 +221,23 @@ export class Sender implements Flushable {
     this.#length = at + end - start;
   }
 
-  /** No frame is longer than a slab. */
   #reserve(length: number): void {
-    if (this.#length + length > slabBytes) this.flush();
-    if (this.#slab === none) this.#slab = this.#environment.slabs.take();
+    if (this.#length + length > this.#slab.length) this.#grow(length);
     if (this.#marked) return;
     this.#marked = true;
     this.#environment.turn.add(this);
+  }
+
+  /** No frame is longer than a large slab. */
+  #grow(length: number): void {
+    const { slabs } = this.#environment;
+    if (this.#length + length > largeBytes) this.flush();
+    const used = this.#length;
+    const wider = slabs.take(used + length);
+    if (this.#slab !== none) {
+      this.#slab.copy(wider, 0, 0, used);
+      slabs.give(this.#slab);
+    }
+    this.#slab = wider;
   }
 }

@@ -1,8 +1,8 @@
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { driveWheel } from '../../time/index.ts';
 import {
   acceptSession,
-  connectSession,
+  dialSession,
   errorCode,
   HeaderEncoder,
   http2Environment,
@@ -140,7 +140,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     const usable = sessions.find((session) => session.canOpen);
     if (usable !== undefined) return usable;
     dialled++;
-    const opened = connectSession(environment, keep(connect({ host: '127.0.0.1', port: options.upstreamPort, noDelay: true })), keeper);
+    const opened = dialSession(environment, { host: '127.0.0.1', port: options.upstreamPort }, keeper);
     sessions.push(opened);
     return opened;
   };
@@ -166,6 +166,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     faults,
     dialled: () => dialled,
     close: async () => {
+      for (const session of sessions) session.gone('relay-closed');
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
       driver.stop();
