@@ -66,9 +66,9 @@ test('a Pod without a sidecar talks to one with, and the other way round; a Pod 
 test('a protocol in which the server speaks first is not kept waiting', async (t) => {
   const client = new Client(inside.name, 'client');
   for (const host of ['web', podIp(inside.name, 'web-v1'), `stranger.${outside.name}`]) {
-    const { first, took, then } = await client.tcp({ host, port: 9090, send: 'hello' });
+    const { first, took, second } = await client.tcp({ host, port: 9090, send: 'hello' });
     t.regex(first, /^220 /, host);
-    t.is(then, 'you said hello', host);
+    t.is(second, 'you said hello', host);
     t.true(took < 1000, `${host}: ${took} ms`);
   }
 });

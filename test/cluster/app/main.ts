@@ -37,7 +37,7 @@ export interface TcpResult {
   /** What the server said before anything was sent, and how long that took, in milliseconds. */
   readonly first: string;
   readonly took: number;
-  readonly then: string;
+  readonly second: string;
 }
 
 /** What the application tells of a request that it got. */
@@ -96,7 +96,7 @@ function speak({ host, port, send }: TcpOrder): Promise<TcpResult> {
         took = Math.round(performance.now() - started);
         return void socket.write(send);
       }
-      resolve({ first, took, then: chunk.toString('utf8') });
+      resolve({ first, took, second: chunk.toString('utf8') });
       return void socket.end();
     });
   });
