@@ -1,5 +1,7 @@
 import { control, type FieldLine } from './message.ts';
 import { isFramingAlias, readRequest, type ReadRequest, type ReadStream } from './request.ts';
+import { readResponses } from './response.ts';
+import type { Talk } from './rig.ts';
 
 /** What the upstream got of one connection: whole requests, and what is left. */
 export interface Upstreamed {
@@ -87,6 +89,27 @@ function lostField(sent: ReadRequest, got: ReadRequest): string | undefined {
     // RFC 9110, 10.1.1: HTTP/1.0 has no expectations.
     if (replaced.test(name) || (name === 'expect' && sent.minor === 0) || sent.options.includes(name)) continue;
     if (lines(sent.fields, name) !== lines(got.fields, name)) return `field ${name}: ${lines(sent.fields, name)} became ${lines(got.fields, name)}`;
+  }
+  return undefined;
+}
+
+/** What is wrong with what the client of a stream of requests got from an upstream that echoes targets (`echo`). */
+export function judgeClient(stream: ReadStream, { text, outcome }: Talk): string | undefined {
+  if (outcome === 'hung') return `hung with ${JSON.stringify(text.slice(0, 200))}`;
+  // A request that is refused may still have said that it is HEAD.
+  const methods = [...stream.requests.map(({ method }) => method), /^\s*HEAD /.test(stream.rest) ? 'HEAD' : 'GET'];
+  const { responses, fault } = readResponses(text, methods);
+  if (fault !== undefined) return `the client got no valid response (${fault}): ${JSON.stringify(text.slice(0, 300))}`;
+  const allowed = stream.requests.length + (stream.outcome === 'open' || stream.outcome === 'closed' ? 0 : 1);
+  if (responses.length > allowed) return `${responses.length} responses for ${allowed} requests`;
+  for (const [index, request] of stream.requests.entries()) {
+    if (request.certainty === 'may') break;
+    const response = responses[index];
+    if (response === undefined) return `no response for ${request.method} ${request.target}`;
+    if (request.local) continue;
+    if (response.status !== 200) return `${response.status} for the valid ${request.method} ${request.target}`;
+    const echoed = response.body.replace('echo /', '');
+    if (request.method !== 'HEAD' && !/%|\/\./.test(request.target) && !request.target.endsWith(echoed)) return `the response for ${request.target} is that for ${echoed}`;
   }
   return undefined;
 }

@@ -1,11 +1,9 @@
-import type { Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { addresses } from '../component/mesh-rig.ts';
-import { compare, readUpstream } from './judge.ts';
+import { compare, judgeClient, readUpstream } from './judge.ts';
 import { mark, requestVectors, type Vector } from './request-mutations.ts';
-import { readRequest, readRequests, type ReadRequest, type ReadStream } from './request.ts';
-import { readResponses } from './response.ts';
-import { byKind, gatewayTo, inLanes, recordingServer, talk, type Carried, type Talk } from './rig.ts';
+import { readRequests, type ReadRequest, type ReadStream } from './request.ts';
+import { byKind, echo, gatewayTo, inLanes, recordingServer, talk, type Carried, type Talk } from './rig.ts';
 
 /**
  * Every mutation goes through a Gateway to an upstream that keeps its bytes, with another request behind it on the same connection. What
@@ -22,47 +20,6 @@ interface Sent {
 }
 
 const number = (index: number): string => String(10_000 + index);
-
-/** Answers every whole request with its target; what is no request ends the connection. */
-function echo(arrived: ReadRequest[]): (socket: Socket, carried: Carried) => void {
-  const offsets = new WeakMap<Carried, number>();
-  return (socket, carried) => {
-    let p = offsets.get(carried) ?? 0;
-    for (;;) {
-      const read = readRequest(carried.text, p);
-      if (read.kind === 'incomplete') break;
-      if (read.kind === 'refused') {
-        socket.destroy();
-        break;
-      }
-      p = read.end;
-      arrived.push(read);
-      const body = `echo ${read.target}`;
-      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${read.method === 'HEAD' ? '' : body}`, 'latin1');
-    }
-    offsets.set(carried, p);
-  };
-}
-
-function judgeClient({ stream, talk: { text, outcome } }: Sent): string | undefined {
-  if (outcome === 'hung') return `hung with ${JSON.stringify(text.slice(0, 200))}`;
-  // A request that is refused may still have said that it is HEAD.
-  const methods = [...stream.requests.map(({ method }) => method), /^\s*HEAD /.test(stream.rest) ? 'HEAD' : 'GET'];
-  const { responses, fault } = readResponses(text, methods);
-  if (fault !== undefined) return `the client got no valid response (${fault}): ${JSON.stringify(text.slice(0, 300))}`;
-  const allowed = stream.requests.length + (stream.outcome === 'open' || stream.outcome === 'closed' ? 0 : 1);
-  if (responses.length > allowed) return `${responses.length} responses for ${allowed} requests`;
-  for (const [index, request] of stream.requests.entries()) {
-    if (request.certainty === 'may') break;
-    const response = responses[index];
-    if (response === undefined) return `no response for ${request.method} ${request.target}`;
-    if (request.local) continue;
-    if (response.status !== 200) return `${response.status} for the valid ${request.method} ${request.target}`;
-    const echoed = response.body.replace('echo /', '');
-    if (request.method !== 'HEAD' && !/%|\/\./.test(request.target) && !request.target.endsWith(echoed)) return `the response for ${request.target} is that for ${echoed}`;
-  }
-  return undefined;
-}
 
 function numbersIn(text: string): string[] {
   return [...new Set(text.match(/[/?][fsv][12]\d{4}/g)?.map((match) => match.slice(2)))];
@@ -109,7 +66,7 @@ test('no mutation of a request gets upstream but as what a strict reader takes i
   const { byNumber, faults } = sortUpstream(t, upstream.connections, arrived);
   const failures = [...faults];
   for (const [index, one] of sent.entries()) {
-    const fault = judgeClient(one) ?? compare(one.stream, byNumber.get(number(index)) ?? []);
+    const fault = judgeClient(one.stream, one.talk) ?? compare(one.stream, byNumber.get(number(index)) ?? []);
     if (fault !== undefined) failures.push(`${one.vector.title}: ${fault}`);
   }
   const count = (is: (stream: ReadStream) => boolean): number => sent.filter(({ stream }) => is(stream)).length;

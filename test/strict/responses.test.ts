@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import test from 'ava';
 import { addresses } from '../component/mesh-rig.ts';
-import { membersOf, valuesOf, type FieldLine } from './message.ts';
+import { judgeAnswer } from './judge-answer.ts';
 import { mark } from './request-mutations.ts';
 import { readRequest } from './request.ts';
 import { injected, responseVectors, type ResponseVector } from './response-mutations.ts';
-import { readResponse, readResponses, type ReadResponse } from './response.ts';
-import { byKind, gatewayTo, inLanes, recordingServer, talk, type Carried, type Talk } from './rig.ts';
+import { readResponse } from './response.ts';
+import { byKind, gatewayTo, inLanes, recordingServer, talk, type Carried } from './rig.ts';
 
 /**
  * An upstream answers with every mutation. What the client gets is compared with what a strict reader makes of the answer, and no
@@ -47,46 +47,6 @@ function answering(answers: readonly Answered[], reused: string[]): (socket: Soc
   };
 }
 
-const rewritten = /^(connection|content-length|transfer-encoding|keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|proxy-authentication-info|te|trailer|upgrade|http2-settings|x[^a-z0-9](forwarded[^a-z0-9](for|proto|host|port)|request[^a-z0-9]id|weft[^a-z0-9].*))$/;
-
-function lostField(sent: ReadResponse, got: ReadResponse): string | undefined {
-  const lines = (fields: readonly FieldLine[], name: string): string => JSON.stringify(valuesOf(fields, name));
-  const options = membersOf(valuesOf(sent.fields, 'connection')).map((option) => option.toLowerCase());
-  for (const { name } of sent.fields) {
-    if (!rewritten.test(name) && !options.includes(name) && lines(sent.fields, name) !== lines(got.fields, name)) return `field ${name}: ${lines(sent.fields, name)} became ${lines(got.fields, name)}`;
-  }
-  return undefined;
-}
-
-function differs(sent: ReadResponse, got: ReadResponse): string | undefined {
-  if (sent.status !== got.status) return `status ${sent.status} became ${got.status}`;
-  if (sent.body !== got.body) return `body ${JSON.stringify(sent.body.slice(0, 100))} became ${JSON.stringify(got.body.slice(0, 100))}`;
-  if (sent.interims.join() !== got.interims.join()) return `interim responses ${sent.interims.join()} became ${got.interims.join()}`;
-  if (got.status === 204 && got.fields.some(({ name }) => name === 'content-length' || name === 'transfer-encoding')) return '204 with framing';
-  return lostField(sent, got);
-}
-
-/** What is wrong with what the client got for `/r…` and, behind it, `/f…`. */
-function judge({ read, vector }: Answered, index: number, { text, outcome }: Talk): string | undefined {
-  if (outcome === 'hung') return `hung with ${JSON.stringify(text.slice(0, 200))}`;
-  const { responses, fault } = readResponses(text, [vector.method, 'GET']);
-  const [first, second] = responses;
-  const quote = JSON.stringify(text.slice(0, 300));
-  if (responses.length > 2) return `${responses.length} responses for 2 requests: ${quote}`;
-  if (/X-Injected/.test(responses.flatMap(({ fields }) => fields.map(({ name }) => name)).join())) return `injected: ${quote}`;
-  if (second !== undefined && second.body !== `/f${number(index)}`) return `the second request got another response: ${quote}`;
-  const own = first !== undefined && first.status === 502 && valuesOf(first.fields, 'x-weft-error').length === 1;
-  if (fault !== undefined) {
-    // Cut, and plainly so: never a whole response.
-    if (read.kind === 'response' && read.certainty === 'must') return `valid, and cut (${fault}): ${quote}`;
-    return fault === 'incomplete' && responses.length === 0 ? undefined : `${fault}: ${quote}`;
-  }
-  if (first === undefined) return read.kind === 'response' && read.certainty === 'must' ? 'no response for a valid one' : undefined;
-  if (read.kind !== 'response') return own ? undefined : `relayed though ${read.kind === 'refused' ? read.reason : 'incomplete'}: ${quote}`;
-  if (own && read.certainty === 'may') return undefined;
-  return differs(read, first) ?? (second === undefined ? 'no second response' : undefined);
-}
-
 test('no mutation of a response reaches the client but as what a strict reader takes it for, and no connection with something left is used again', async (t) => {
   t.timeout(180_000);
   const vectors = responseVectors();
@@ -104,7 +64,7 @@ test('no mutation of a response reaches the client but as what a strict reader t
   await inLanes(vectors.length, lanes, async (index) => {
     const { title, method } = vectors[index]!;
     const text = `${method} /r${number(index)} HTTP/1.1\r\nHost: strict.test\r\n\r\nGET /f${number(index)} HTTP/1.1\r\nHost: strict.test\r\nConnection: close\r\n\r\n`;
-    const fault = judge(answers[index]!, index, await talk(place, text, { half: false, cuts: [], timeoutMs: 4000 }));
+    const fault = judgeAnswer({ method, read: answers[index]!.read }, number(index), await talk(place, text, { half: false, cuts: [], timeoutMs: 4000 }));
     if (fault !== undefined) failures.push(`${title}: ${fault}`);
   });
   const count = (is: (answer: Answered) => boolean): number => answers.filter(is).length;

@@ -2,6 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { addresses, yaml } from '../component/mesh-rig.ts';
 import { createMesh, type Mesh } from '../../index.ts';
+import { readRequest, type ReadRequest } from './request.ts';
 
 export interface Place {
   readonly address: string;
@@ -108,4 +109,25 @@ export async function inLanes(count: number, lanes: number, work: (index: number
 export function byKind(failures: readonly string[]): readonly string[] {
   const kinds = Map.groupBy(failures, (failure) => failure.slice(failure.indexOf(': ') + 1).replace(/"[^]*$/, '').replaceAll(/\d+/g, '0').slice(0, 40));
   return [...kinds.values()].slice(0, 30).map((same) => `${same.length} × ${same[0]!.slice(0, 300)}`);
+}
+
+/** Answers every whole request with its target; what is no request ends the connection. */
+export function echo(arrived: ReadRequest[]): (socket: Socket, carried: Carried) => void {
+  const offsets = new WeakMap<Carried, number>();
+  return (socket, carried) => {
+    let p = offsets.get(carried) ?? 0;
+    for (;;) {
+      const read = readRequest(carried.text, p);
+      if (read.kind === 'incomplete') break;
+      if (read.kind === 'refused') {
+        socket.destroy();
+        break;
+      }
+      p = read.end;
+      arrived.push(read);
+      const body = `echo ${read.target}`;
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${read.method === 'HEAD' ? '' : body}`, 'latin1');
+    }
+    offsets.set(carried, p);
+  };
 }
