@@ -16,20 +16,23 @@ export class Budget {
   #emptyData = 0;
   #opened = 0;
   #resets = 0;
+  /** DATA frames that we had sent when the period began. */
+  #sentBefore = 0;
 
   constructor(limits: Http2Limits, now: number) {
     this.#limits = limits;
     this.#periodStart = now;
   }
 
-  /** To be called now and then, before counting. */
-  tick(now: number): void {
+  /** To be called now and then, before counting. `sent`: DATA frames that we have sent. */
+  tick(now: number, sent: number): void {
     if (now - this.#periodStart < this.#limits.periodMs) return;
     this.#periodStart = now;
+    this.#sentBefore = sent;
     this.#useful = this.#idle = this.#settings = this.#emptyData = this.#opened = this.#resets = 0;
   }
 
-  /** A frame that carries something, either way. */
+  /** A frame that carries something. */
   useful(): void {
     this.#useful++;
   }
@@ -40,8 +43,8 @@ export class Budget {
   }
 
   /** PING, PRIORITY, WINDOW_UPDATE, what came too late, what nobody knows. False: too many. */
-  idle(): boolean {
-    return ++this.#idle <= this.#limits.maxIdleFrames + idlePerUseful * this.#useful;
+  idle(sent: number): boolean {
+    return ++this.#idle <= this.#limits.maxIdleFrames + idlePerUseful * (this.#useful + sent - this.#sentBefore);
   }
 
   settings(): boolean {

@@ -15,6 +15,8 @@ export class Deadlines {
   #settingsDue: number;
   /** Since when the peer is in the middle of a frame; Infinity where it isn't. */
   #incompleteSince: number;
+  #units = 0;
+  #acknowledged = false;
   #lastHeard: number;
   #pingedAt = Infinity;
   #idleSince: number;
@@ -31,14 +33,22 @@ export class Deadlines {
     this.#lastHeard = this.#idleSince = now;
   }
 
-  heard(now: number, state: 'incomplete' | 'whole'): void {
+  /** Bytes have come. `units`: frames so far; where the peer is in the middle of one, its time runs from when it became the next. */
+  heard(now: number, units: number, state: 'incomplete' | 'whole'): void {
     this.#lastHeard = now;
     this.#pingedAt = Infinity;
     if (state === 'whole') this.#incompleteSince = Infinity;
-    else if (this.#incompleteSince === Infinity) this.#incompleteSince = now;
+    else if (this.#incompleteSince === Infinity || units !== this.#units) this.#incompleteSince = now;
+    this.#units = units;
+  }
+
+  /** Whether the peer has acknowledged our SETTINGS, and is bound by them. */
+  get acknowledged(): boolean {
+    return this.#acknowledged;
   }
 
   settingsAcknowledged(): void {
+    this.#acknowledged = true;
     this.#settingsDue = Infinity;
   }
 

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { errorCode, flag, frameType } from '../frames/index.ts';
+import { errorCode, flag, frameType, preface } from '../frames/index.ts';
+import { ServerSession } from './server.ts';
 import { frame, goawayCode, requestBlock, responseBlock, serverBench, uint32, type Frame } from '../testing/rig.ts';
 
 const { data, headers, reset, settings, ping, windowUpdate, continuation } = frameType;
@@ -19,6 +20,7 @@ test('floods end the connection', (t) => {
     unknown: () => serverBench().send(...Array.from({ length: 2001 }, () => frame(77, 0, 1, Buffer.alloc(5)))),
     'window updates': () => serverBench().send(...Array.from({ length: 2001 }, () => frame(windowUpdate, 0, 0, uint32(1)))),
     'empty data': () => serverBench().send(open(1), ...Array.from({ length: 501 }, () => frame(data, 0, 1))),
+    'data of padding': () => serverBench().send(open(1), ...Array.from({ length: 501 }, () => frame(data, flag.padded, 1, Buffer.of(1, 0)))),
     continuation: () => serverBench().send(frame(headers, 0, 1), ...Array.from({ length: 9 }, () => frame(continuation, 0, 1))),
     'rapid reset': () => serverBench().send(...Array.from({ length: 202 }, (_, index) => [open(2 * index + 1), frame(reset, 0, 2 * index + 1, uint32(8))]).flat()),
     'made to reset': () => serverBench().send(...Array.from({ length: 202 }, (_, index) => [open(2 * index + 1), frame(windowUpdate, 0, 2 * index + 1, uint32(0))]).flat()),
@@ -26,6 +28,30 @@ test('floods end the connection', (t) => {
     'refused streams': () => serverBench({ maxConcurrentStreams: 1 }).send(...Array.from({ length: 405 }, (_, index) => open(2 * index + 1))),
   };
   for (const [what, flood] of Object.entries(floods)) t.is(goawayCode(flood()), calm, what);
+});
+
+test('an acknowledgement for each frame that we send is no flood', (t) => {
+  const { send, session, transport, acceptor, bench } = serverBench();
+  send(open(1, WHOLE | END));
+  const { stream } = acceptor.requests[0]!;
+  stream!.headers(responseBlock(200));
+  for (let index = 0; index < 5000; index++) {
+    stream!.send(Buffer.alloc(10_000), 0, 10_000);
+    bench.turn();
+    transport.frames();
+    send(frame(windowUpdate, 0, 0, uint32(10_000)), frame(windowUpdate, 0, 1, uint32(10_000)));
+  }
+  t.true(session.reading);
+});
+
+test('a client that has not heard of the bound on streams may exceed it', (t) => {
+  const { bench, transport, acceptor } = serverBench();
+  const session = new ServerSession(bench.environment, transport, acceptor);
+  const bytes = Buffer.concat([preface, frame(settings, 0, 0), ...Array.from({ length: 600 }, (_, index) => open(2 * index + 1))]);
+  session.receive(bytes, 0, bytes.length);
+  bench.turn();
+  t.true(session.reading);
+  t.is(transport.frames().filter(({ type }) => type === reset).length, 500);
 });
 
 test('resets among many good requests are no flood; nor are old ones', (t) => {

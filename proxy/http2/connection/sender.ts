@@ -19,7 +19,7 @@ export interface CongestionListener {
 export class Sender implements Flushable {
   /** What the peer takes yet, of all streams' DATA. */
   window = initialWindow;
-  /** DATA frames sent: what WINDOW_UPDATEs are weighed against. */
+  /** DATA frames sent: the peer answers them with WINDOW_UPDATEs. */
   dataFrames = 0;
   /** The peer takes nothing now, so no DATA is written. */
   congested = false;

@@ -123,7 +123,8 @@ export class ServerSession extends Session {
     }
     if (id > this.#lastAccepted || this.streams.size >= this.limits.maxConcurrentStreams) {
       this.strayReset(id, errorCode.refusedStream);
-      this.countReset();
+      // A client that has not heard of the bound yet does no wrong.
+      if (this.deadlines.acknowledged) this.countReset();
       return;
     }
     const stream = new Stream(this, id, nobody);

@@ -262,6 +262,31 @@ test('waits: SETTINGS that are not acknowledged, a frame that does not end, a co
   t.is(idle.transport.state, 'destroyed');
 });
 
+test('a long upload in pieces that end amid frames is not taken for a slow frame; single bytes of a head are', (t) => {
+  const { bench, session, send, acceptor } = serverBench({ frameMs: 1000 });
+  send(open(1));
+  const piece = frame(data, 0, 1, Buffer.alloc(1000));
+  const bytes = Buffer.concat(Array.from({ length: 30 }, () => piece));
+  for (let p = 0; p < bytes.length; p += 1000) {
+    send(bytes.subarray(p, p + 1000));
+    bench.advance(400);
+  }
+  t.true(session.reading);
+  t.is(acceptor.requests[0]!.bytes, 30_000);
+  const heads = Buffer.concat(Array.from({ length: 30 }, (_, index) => open(2 * index + 3, {}, WHOLE | END)));
+  for (let p = 0; p < heads.length; p += 30) {
+    send(heads.subarray(p, p + 30));
+    bench.advance(400);
+  }
+  t.true(session.reading);
+  const slow = open(99);
+  for (let p = 0; p < 10; p++) {
+    send(slow.subarray(p, p + 1));
+    bench.advance(400);
+  }
+  t.false(session.reading);
+});
+
 test('keep-alive: asks for a sign of life, and gives up without one', (t) => {
   const { bench, transport, send, session } = serverBench({ keepAliveMs: 1000, keepAliveTimeoutMs: 500, idleMs: 0 });
   bench.advance(1100);

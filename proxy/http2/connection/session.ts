@@ -53,6 +53,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   /** Of the DATA frame that is being read. */
   #dataStream: Stream | undefined;
   #dataEnds = false;
+  #dataLength = 0;
   #readPaused = false;
 
   protected constructor(environment: Http2Environment, transport: Transport, role: 'server' | 'client') {
@@ -82,7 +83,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   receive(bytes: Buffer, from: number, to: number): void {
     if (!this.reading) return;
     const now = this.environment.now();
-    this.budget.tick(now);
+    this.budget.tick(now, this.sender.dataFrames);
     try {
       this.reader.read(bytes, from, to);
     } catch (error) {
@@ -90,7 +91,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
       this.connectionFault(fault(errorCode.internal, 'internal'));
     }
     if (!this.reading) return;
-    this.deadlines.heard(now, this.reader.incomplete ? 'incomplete' : 'whole');
+    this.deadlines.heard(now, this.reader.units, this.reader.incomplete ? 'incomplete' : 'whole');
     if (this.transport.pending > this.limits.maxBufferedOutput) this.#pauseReading();
     this.watch();
   }
@@ -134,8 +135,9 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     this.sender.stop();
     this.transport.destroy();
     if (before === 'ending') return;
+    const code = this.streams.size === 0 ? errorCode.none : errorCode.cancel;
     this.#loseAll(errorCode.cancel, reason);
-    this.told(this.streams.size === 0 && before === 'leaving' ? errorCode.none : errorCode.cancel, reason);
+    this.told(code, reason);
   }
 
   /** Ends the connection for a reason that the peer is told. */
@@ -151,6 +153,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
 
   beginData(id: number, flags: number, length: number): void {
     this.#dataEnds = (flags & flag.endStream) !== 0;
+    this.#dataLength = length;
     this.#receiveWindow -= length;
     if (this.#receiveWindow < 0) {
       this.connectionFault(windowExceeded);
@@ -158,11 +161,6 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     }
     const stream = this.streams.get(id);
     this.#dataStream = stream;
-    if (length > 0) this.budget.useful();
-    else if (!this.#dataEnds && !this.budget.emptyData()) {
-      this.connectionFault(flood);
-      return;
-    }
     if (stream === undefined) {
       this.#strayData(id);
       return;
@@ -188,6 +186,11 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   endData(overhead: number): void {
     const stream = this.#dataStream;
     this.#dataStream = undefined;
+    if (this.#dataLength > overhead) this.budget.useful();
+    else if (!this.#dataEnds && !this.budget.emptyData()) {
+      this.connectionFault(flood);
+      return;
+    }
     if (stream === undefined || stream.closed) {
       this.giveBack(overhead);
       return;
@@ -208,7 +211,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
       this.goneAway(bytes.readUInt32BE(start) & 0x7fffffff, bytes.readUInt32BE(start + 4));
       return;
     }
-    if (type !== frameType.reset && !this.budget.idle()) this.connectionFault(flood);
+    if (type !== frameType.reset && !this.#mayIdle()) this.connectionFault(flood);
     else if (type === frameType.windowUpdate) this.#widen(id, bytes.readUInt32BE(start) & maxWindow);
     else if (type === frameType.reset) this.#takeReset(id, bytes.readUInt32BE(start));
     else if (type === frameType.ping) this.#takePing(bytes, start);
@@ -291,7 +294,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   protected isStray(id: number): boolean {
     const ending = this.endings.ending(id);
     if (ending === 'reset-here') {
-      if (!this.budget.idle()) this.connectionFault(flood);
+      if (!this.#mayIdle()) this.connectionFault(flood);
       return true;
     }
     if (ending === 'reset-there') {
@@ -369,6 +372,10 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   /** Once: the connection is over. */
   protected abstract told(code: ErrorCode, reason: string): void;
 
+  #mayIdle(): boolean {
+    return this.budget.idle(this.sender.dataFrames);
+  }
+
   #introduce(role: 'server' | 'client'): void {
     const { limits, sender } = this;
     const common: [number, number][] = [
@@ -422,7 +429,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     const stream = this.streams.get(id);
     if (stream === undefined) {
       if (this.isIdle(id)) this.connectionFault(idleStream);
-      else if (!this.budget.idle()) this.connectionFault(flood);
+      else if (!this.#mayIdle()) this.connectionFault(flood);
       return;
     }
     this.streamOver(stream, 'reset-there');

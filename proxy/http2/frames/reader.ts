@@ -36,6 +36,8 @@ export class FrameReader {
   dependsOnItself = false;
   /** Of the last frame. */
   flags = 0;
+  /** Frames, and header blocks of several, that have been read: whether the peer goes on with what it began is told by it. */
+  units = 0;
 
   readonly #target: FrameTarget;
   readonly #limits: Http2Limits;
@@ -61,9 +63,9 @@ export class FrameReader {
     this.#prefaceLeft = role === 'server' ? preface.length : 0;
   }
 
-  /** Whether the peer is in the middle of something that it has to finish. */
+  /** Whether the peer is in the middle of something that it has to finish. DATA may take its time: that is for the stream's user to judge. */
   get incomplete(): boolean {
-    return this.#partial !== undefined || this.#blockStream !== 0 || !this.#settingsSeen || this.#dataLeft !== noData;
+    return this.#partial !== undefined || this.#blockStream !== 0 || !this.#settingsSeen;
   }
 
   read(bytes: Buffer, from: number, to: number): void {
@@ -107,6 +109,7 @@ export class FrameReader {
     if (type === frameType.headers) this.#headers(id, flags, bytes, start, end);
     else if (type === frameType.continuation) this.#continuation(flags, bytes, start, end);
     else this.#target.frame(type, id, bytes, start, end);
+    if (this.#blockStream === 0) this.units++;
     return end;
   }
 
@@ -133,6 +136,7 @@ export class FrameReader {
       this.#overhead = padding + 1;
     }
     this.#dataLeft = length - this.#overhead;
+    this.units++;
     this.#target.beginData(id, flags, length);
     if (this.#dataLeft + this.#paddingLeft === 0) this.#endData();
     return p;
