@@ -115,7 +115,11 @@ test.serial('weft analyze names what is wrong, and the field', async (t) => {
 
 test.serial('weft status: every sidecar and gateway is connected and current', async (t) => {
   const own = (): readonly { id: string; state: string; wanted: string; acknowledged: string; role: string }[] => json('status', '-n', 'shop')['proxies'] as ReturnType<typeof own>;
-  await eventually(() => own().length === pods.length + 1 && own().every(({ state }) => state === 'current'), 30_000);
+  await eventually(() => {
+    const seen = own();
+    if (seen.length === pods.length + 1 && seen.every(({ state }) => state === 'current')) return true;
+    throw new Error(seen.map(({ id, state }) => `${id} ${state}`).join(', '));
+  }, 60_000);
   t.deepEqual(own().filter(({ role }) => role === 'sidecar').map(({ id }) => id).toSorted(), pods.map((name) => `sidecar/shop/${name}`).toSorted());
   t.true(own().every(({ wanted, acknowledged }) => wanted === acknowledged));
   const { status, out } = weft('status', '-n', 'shop');
