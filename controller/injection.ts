@@ -3,6 +3,9 @@ import type { ClusterState, Pod } from '#crds';
 /** `enabled` on a namespace or a Pod; `disabled` on a Pod opts out. The Pod's own word counts. */
 export const injectLabel = 'weft-mesh.io/inject';
 
+/** The injector's name for it. */
+export const sidecarContainer = 'weft-proxy';
+
 /** Whether the Pod gets a sidecar. One on the host's network has no traffic of its own to take over. */
 export function isInjected({ namespaces }: Pick<ClusterState, 'namespaces'>, { metadata, spec }: Pod): boolean {
   if (spec.hostNetwork) return false;

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { builtInKinds, groupOf } from '#crds';
 import { Command } from 'commander';
+import * as controller from '#controller';
+import * as injector from '#injector';
 import { register } from '../check.ts';
 import { checks } from './run.ts';
 import type { CheckResult } from './types.ts';
@@ -125,4 +127,9 @@ test('Pods without the sidecar that they should have are found, and those that s
   t.like(results.get('injection-security'), { result: 'failed' });
   t.like(results.get('injection-labels'), { result: 'warning', message: 'neither enabled nor disabled, so without effect: namespace odd (true)' });
   t.regex(text, /→ .*kubectl rollout restart deployment -n shop/);
+});
+
+test('controller and injector, which may not import each other, mean the same label and container', (t) => {
+  t.is(controller.sidecarContainer, injector.proxyContainer);
+  t.is(controller.injectLabel, injector.injectLabel);
 });

@@ -11,6 +11,7 @@ import { knownKinds } from '../source/kinds.ts';
 import { openCluster, type KubeSource } from '../source/kube/index.ts';
 import { createStatusWriter, type StatusWriter } from '../status/writer/index.ts';
 import { translate } from '../translate.ts';
+import { reportBarePods } from './bare.ts';
 import { serveAdmin, serveHealth, type HealthServer } from './health.ts';
 import { Newcomers, type Log } from './log.ts';
 import { createMetrics, type ControllerMetrics } from './metrics.ts';
@@ -219,6 +220,7 @@ class Replica {
         this.#writer.start();
         this.#provisioner?.start();
         void this.#publish(this.#term.signal);
+        void reportBarePods({ api, namespace: options.namespace, identity: options.identity, state: () => this.#source.state(), now, failed: (message) => log('warn', message), signal: this.#term.signal });
       },
       lost: () => {
         log('info', 'no longer leads');

@@ -144,6 +144,7 @@ test.serial('weft check passes on this cluster, before and after; a Pod without 
   const { status, out } = weft('check');
   t.is(status, 1);
   t.regex(out, new RegExp(`✘ pods-have-sidecars.*\\n.*${odd.name}/early`));
+  await eventually(() => kubectl(['get', 'events', '-n', odd.name, '--field-selector', 'involvedObject.name=early,reason=NoSidecar', '-o', 'name']).trim() !== '', 20_000);
   t.regex(weft('explain', '--from', `${odd.name}/early`, 'http://reviews.shop:9080/').out, /has no sidecar, though it should/);
   kubectl(['label', 'namespace', odd.name, 'weft-mesh.io/inject-']);
 });
