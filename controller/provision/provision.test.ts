@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { Gateway } from '#crds';
+import type { Listener } from '#snapshot';
 import { stateFrom, translateYaml } from '../testing.ts';
 import { provisionedAddresses } from './addresses.ts';
 import { labelValue, objectName } from './names.ts';
@@ -42,6 +43,12 @@ test('a Service has one port for each distinct port and transport of the listene
     { name: 'https-443', port: 443, targetPort: 443, protocol: 'TCP' },
     { name: 'tcp-9000', port: 9000, targetPort: 9000, protocol: 'TCP' },
   ]);
+});
+
+test('ports that only ListenerSets have are ports of the Service too', (t) => {
+  const served = [80, 8443].map((port): Listener => ({ kind: 'Listener', name: `shop/edge/${port}`, gateway: { kind: 'Gateway', namespace: 'shop', name: 'edge' }, address: '0.0.0.0', port, sections: [{ name: 's', hostname: '', protocol: port === 80 ? 'HTTP' : 'HTTPS', routes: 'r' }] }));
+  const service = provision(gateway(), config, served).find(({ kind }) => kind === 'Service') as unknown as Made;
+  t.deepEqual(service.spec.ports.map((port) => (port as { name: string }).name), ['http-80', 'https-8443']);
 });
 
 test('labels and annotations of spec.infrastructure are on everything, Pods included; ours can not be overwritten', (t) => {

@@ -66,7 +66,8 @@ class Worker implements Provisioner {
     for (const gateway of state.gateways.values()) {
       const key = objectKey(gateway);
       // A Gateway without a listener to serve gets nothing; one that had some keeps what it has.
-      if (gateway.metadata.deletionTimestamp === undefined && (listeners.get(key)?.length ?? 0) > 0) wanted.set(key, provision(gateway, config));
+      const served = listeners.get(key) ?? [];
+      if (gateway.metadata.deletionTimestamp === undefined && served.length > 0) wanted.set(key, provision(gateway, config, served));
     }
     for (const [key, manifests] of wanted) {
       const service = manifests.find(({ kind }) => kind === 'Service');

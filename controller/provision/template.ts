@@ -1,4 +1,5 @@
 import type { Gateway } from '#crds';
+import type { Listener } from '#snapshot';
 import { isReserved } from '../infrastructure.ts';
 import { gatewayAnnotation, gatewayClassLabel, labelValue, gatewayNameLabel, managedByLabel, manager, objectName } from './names.ts';
 
@@ -35,10 +36,11 @@ const tokenSeconds = 3600;
 type Texts = Readonly<Record<string, string>>;
 
 /**
- * Everything that a Gateway needs in a cluster, for server-side apply. Deterministic: the same Gateway and configuration give the same
- * objects. `replicas` is not among the fields: 1 at first, then whatever `kubectl scale` or an autoscaler says.
+ * Everything that a Gateway needs in a cluster, for server-side apply. `served` are its sockets as they are rendered: those of ListenerSets
+ * stand nowhere else. Deterministic: the same Gateway, sockets and configuration give the same objects. `replicas` is not among the fields: 1 at first, then whatever `kubectl scale` or an autoscaler says.
  */
-export function provision(gateway: Gateway, config: ProvisionConfig): readonly Manifest[] {
+export function provision(gateway: Gateway, config: ProvisionConfig, served: readonly Listener[] = []): readonly Manifest[] {
+  const ports = servicePorts(gateway, served);
   const { name, namespace } = gateway.metadata;
   const selector = { [gatewayNameLabel]: labelValue(name) };
   const labels: Texts = { ...allowed(gateway.spec.infrastructure?.labels), ...selector, [gatewayClassLabel]: labelValue(gateway.spec.gatewayClassName), [managedByLabel]: manager, 'app.kubernetes.io/name': 'weft-gateway' };
@@ -48,7 +50,7 @@ export function provision(gateway: Gateway, config: ProvisionConfig): readonly M
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata, automountServiceAccountToken: false },
     // First, as its address takes longest.
-    { apiVersion: 'v1', kind: 'Service', metadata, spec: { selector, ports: servicePorts(gateway), ...addressing(gateway, config) } },
+    { apiVersion: 'v1', kind: 'Service', metadata, spec: { selector, ports, ...addressing(gateway, config) } },
     {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
@@ -56,7 +58,7 @@ export function provision(gateway: Gateway, config: ProvisionConfig): readonly M
       spec: {
         selector: { matchLabels: selector },
         strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-        template: { metadata: podMetadata, spec: podSpec(gateway, config, { serviceAccount: metadata.name, selector }) },
+        template: { metadata: podMetadata, spec: podSpec(gateway, config, { serviceAccount: metadata.name, selector, ports }) },
       },
     },
     // One at a time: with a single replica a node can still be emptied.
@@ -73,7 +75,13 @@ function ownerOf({ apiVersion, kind, metadata }: Gateway): object {
   return { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: false };
 }
 
-function podSpec(gateway: Gateway, config: ProvisionConfig, { serviceAccount, selector }: { readonly serviceAccount: string; readonly selector: Texts }): object {
+interface PodFacts {
+  readonly serviceAccount: string;
+  readonly selector: Texts;
+  readonly ports: readonly ServicePort[];
+}
+
+function podSpec(gateway: Gateway, config: ProvisionConfig, { serviceAccount, selector, ports }: PodFacts): object {
   return {
     serviceAccountName: serviceAccount,
     automountServiceAccountToken: false,
@@ -97,7 +105,7 @@ function podSpec(gateway: Gateway, config: ProvisionConfig, { serviceAccount, se
       // Else a rolling update would weigh the Pods that are about to go.
       matchLabelKeys: ['pod-template-hash'],
     })),
-    containers: [container(gateway, config)],
+    containers: [container(gateway, config, freeAdminPort(ports))],
     volumes: [
       { name: 'weft-token', projected: { sources: [{ serviceAccountToken: { audience: 'weft-mesh.io', expirationSeconds: tokenSeconds, path: 'token' } }] } },
       // Optional: the controller writes it into a namespace when that gets its first Gateway.
@@ -108,8 +116,7 @@ function podSpec(gateway: Gateway, config: ProvisionConfig, { serviceAccount, se
 }
 
 /** Names no listener's port: one that is added must not restart the Pods. */
-function container(gateway: Gateway, config: ProvisionConfig): object {
-  const admin = freeAdminPort(gateway);
+function container(gateway: Gateway, config: ProvisionConfig, admin: number): object {
   const field = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   return {
     name: 'gateway',
@@ -143,17 +150,25 @@ function container(gateway: Gateway, config: ProvisionConfig): object {
 }
 
 /** The usual one unless a listener has it. */
-function freeAdminPort({ spec }: Gateway): number {
-  const taken = new Set(spec.listeners.map(({ port }) => port));
+function freeAdminPort(ports: readonly ServicePort[]): number {
+  const taken = new Set(ports.map(({ port }) => port));
   let port = adminPort;
   while (taken.has(port)) port += 1;
   return port;
 }
 
+interface ServicePort {
+  readonly name: string;
+  readonly port: number;
+  readonly targetPort: number;
+  readonly protocol: 'TCP' | 'UDP';
+}
+
 /** One per distinct port and transport; a port with several listeners (hostnames) is one port of the Service. */
-function servicePorts({ spec }: Gateway): readonly object[] {
-  const ports = new Map<string, { name: string; port: number; targetPort: number; protocol: 'TCP' | 'UDP' }>();
-  for (const { protocol, port } of spec.listeners) {
+function servicePorts({ spec }: Gateway, served: readonly Listener[]): readonly ServicePort[] {
+  const ports = new Map<string, ServicePort>();
+  const rendered = served.map(({ port, sections }) => ({ port, protocol: sections[0]?.protocol ?? 'HTTP' }));
+  for (const { protocol, port } of [...spec.listeners, ...rendered]) {
     const transport = protocol === 'UDP' ? 'UDP' : 'TCP';
     const key = `${transport} ${port}`;
     const word = /^[A-Z]{3,5}$/.test(protocol) ? protocol.toLowerCase() : transport.toLowerCase();
