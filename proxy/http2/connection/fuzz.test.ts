@@ -73,7 +73,7 @@ test('server: mutated frames in any pieces', (t) => {
       t.is(acceptor.events.filter((event) => event.startsWith('closed')).length, 1);
       t.is(transport.state, 'destroyed');
     }),
-    { numRuns: 1500 },
+    { numRuns: 500 },
   );
 });
 
@@ -100,7 +100,7 @@ test('client: mutated frames in any pieces', (t) => {
       }
       t.is(keeper.events.filter((event) => event.startsWith('closed')).length, 1);
     }),
-    { numRuns: 1500 },
+    { numRuns: 500 },
   );
 });
 
@@ -113,6 +113,6 @@ test('random bytes behind the preface, and in its place', (t) => {
       bench.turn();
       t.deepEqual(bench.errors, []);
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });

@@ -9,6 +9,8 @@ import { badValue, fieldIdOf, kind, kindOf, neverIndexed } from './traits.ts';
 const CR = 13;
 const LF = 10;
 const stride = 4;
+/** A list of so many times the bound is no mistake: a few bytes that refer to large entries cost a thousand times what they are. */
+const bombFactor = 8;
 
 /**
  * Takes decoded fields, one after the other, and judges the whole (RFC 9113, 8.2 and 8.3). One serves all connections: what it holds is
@@ -31,6 +33,11 @@ export class Collector {
     this.#limits = limits;
     const room = limits.maxHeaderListBytes + 2 * tableBytes + limits.maxNameBytes;
     this.block = new HeaderBlock(Buffer.allocUnsafeSlow(room), limits.maxHeaders + 1);
+  }
+
+  /** The list is far beyond any bound, and not worth being decoded to its end. */
+  get isBomb(): boolean {
+    return this.#listBytes > bombFactor * this.#limits.maxHeaderListBytes;
   }
 
   begin(side: Side): void {

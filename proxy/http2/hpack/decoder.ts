@@ -39,7 +39,7 @@ export class HeaderDecoder {
 
   /**
    * Decodes a header block. What it returns is lent, and may be malformed or too long (`fault`, `excess`); undefined is a
-   * COMPRESSION_ERROR, after which the connection can't go on.
+   * COMPRESSION_ERROR, after which the connection can't go on. So are lists that are far too large: decoding them is what they are for.
    */
   decode(bytes: Buffer, start: number, end: number, side: Side): HeaderBlock | undefined {
     const known = this.#memo.find(bytes, start, end, side);
@@ -60,7 +60,7 @@ export class HeaderDecoder {
         if (!this.#resize(bytes, end)) return undefined;
         continue;
       } else valid = this.#literal(bytes, end, first);
-      if (!valid) return undefined;
+      if (!valid || collector.isBomb) return undefined;
       fields++;
     }
     const block = collector.finish();
