@@ -55,6 +55,7 @@ class Worker implements Provisioner {
   #unwanted: ReadonlyMap<string, readonly Manifest[]> = new Map();
   #term: AbortController | undefined;
   #wake: () => void = () => {};
+  #told = '';
 
   constructor(env: ProvisionerEnvironment) {
     this.#env = env;
@@ -99,16 +100,22 @@ class Worker implements Provisioner {
 
   async #work(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const turn = [...this.#due()];
-      for (let first = 0; first < turn.length && !signal.aborted; first += concurrency) {
-        await Promise.all(turn.slice(first, first + concurrency).map(([key, manifests]) => this.#apply(key, manifests, signal)));
-      }
-      for (const [key, manifests] of this.#unwanted) {
-        const fault = await deleteManifests(this.#env.api, manifests, signal);
-        if (fault !== undefined && !signal.aborted) this.#env.failed(`what Gateway ${key} no longer needs could not be deleted: ${fault}`);
-      }
+      const turn = [...this.#due()].slice(0, concurrency);
+      await Promise.all(turn.map(([key, manifests]) => this.#apply(key, manifests, signal)));
       for (const key of this.#applied.keys()) if (!this.#wanted.has(key)) this.#applied.delete(key);
+      if (turn.length > 0) continue;
+      await this.#clear(signal);
       await this.#rest(signal);
+    }
+  }
+
+  async #clear(signal: AbortSignal): Promise<void> {
+    for (const [key, manifests] of this.#unwanted) {
+      const fault = await deleteManifests(this.#env.api, manifests, signal);
+      const message = `what Gateway ${key} no longer needs could not be deleted: ${fault ?? ''}`;
+      if (fault === undefined || signal.aborted || this.#told === message) continue;
+      this.#told = message;
+      this.#env.failed(message);
     }
   }
 
