@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { connect, createServer, type ClientHttp2Session, type Http2Server, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2';
+import { connect, createServer, type ClientHttp2Session, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import type { Http2Limits } from '../limits.ts';
 import { startRelay, type Relay } from './relay.ts';
 
@@ -10,9 +10,7 @@ import { startRelay, type Relay } from './relay.ts';
 interface Scene {
   readonly relay: Relay;
   readonly client: ClientHttp2Session;
-  readonly server: Http2Server;
   readonly sessions: Set<ServerHttp2Session>;
-  close(): Promise<void>;
 }
 
 interface SceneOptions {
@@ -20,7 +18,7 @@ interface SceneOptions {
   readonly limits?: Partial<Http2Limits>;
 }
 
-async function scene(onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void, options: SceneOptions = {}): Promise<Scene> {
+async function scene(t: ExecutionContext, onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void, options: SceneOptions = {}): Promise<Scene> {
   // In megabytes: Node refuses streams for what it buffers itself.
   const server = createServer({ maxSessionMemory: 1000, ...options.server });
   const sessions = new Set<ServerHttp2Session>();
@@ -39,18 +37,13 @@ async function scene(onStream: (stream: ServerHttp2Stream, headers: IncomingHttp
   client.on('error', () => {});
   // Node opens as many streams as it is asked to until it has heard how many it may.
   await new Promise((resolve) => client.once('remoteSettings', resolve));
-  return {
-    relay,
-    client,
-    server,
-    sessions,
-    close: async () => {
-      client.destroy();
-      await relay.close();
-      for (const session of sessions) session.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  t.teardown(async () => {
+    client.destroy();
+    await relay.close();
+    for (const session of sessions) session.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { relay, client, sessions };
 }
 
 interface Answer {
@@ -95,7 +88,7 @@ function echo(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
 }
 
 test('bodies of 0 to 300 KB, hundreds of streams at once, trailers both ways', async (t) => {
-  const { relay, client, close } = await scene(echo);
+  const { relay, client } = await scene(t, echo);
   const sizes = [0, 1, 5, 100, 16_383, 16_384, 16_385, 65_535, 65_536, 300_000];
   const answers = await Promise.all(
     Array.from({ length: 300 }, async (_, index) => {
@@ -114,31 +107,30 @@ test('bodies of 0 to 300 KB, hundreds of streams at once, trailers both ways', a
     t.is(answer.trailers?.['x-back'], tag);
   }
   t.deepEqual(relay.faults, []);
-  await close();
 });
 
 test('the bound on concurrent streams of a server is kept: more connections, no refusal', async (t) => {
-  const { relay, client, close } = await scene(echo, { server: { settings: { maxConcurrentStreams: 5 } }, limits: { streamsBeforeSettings: 5 } });
+  const { relay, client } = await scene(t, echo, { server: { settings: { maxConcurrentStreams: 5 } }, limits: { streamsBeforeSettings: 5 } });
   await ask(client, { ':path': '/' });
   const answers = await Promise.all(Array.from({ length: 60 }, () => ask(client, { ':path': '/' }, Buffer.from('x'))));
   t.true(answers.every(({ headers, error }) => Number(headers[':status']) === 200 && error === undefined));
   t.true(relay.dialled() > 1);
-  await close();
 });
 
 test('small windows on both ends', async (t) => {
-  const { client, close } = await scene(echo, { server: { settings: { initialWindowSize: 1000 } } });
+  const { client } = await scene(t, echo, { server: { settings: { initialWindowSize: 1000 } } });
   client.settings({ initialWindowSize: 500 });
   const body = randomBytes(50_000);
   const answer = await ask(client, { ':path': '/' }, body);
   t.true(answer.body.equals(body));
-  await close();
 });
 
 test('a resetting server and a resetting client', async (t) => {
   const closes: number[] = [];
-  const { client, relay, close } = await scene((stream, headers) => {
+  const asked: unknown[] = [];
+  const { client, relay } = await scene(t, (stream, headers) => {
     stream.on('close', () => closes.push(stream.rstCode));
+    asked.push(headers[':path']);
     if (headers[':path'] === '/reset') stream.close(2);
     else if (headers[':path'] === '/half') {
       stream.respond({ ':status': 200 });
@@ -153,17 +145,16 @@ test('a resetting server and a resetting client', async (t) => {
   t.regex(half.error!, /INTERNAL_ERROR/);
   const hanging = client.request({ ':path': '/hang' });
   hanging.on('error', () => {});
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  while (!asked.includes('/hang')) await new Promise((resolve) => setTimeout(resolve, 5));
   hanging.close(8);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  while (closes.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
   t.deepEqual(closes, [2, 2, 8]);
   t.deepEqual(relay.faults, []);
-  await close();
 });
 
 test('a server that goes away: streams that it has begun end well, new ones go elsewhere', async (t) => {
   const held: ServerHttp2Stream[] = [];
-  const { client, relay, sessions, close } = await scene((stream, headers) => {
+  const { client, relay, sessions } = await scene(t, (stream, headers) => {
     if (headers[':path'] === '/slow') held.push(stream);
     else {
       stream.respond({ ':status': 200 });
@@ -173,18 +164,17 @@ test('a server that goes away: streams that it has begun end well, new ones go e
   const slow = ask(client, { ':path': '/slow' });
   while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   for (const session of sessions) session.goaway(0, held[0]!.id);
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await new Promise((resolve) => setTimeout(resolve, 100));
   t.is(Number((await ask(client, { ':path': '/other' })).headers[':status']), 200);
   t.is(relay.dialled(), 2);
   held[0]!.respond({ ':status': 200 });
   held[0]!.end('late');
   t.is((await slow).body.toString(), 'late');
-  await close();
 });
 
 test('a client that reads slowly holds back the server', async (t) => {
   let written = 0;
-  const { client, close } = await scene((stream) => {
+  const { client } = await scene(t, (stream) => {
     stream.respond({ ':status': 200 });
     const chunk = Buffer.alloc(65_537);
     const write = (): void => {
@@ -206,12 +196,11 @@ test('a client that reads slowly holds back the server', async (t) => {
   request.resume();
   await new Promise((resolve) => request.on('end', resolve));
   t.is(bytes, 64 * 65_537);
-  await close();
 });
 
 test('1xx responses, HEAD, 204 and large heads', async (t) => {
   const large = 'y'.repeat(30_000);
-  const { client, close } = await scene((stream, headers) => {
+  const { client } = await scene(t, (stream, headers) => {
     if (headers[':path'] === '/early') stream.additionalHeaders({ ':status': 103, link: '</a>' });
     stream.respond({ ':status': headers[':path'] === '/none' ? 204 : 200, 'content-length': headers[':method'] === 'HEAD' ? 77 : 0, 'x-large': headers['x-large'] ?? '' });
     stream.end();
@@ -222,5 +211,4 @@ test('1xx responses, HEAD, 204 and large heads', async (t) => {
   t.is(head.headers['content-length'], '77');
   t.is(Number((await ask(client, { ':path': '/none' })).headers[':status']), 204);
   t.is((await ask(client, { ':path': '/', 'x-large': large })).headers['x-large'], large);
-  await close();
 });

@@ -93,7 +93,7 @@ test('over TLS, both sides ours: bodies of 0 to 1 MB at once come back as they w
   }
   t.is(socket.alpnProtocol, 'h2');
   session.leave();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  while (!acceptor.events.at(-1)!.startsWith('closed')) await new Promise((resolve) => setTimeout(resolve, 5));
   t.is(keeper.events.at(-1), 'closed 0 done');
   t.is(acceptor.events.at(-1)?.startsWith('closed 0'), true);
   t.deepEqual(faults, []);
