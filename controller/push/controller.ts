@@ -16,7 +16,7 @@ export interface ControllerEnvironment {
   readonly portOffset: number;
   /** As in `Environment`. */
   readonly bind?: 'address' | 'any';
-  /** After every rebuild, and whenever a proxy's report has changed something. */
+  /** After every rebuild, and whenever what proxies refuse has changed. */
   changed(report: Report): void;
   /** Something that no user can mend by an edit: a session ended for a breach of protocol, a translation that failed. */
   failed(message: string): void;
@@ -126,7 +126,10 @@ class Rebuilder implements Controller {
     this.#rejoining = true;
     setImmediate(() => {
       this.#rejoining = false;
-      if (this.#report !== undefined && !this.#closed) this.#tell(this.#report.state, this.#report.translation);
+      const before = this.#report;
+      // Most of what proxies say is that they took what they were sent, each of them for itself: nothing that a status tells.
+      if (before === undefined || this.#closed || sameRejections(before.rejections, this.#sessions.rejections())) return;
+      this.#tell(before.state, before.translation);
     });
   }
 
@@ -135,6 +138,12 @@ class Rebuilder implements Controller {
     this.#report = { state, translation, rejections, ...joinFeedback(translation, rejections) };
     this.#env.changed(this.#report);
   }
+}
+
+function sameRejections(a: readonly Rejection[], b: readonly Rejection[]): boolean {
+  const same = (one: Rejection, other: Rejection | undefined): boolean =>
+    other !== undefined && one.proxy === other.proxy && one.type === other.type && one.name === other.name && one.reason === other.reason;
+  return a.length === b.length && a.every((one, index) => same(one, b[index]));
 }
 
 function onlyEndpointsDiffer(before: ClusterState, after: ClusterState): boolean {
