@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Load, type LoadOrder } from './generator.ts';
+import { watch, type WatchOrder } from './prober.ts';
 
 /**
  * The load generator as a program, in a Pod or beside the test: `POST /start` takes a LoadOrder, `POST /stop` answers with the report,
- * `GET /report` with what it is so far. The port is the argument, 8080 unless given; `GET /ready` answers 200.
+ * `GET /report` with what it is so far. `POST /watch` takes a WatchOrder and answers when it has come true. The port is the argument, 8080 unless given; `GET /ready` answers 200.
  */
 
 let load: Load | undefined;
@@ -22,6 +23,8 @@ async function answer(incoming: IncomingMessage, response: ServerResponse): Prom
       load = undefined;
       return void response.end(JSON.stringify((await ended?.stop()) ?? null));
     }
+    case '/watch':
+      return void response.end(JSON.stringify(await watch(JSON.parse(body) as WatchOrder, Date.now)));
     case '/report':
       return void response.end(JSON.stringify(load?.report() ?? null));
     default:

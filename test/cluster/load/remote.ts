@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { LoadOrder, LoadReport } from './generator.ts';
+import type { Seen, WatchOrder } from './prober.ts';
 
 /** A load generator elsewhere. */
 export class Remote {
@@ -21,6 +22,10 @@ export class Remote {
 
   async report(): Promise<LoadReport> {
     return (await this.#ask('GET', '/report')) as LoadReport;
+  }
+
+  async watch(order: WatchOrder): Promise<Seen> {
+    return (await this.#ask('POST', '/watch', JSON.stringify(order))) as Seen;
   }
 
   close(): void {
