@@ -35,7 +35,13 @@ function quickStart(): readonly string[] {
 
 const printed: string[] = [];
 
-test.before(() => {
+test.before(async () => {
+  // One that an earlier run left may still be going; one that is somebody's is not ours to take.
+  await eventually(() => {
+    const left = kubectl(['get', 'namespace', 'shop', '--ignore-not-found', '-o', 'name']).trim();
+    if (left !== '') throw new Error('there is a namespace shop, which this test would use');
+    return true;
+  }, 60_000);
   for (const command of quickStart().filter((line) => !line.startsWith('helm install'))) {
     const { status, stdout, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
     if (status !== 0) throw new Error(`${command}: ${stdout}${stderr}`);
