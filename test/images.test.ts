@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { bundle, bundles } from '../images/bundle.ts';
+import { proxyEnvironment } from '../images/environment.ts';
 
 /** One bundle per process, holding no more than that process may have. */
 
@@ -26,4 +27,13 @@ test('the program of the init container runs from its bundle alone', async (t) =
   const { status, stderr } = spawnSync(process.execPath, [join(folder, 'weft-proxy-init/weft/redirect.js'), '--uid=x'], { encoding: 'utf8', cwd: '/' });
   t.is(status, 1);
   t.is(stderr, '{"message":"could not redirect the TCP of this Pod","error":"--uid must be a number from 1 to 2147483647"}\n');
+});
+
+test('both ways of making the image of proxies give it the same environment', (t) => {
+  const pairs = Object.entries({ PATH: '/usr/bin', ...proxyEnvironment }).map(([name, value]) => `${name}=${value}`);
+  const dockerfile = readFileSync('images/Dockerfile', 'utf8').split('FROM scratch AS weft-proxy\n')[1]!;
+  t.deepEqual(/^ENV (.*)$/m.exec(dockerfile)?.[1]?.split(' '), pairs);
+  const script = readFileSync('test/cluster/image', 'utf8');
+  const quoted = [/variables='(.*)'/, /weft-proxy\) .*variables\+='(.*)'/].map((pattern) => pattern.exec(script)?.[1]).join('');
+  t.deepEqual(JSON.parse(`[${quoted}]`), pairs);
 });

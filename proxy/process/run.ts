@@ -1,3 +1,4 @@
+import { releaseFilePages } from './file-pages.ts';
 import type { ProcessParts } from './parts.ts';
 
 export interface RunningProxy {
@@ -23,6 +24,9 @@ export interface Signals {
   readonly now: AbortSignal;
 }
 
+/** By then the configuration is there, and no Pod waits for this one to start. Milliseconds. */
+const settledMs = 5000;
+
 /** Serves until the signal, then lets what is in flight end. Rejects where the admin port can't be bound. */
 export async function runProcess(parts: ProcessParts, running: RunningProxy, ending: Ending, signals: Signals): Promise<void> {
   const { proxy, log } = parts;
@@ -38,6 +42,7 @@ export async function runProcess(parts: ProcessParts, running: RunningProxy, end
     return reason;
   };
   const admin = await parts.admin({ notReady, config: () => running.config() });
+  setTimeout(() => releaseFilePages().catch((error: unknown) => log('debug', 'the memory of the start is kept', { error: String(error) })), settledMs).unref();
   await aborted(signals.end);
   log('info', 'ending');
   proxy.retire();
