@@ -48,6 +48,7 @@ class EmbeddedMesh implements Mesh {
       addresses: { first: options.loopback ?? '127.0.0.1' },
       portOffset,
       changed: (report) => this.#reported(report),
+      heard: () => this.#changedSoon(),
       failed: (message) => this.#failed(message),
     });
     this.#fleet = new Fleet({

@@ -18,6 +18,8 @@ export interface ControllerEnvironment {
   readonly bind?: 'address' | 'any';
   /** After every rebuild, and whenever what proxies refuse has changed. */
   changed(report: Report): void;
+  /** After proxies have answered, whether or not a report tells of it: `progress` may have gone on. */
+  heard?(): void;
   /** Something that no user can mend by an edit: a session ended for a breach of protocol, a translation that failed. */
   failed(message: string): void;
   /** Milliseconds since 1970, for the age of sessions. */
@@ -126,6 +128,7 @@ class Rebuilder implements Controller {
     this.#rejoining = true;
     setImmediate(() => {
       this.#rejoining = false;
+      if (!this.#closed) this.#env.heard?.();
       const before = this.#report;
       // Most of what proxies say is that they took what they were sent, each of them for itself: nothing that a status tells.
       if (before === undefined || this.#closed || sameRejections(before.rejections, this.#sessions.rejections())) return;
