@@ -7,3 +7,11 @@ export const rootNamespace = 'weft-system';
 
 export const gatewayGroup = 'gateway.networking.k8s.io';
 export const experimentalGroup = 'gateway.networking.x-k8s.io';
+
+/**
+ * What a listener of a ListenerSet is called among all listeners of its Gateway: names of listeners have no slash, so it is the name of
+ * no other.
+ */
+export function listenerSectionName({ namespace, name }: { readonly namespace: string; readonly name: string }, listener: string): string {
+  return `${namespace}/${name}/${listener}`;
+}

@@ -61,7 +61,13 @@ export interface Snapshots {
 /** One path a request can take, for which an effective policy was settled. */
 export interface SettledPath {
   readonly via:
-    | { readonly kind: 'gateway'; readonly gateway: ObjectRef; readonly listener: string }
+    | {
+        readonly kind: 'gateway';
+        readonly gateway: ObjectRef;
+        /** The name of its section: `{namespace}/{ListenerSet}/{listener}` with `listenerSet`. */
+        readonly listener: string;
+        readonly listenerSet?: ObjectRef;
+      }
     | { readonly kind: 'mesh'; readonly clientNamespace: string; readonly service: ObjectRef; readonly port: number };
   readonly route?: ObjectRef;
   readonly rule?: { readonly index: number; readonly name?: string };

@@ -152,7 +152,7 @@ export interface PolicyProblem {
 /** What status needs to know of a settled path; the controller's `SettledPath` is one. */
 export interface PathVerdict {
   readonly via:
-    | { readonly kind: 'gateway'; readonly gateway: ObjectRef }
+    | { readonly kind: 'gateway'; readonly gateway: ObjectRef; readonly listenerSet?: ObjectRef }
     | { readonly kind: 'mesh'; readonly service: ObjectRef };
   readonly path: PolicyPath;
   readonly settled: SettledPolicy;

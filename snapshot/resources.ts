@@ -29,6 +29,7 @@ export interface Listener {
 
 /** One Gateway listener (`spec.listeners[]`, a "section"). A request belongs to the section with the most specific hostname. */
 export interface ListenerSection {
+  /** The listener's name; `{namespace}/{ListenerSet}/{listener}` for one of a ListenerSet. */
   readonly name: string;
   /** Lower case; `*.example.com` is a suffix match of one label or more; empty matches every host. */
   readonly hostname: string;

@@ -3,10 +3,16 @@ import { fieldsInForce } from '../policy/text.ts';
 import { columns, nameOf } from '../table.ts';
 import type { Answer, ExplainedBackend } from './answer.ts';
 
+/** The names of a ListenerSet's listeners begin with its own (ListenerSection.name). */
+function listenerText({ name, gateway }: NonNullable<Answer['listener']>): string {
+  const [namespace, set, listener] = name.split('/');
+  return listener === undefined ? `${name} of Gateway ${nameOf(gateway)}` : `${listener} of ListenerSet ${namespace}/${set} at Gateway ${nameOf(gateway)}`;
+}
+
 /** The answer for a person: what happens first, then why, then what did not happen. */
 export function answerText(answer: Answer): string {
   const facts: string[][] = [];
-  if (answer.listener !== undefined) facts.push(['listener', `${answer.listener.name} of Gateway ${nameOf(answer.listener.gateway)}, port ${answer.listener.port}, ${answer.listener.hostname === '' ? 'any host' : answer.listener.hostname}`]);
+  if (answer.listener !== undefined) facts.push(['listener', `${listenerText(answer.listener)}, port ${answer.listener.port}, ${answer.listener.hostname === '' ? 'any host' : answer.listener.hostname}`]);
   if (answer.service !== undefined) facts.push(['service', `${nameOf(answer.service)} port ${answer.service.port}`]);
   if (answer.route !== undefined) facts.push(['route', `${answer.route.kind} ${nameOf(answer.route)}, rule ${answer.rule?.index}${answer.rule?.name === undefined ? '' : ` "${answer.rule.name}"`}, match ${answer.match?.index}`]);
   else if (answer.outcome === 'forward') facts.push(['route', 'none: no route is attached to the Service, so every request goes to it']);

@@ -132,11 +132,3 @@ test('kinds of routes that are not supported yet say so to each parent of ours',
   t.is(conditionsOf(parentOf(translation, 'GRPCRoute g'))['Accepted'], 'False UnsupportedValue');
   t.is((statusOf(translation, 'GRPCRoute g')['parents'] as readonly unknown[]).length, 1);
 });
-
-test('a ListenerSet on a Gateway of ours is told that it is not supported, and so is a route that names it', (t) => {
-  const set = '\napiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: { name: more, namespace: infra }\nspec: { parentRef: { name: edge }, listeners: [{ name: x, port: 90, protocol: HTTP }] }\n---';
-  const translation = translateYaml(gateway(http(), '  allowedListeners: { namespaces: { from: Same } }\n') + set + route('[{ kind: ListenerSet, name: more }]'));
-  t.is(conditionsOf(statusOf(translation, 'ListenerSet more'))['Accepted'], 'False Invalid');
-  t.is(conditionsOf(parentOf(translation, 'HTTPRoute r'))['Accepted'], 'False UnsupportedValue');
-  t.is(conditionsOf(statusOf(translateYaml(gateway(http()) + set), 'ListenerSet more'))['Accepted'], 'False NotAllowed');
-});

@@ -5,7 +5,8 @@ import { Memo } from '../memo.ts';
 import { experimentalGroup, gatewayGroup } from '../names.ts';
 import { no, withPath, type Fault, type Verdict } from '../problems.ts';
 import { protocolRefusal } from './backends.ts';
-import type { GatewayFacts } from './gateways.ts';
+import { listenerSetsOf, type GatewayFacts } from './gateways.ts';
+import { parentKey, type ListenerSetFacts } from './listener-sets.ts';
 import { allows, type ListenerFacts } from './listeners.ts';
 import { buildRoute, type BuiltRoute } from './rules.ts';
 
@@ -77,7 +78,7 @@ function findParent(route: HTTPRoute, ref: HTTPRouteParentRef, path: Fault['path
   const key = `${namespace}/${ref.name}`;
   if (ref.group === gatewayGroup && ref.kind === 'Gateway') {
     const facts = gateways.get(key);
-    if (facts !== undefined) return { attach: (index) => attachToGateway(route, ref, index, { facts, cluster }) };
+    if (facts !== undefined) return { attach: (index) => attachToListeners(route, ref, index, { parent: { name: `Gateway ${key}`, listeners: facts.listeners }, cluster }) };
     if (cluster.state.gateways.has(key)) return { foreign: true };
     return { warning: { reason: 'ParentNotFound', path, message: `Gateway ${key} not found; the route has no effect there` } };
   }
@@ -85,36 +86,50 @@ function findParent(route: HTTPRoute, ref: HTTPRouteParentRef, path: Fault['path
     return { attach: (index) => attachToService(route, ref, index, cluster) };
   }
   if (ref.group === gatewayGroup && ref.kind === 'ListenerSet') {
+    const facts = listenerSetsOf(gateways).get(key);
+    if (facts !== undefined) return { attach: (index) => attachToSet(route, ref, index, { facts, cluster }) };
     const set = cluster.state.listenerSets.get(key);
     if (set === undefined) return { warning: { reason: 'ParentNotFound', path, message: `ListenerSet ${key} not found; the route has no effect there` } };
-    const gateway = `${set.spec.parentRef.namespace ?? namespace}/${set.spec.parentRef.name}`;
-    if (!gateways.has(gateway)) return { foreign: true };
-    const fault = { reason: 'UnsupportedValue', path: [...path, 'kind'], message: 'ListenerSets are not supported yet; name the Gateway in parentRefs' };
-    return { attach: (index) => refused(route, ref, index, { fault, built: buildRoute(route, 'gateway', cluster) }) };
+    if (cluster.state.gateways.has(parentKey(set))) return { foreign: true };
+    return { warning: { reason: 'ParentNotFound', path, message: `the parent of ListenerSet ${key} is not found; the route has no effect there` } };
   }
   if (ref.kind === 'Service') {
     return { warning: { reason: 'ParentNotFound', path: [...path, 'group'], message: `a parentRef to a Service needs group: "" (it says ${ref.group}); the route has no effect there` } };
   }
   if (ref.group === gatewayGroup || ref.group === experimentalGroup) {
-    return { warning: { reason: 'ParentNotFound', path, message: `${ref.kind} can not be a parent of a route; a Gateway or a Service (group "") can` } };
+    return { warning: { reason: 'ParentNotFound', path, message: `${ref.kind} can not be a parent of a route; a Gateway, a ListenerSet or a Service (group "") can` } };
   }
   return { foreign: true };
 }
 
-function attachToGateway(route: HTTPRoute, ref: HTTPRouteParentRef, index: number, { facts, cluster }: { readonly facts: GatewayFacts; readonly cluster: Cluster }): Attachment {
+/** A ListenerSet that its Gateway does not let in has no listener that a route could be attached to. */
+function attachToSet(route: HTTPRoute, ref: HTTPRouteParentRef, index: number, { facts, cluster }: { readonly facts: ListenerSetFacts; readonly cluster: Cluster }): Attachment {
+  const { namespace, name } = facts.set.metadata;
+  const parent = { name: `ListenerSet ${namespace}/${name}`, listeners: facts.listeners };
+  if (facts.accepted.reason !== 'NotAllowed') return attachToListeners(route, ref, index, { parent, cluster });
+  const fault = { reason: 'NoMatchingParent', path: ['spec', 'parentRefs', index], message: `${parent.name} is not attached to its Gateway: ${facts.accepted.message}` };
+  return refused(route, ref, index, { fault, built: buildRoute(route, 'gateway', cluster) });
+}
+
+/** A Gateway or a ListenerSet, and the listeners that are its own: a route of the one has no part in the other's. */
+interface ListenerParent {
+  readonly name: string;
+  readonly listeners: readonly ListenerFacts[];
+}
+
+function attachToListeners(route: HTTPRoute, ref: HTTPRouteParentRef, index: number, { parent, cluster }: { readonly parent: ListenerParent; readonly cluster: Cluster }): Attachment {
   const built = buildRoute(route, 'gateway', cluster);
-  const gateway = `Gateway ${facts.gateway.metadata.namespace}/${facts.gateway.metadata.name}`;
   const refuse = (reason: string, path: Fault['path'], message: string): Attachment => refused(route, ref, index, { fault: { reason, path, message }, built });
   const path = ['spec', 'parentRefs', index];
 
-  const candidates = facts.listeners.filter(({ listener }) => (ref.sectionName === undefined || listener.name === ref.sectionName) && (ref.port === undefined || listener.port === ref.port));
+  const candidates = parent.listeners.filter(({ listener }) => (ref.sectionName === undefined || listener.name === ref.sectionName) && (ref.port === undefined || listener.port === ref.port));
   if (candidates.length === 0) {
     const wanted = [...(ref.sectionName === undefined ? [] : [`name ${ref.sectionName}`]), ...(ref.port === undefined ? [] : [`port ${ref.port}`])].join(' and ');
-    return refuse('NoMatchingParent', path, `${gateway} has no listener with ${wanted}; it has ${facts.listeners.map(({ listener }) => `${listener.name} (${listener.port})`).join(', ')}`);
+    return refuse('NoMatchingParent', path, `${parent.name} has no listener with ${wanted}; it has ${parent.listeners.map(({ listener }) => `${listener.name} (${listener.port})`).join(', ')}`);
   }
   const open = candidates.filter((listener) => allows(listener, route.kind, route.metadata.namespace, cluster));
   if (open.length === 0) {
-    return refuse('NotAllowedByListeners', path, `no listener of ${gateway} allows an ${route.kind} from namespace ${route.metadata.namespace}: see allowedRoutes of ${listenerNames(candidates)}`);
+    return refuse('NotAllowedByListeners', path, `no listener of ${parent.name} allows an ${route.kind} from namespace ${route.metadata.namespace}: see allowedRoutes of ${listenerNames(candidates)}`);
   }
   const sections = open.flatMap((listener): AttachedSection[] => {
     const hostnames = intersectHostnames(listener.hostname, route.spec.hostnames ?? []);
@@ -122,12 +137,12 @@ function attachToGateway(route: HTTPRoute, ref: HTTPRouteParentRef, index: numbe
   });
   if (sections.length === 0) {
     const theirs = [...new Set(open.map(({ hostname }) => hostname))].join(', ');
-    return refuse('NoMatchingListenerHostname', ['spec', 'hostnames'], `no hostname of the route meets that of a listener of ${gateway} (${theirs})`);
+    return refuse('NoMatchingListenerHostname', ['spec', 'hostnames'], `no hostname of the route meets that of a listener of ${parent.name} (${theirs})`);
   }
   return {
     route, built, index, parentRef: ref, accepted: built.accepted, faults: [],
     ...(built.accepted.status === 'True' ? { to: { kind: 'gateway', sections } } : {}),
-    warnings: unreachableHostnames(route, sections, gateway),
+    warnings: unreachableHostnames(route, sections, parent.name),
   };
 }
 
@@ -136,11 +151,11 @@ function listenerNames(listeners: readonly ListenerFacts[]): string {
 }
 
 /** Hostnames of the route that no listener it is attached to takes. */
-function unreachableHostnames(route: HTTPRoute, sections: readonly AttachedSection[], gateway: string): readonly Fault[] {
+function unreachableHostnames(route: HTTPRoute, sections: readonly AttachedSection[], parent: string): readonly Fault[] {
   const reached = new Set(sections.flatMap(({ hostnames }) => hostnames.map(({ written }) => written)));
   return (route.spec.hostnames ?? []).flatMap((hostname, index): Fault[] => {
     if (reached.has(hostname.toLowerCase())) return [];
-    return [{ reason: 'UnreachableHostname', path: ['spec', 'hostnames', index], message: `no listener of ${gateway} that the route is attached to takes hostname ${hostname}` }];
+    return [{ reason: 'UnreachableHostname', path: ['spec', 'hostnames', index], message: `no listener of ${parent} that the route is attached to takes hostname ${hostname}` }];
   });
 }
 

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import type { Gateway, GatewayListener, GatewayListenerTlsCertificateRef, Secret } from '#crds';
+import type { Gateway, GatewayListener, GatewayListenerTlsCertificateRef, ListenerSet, Secret } from '#crds';
 import type { Certificate } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { gatewayGroup } from '../names.ts';
@@ -20,13 +20,13 @@ export interface ResolvedCertificates {
 }
 
 /** The certificates of an HTTPS listener. Those that resolve are served even when others do not. */
-export function resolveCertificates(gateway: Gateway, listener: GatewayListener, path: Fault['path'], cluster: Cluster): ResolvedCertificates {
+export function resolveCertificates(owner: Gateway | ListenerSet, listener: GatewayListener, path: Fault['path'], cluster: Cluster): ResolvedCertificates {
   const refs = listener.tls?.certificateRefs ?? [];
   if (refs.length === 0) {
     const message = 'a listener of protocol HTTPS needs tls.certificateRefs';
     return { certificates: [], names: [], faults: [{ reason: 'InvalidCertificateRef', path: [...path, 'tls'], message }] };
   }
-  const resolved = refs.map((ref, index) => resolveCertificate(gateway, ref, [...path, 'tls', 'certificateRefs', index], cluster));
+  const resolved = refs.map((ref, index) => resolveCertificate(owner, ref, [...path, 'tls', 'certificateRefs', index], cluster));
   return {
     certificates: resolved.flatMap((each) => ('certificate' in each ? [each.certificate] : [])),
     names: resolved.flatMap((each) => ('certificate' in each ? each.names.map((dns) => ({ of: each.certificate.name, dns })) : [])),
@@ -41,14 +41,15 @@ interface Pair {
   readonly names: readonly string[];
 }
 
-function resolveCertificate(gateway: Gateway, ref: GatewayListenerTlsCertificateRef, path: Fault['path'], cluster: Cluster): Resolved {
+function resolveCertificate(owner: Gateway | ListenerSet, ref: GatewayListenerTlsCertificateRef, path: Fault['path'], cluster: Cluster): Resolved {
   const { group, kind, name } = ref;
-  const namespace = ref.namespace ?? gateway.metadata.namespace;
+  const namespace = ref.namespace ?? owner.metadata.namespace;
   const invalid = (message: string): Resolved => ({ fault: { reason: 'InvalidCertificateRef', path, message } });
   if (group !== '' || kind !== 'Secret') return invalid(`${kind}${group === '' ? '' : `.${group}`} can't hold a certificate; only Secrets (group "", kind Secret) can`);
-  const from = { group: gatewayGroup, kind: 'Gateway', namespace: gateway.metadata.namespace };
+  // A grant for one of the two kinds says nothing about the other (ListenerSet, ReferenceGrant Semantics).
+  const from = { group: gatewayGroup, kind: owner.kind, namespace: owner.metadata.namespace };
   if (!permitted(cluster, { from, to: { group, kind, namespace, name } })) {
-    const message = `no ReferenceGrant in namespace ${namespace} lets a Gateway of namespace ${gateway.metadata.namespace} refer to Secret ${name}`;
+    const message = `no ReferenceGrant in namespace ${namespace} lets a ${owner.kind} of namespace ${owner.metadata.namespace} refer to Secret ${name}`;
     return { fault: { reason: 'RefNotPermitted', path, message } };
   }
   const secret = cluster.state.secrets.get(`${namespace}/${name}`);

@@ -1,17 +1,23 @@
-import type { Gateway, GatewayClass } from '#crds';
+import { objectKey, type Gateway, type GatewayClass } from '#crds';
 import { byAge, type Cluster } from '../cluster.ts';
 import { Memo, memoByMap } from '../memo.ts';
 import { isReserved } from '../infrastructure.ts';
 import { controllerName } from '../names.ts';
 import { no, verdictOf, withPath, yes, type Fault, type Verdict } from '../problems.ts';
 import type { Environment } from '../types.ts';
-import { describeListeners, type ListenerFacts } from './listeners.ts';
+import { conflictsWithin } from './conflicts.ts';
+import { beneath, describeSets, setsByGateway, type ListenerSetFacts } from './listener-sets.ts';
+import { describeListener, type ListenerFacts } from './listeners.ts';
+import { overlapsAmong } from './overlaps.ts';
 
 /** One of our Gateways and all that can be said about it without routes. */
 export interface GatewayFacts {
   readonly gateway: Gateway;
   readonly className: string;
+  /** Its own; those of ListenerSets are in `sets`. */
   readonly listeners: readonly ListenerFacts[];
+  /** Every ListenerSet that names it, by precedence, whether or not it lets it in. */
+  readonly sets: readonly ListenerSetFacts[];
   readonly accepted: Verdict;
   readonly programmed: Verdict;
   readonly resolved: Verdict;
@@ -28,25 +34,35 @@ export function isOurs(gatewayClass: GatewayClass | undefined): boolean {
   return gatewayClass?.spec.controllerName === controllerName;
 }
 
+/** All listeners that the Gateway serves or would serve: its own, then those of ListenerSets. */
+export function allListeners({ listeners, sets }: Pick<GatewayFacts, 'listeners' | 'sets'>): readonly ListenerFacts[] {
+  return sets.length === 0 ? listeners : [...listeners, ...sets.flatMap((set) => set.listeners)];
+}
+
+/** The ListenerSets of our Gateways by `{namespace}/{name}`. */
+export const listenerSetsOf = memoByMap(
+  (gateways: ReadonlyMap<string, GatewayFacts>): ReadonlyMap<string, ListenerSetFacts> => new Map([...gateways.values()].flatMap(({ sets }) => sets.map((facts) => [objectKey(facts.set), facts] as const))),
+);
+
 /** Our Gateways by `{namespace}/{name}`. The same object again while nothing that they depend on has changed. */
 export function describeGateways(cluster: Cluster, environment: Environment): ReadonlyMap<string, GatewayFacts> {
-  const { gateways, gatewayClasses, secrets, referenceGrants } = cluster.state;
+  const { gateways, gatewayClasses, secrets, referenceGrants, listenerSets, namespaces } = cluster.state;
   const addresses = JSON.stringify([...environment.gatewayAddresses].sort());
-  return described.get(gateways, [gatewayClasses, secrets, referenceGrants, addresses, environment.portOffset], () => describeAll(cluster, environment));
+  const inputs = [gatewayClasses, secrets, referenceGrants, addresses, environment.portOffset, listenerSets, listenerSets.size === 0 ? undefined : namespaces];
+  return described.get(gateways, inputs, () => describeAll(cluster, environment));
 }
 
 const described = new Memo<ReadonlyMap<string, Gateway>, ReadonlyMap<string, GatewayFacts>>();
 
 function describeAll(cluster: Cluster, environment: Environment): ReadonlyMap<string, GatewayFacts> {
-  const facts = new Map<string, GatewayFacts>();
   const taken = new Map<string, string>();
-  for (const gateway of gatewaysByAge(cluster.state.gateways)) {
+  const ours = gatewaysByAge(cluster.state.gateways).flatMap((gateway) => {
     const gatewayClass = cluster.state.gatewayClasses.get(gateway.spec.gatewayClassName);
-    if (gatewayClass === undefined || !isOurs(gatewayClass)) continue;
-    const key = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
-    facts.set(key, describe(gateway, gatewayClass, { cluster, environment, taken, key }));
-  }
-  return facts;
+    return gatewayClass === undefined || !isOurs(gatewayClass) ? [] : [{ gateway, gatewayClass, context: { cluster, environment, taken, key: objectKey(gateway) } }];
+  });
+  // All Gateways have their ports before the first ListenerSet gets one.
+  const drafts = ours.map(({ gateway, gatewayClass, context }) => draftOf(gateway, gatewayClass, context));
+  return new Map(drafts.map((draft) => [draft.context.key, describe(draft)]));
 }
 
 const gatewaysByAge = memoByMap((gateways: ReadonlyMap<string, Gateway>) => [...gateways.values()].sort(byAge));
@@ -59,21 +75,45 @@ interface Context {
   readonly key: string;
 }
 
-function describe(gateway: Gateway, gatewayClass: GatewayClass, context: Context): GatewayFacts {
-  const addresses = chooseAddresses(gateway, context.environment.gatewayAddresses.get(context.key) ?? []);
+/** A Gateway without its ListenerSets. */
+interface Draft {
+  readonly gateway: Gateway;
+  readonly className: string;
+  readonly own: readonly Fault[];
+  readonly addresses: Addresses;
+  /** What stands in the way of all its listeners. */
+  readonly obstacle: Verdict | undefined;
+  readonly listeners: readonly ListenerFacts[];
+  readonly accepted: Verdict;
+  readonly context: Context;
+}
+
+function draftOf(gateway: Gateway, gatewayClass: GatewayClass, context: Context): Draft {
+  const { cluster, environment } = context;
+  const addresses = chooseAddresses(gateway, environment.gatewayAddresses.get(context.key) ?? []);
   const own = gatewayFaults(gateway, gatewayClass);
   const obstacle = own.length > 0 ? no('Invalid', 'The Gateway is not accepted') : addresses.usable.length === 0 ? no('Pending', 'The Gateway has no address') : undefined;
-  const listeners = describeListeners(gateway, context.cluster, context.environment).map((facts) =>
-    obstacle === undefined ? reservePort(facts, addresses.usable, context) : notProgrammed(facts, obstacle),
-  );
+  const listeners = gateway.spec.listeners.map((_, index) => {
+    const facts = describeListener({ gateway, index, conflicts: conflictsWithin(gateway.spec.listeners, index) }, cluster, environment);
+    return obstacle === undefined ? reservePort(facts, addresses.usable, context) : notProgrammed(facts, obstacle);
+  });
   const bad = listeners.filter(({ accepted }) => accepted.status === 'False');
-  const accepted = acceptedVerdict(own, listeners, bad);
+  return { gateway, className: gatewayClass.metadata.name, own, addresses, obstacle, listeners, accepted: acceptedVerdict(own, listeners, bad), context };
+}
+
+function describe({ gateway, className, own, addresses, obstacle, listeners, accepted, context }: Draft): GatewayFacts {
+  const { cluster, environment, key } = context;
+  const place = (facts: ListenerFacts): ListenerFacts => (obstacle === undefined && accepted.status === 'True' ? reservePort(facts, addresses.usable, context) : facts);
+  const alone = describeSets(setsByGateway(cluster.state.listenerSets).get(key) ?? [], { gateway, accepted, place }, cluster, environment);
+  const programmed = programmedVerdict(accepted, addresses, allListeners({ listeners, sets: alone }));
+  const blocked = obstacle ?? (accepted.status === 'True' ? undefined : no('Invalid', 'The Gateway is not accepted'));
+  const served = withOverlaps({ listeners, sets: alone.map((set) => beneath(set, programmed, blocked)) });
   return {
     gateway,
-    className: gatewayClass.metadata.name,
-    listeners,
+    className,
+    ...served,
     accepted,
-    programmed: programmedVerdict(accepted, addresses, listeners),
+    programmed,
     resolved: resolvedVerdict(listeners),
     addressesAssigned: addresses.assigned,
     ...insecureVerdict(gateway),
@@ -81,6 +121,16 @@ function describe(gateway: Gateway, gatewayClass: GatewayClass, context: Context
     faults: [...own, ...addresses.faults, ...listeners.flatMap(({ faults }) => faults)],
     warnings: gatewayWarnings(gateway),
   };
+}
+
+function withOverlaps(all: Pick<GatewayFacts, 'listeners' | 'sets'>): Pick<GatewayFacts, 'listeners' | 'sets'> {
+  const overlaps = overlapsAmong(allListeners(all));
+  if (overlaps.size === 0) return all;
+  const add = (facts: ListenerFacts): ListenerFacts => {
+    const overlapping = overlaps.get(facts);
+    return overlapping === undefined ? facts : { ...facts, overlapping };
+  };
+  return { listeners: all.listeners.map(add), sets: all.sets.map((set) => ({ ...set, listeners: set.listeners.map(add) })) };
 }
 
 /** What is not supported in a Gateway as a whole. It is refused rather than served without what its owner asked for. */
@@ -105,14 +155,11 @@ function gatewayFaults(gateway: Gateway, gatewayClass: GatewayClass): readonly F
 }
 
 function gatewayWarnings({ spec }: Gateway): readonly Fault[] {
-  const from = spec.allowedListeners?.namespaces.from ?? 'None';
-  const sets = from === 'None' ? [] : [{ reason: 'UnsupportedValue', path: ['spec', 'allowedListeners'], message: 'ListenerSets are not supported yet; allowedListeners has no effect' }];
-  const reserved = (['labels', 'annotations'] as const).flatMap((field) =>
+  return (['labels', 'annotations'] as const).flatMap((field) =>
     Object.keys(spec.infrastructure?.[field] ?? {})
       .filter(isReserved)
       .map((key) => ({ reason: 'UnsupportedValue', path: ['spec', 'infrastructure', field, key], message: `${key} is reserved; it has no effect` })),
   );
-  return [...sets, ...reserved];
 }
 
 function acceptedVerdict(own: readonly Fault[], listeners: readonly ListenerFacts[], bad: readonly ListenerFacts[]): Verdict {

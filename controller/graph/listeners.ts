@@ -1,15 +1,20 @@
-import type { Gateway, GatewayListener } from '#crds';
+import type { Gateway, GatewayListener, ListenerSet } from '#crds';
 import type { Certificate } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
-import { gatewayGroup } from '../names.ts';
+import { gatewayGroup, listenerSectionName } from '../names.ts';
 import { no, verdictOf, yes, type Fault, type Verdict } from '../problems.ts';
 import type { Environment } from '../types.ts';
 import { resolveCertificates, type CertificateName } from './certificates.ts';
 import { selects } from './selectors.ts';
 
-/** A Gateway listener and every question about it that can be answered without routes. */
-export interface ListenerFacts {
+/** Whose listeners they are: the Gateway's own, or those of a ListenerSet that is attached to it. */
+export interface ListenerOwner {
   readonly gateway: Gateway;
+  readonly set?: ListenerSet;
+}
+
+/** A listener and every question about it that can be answered without routes. */
+export interface ListenerFacts extends ListenerOwner {
   readonly listener: GatewayListener;
   readonly index: number;
   /** Lower case; empty for all hosts. */
@@ -29,26 +34,42 @@ export interface ListenerFacts {
 /** Protocols that are served, and the kinds of routes each takes. */
 const kindsOf: Readonly<Record<string, readonly string[]>> = { HTTP: ['HTTPRoute'], HTTPS: ['HTTPRoute'] };
 
-export function describeListeners(gateway: Gateway, cluster: Cluster, environment: Environment): readonly ListenerFacts[] {
-  const all = gateway.spec.listeners.map((listener, index) => describe(gateway, listener, index, cluster, environment));
-  return all.map((facts) => {
-    const overlapping = overlap(facts, all);
-    return overlapping === undefined ? facts : { ...facts, overlapping };
-  });
+export function isServedProtocol(protocol: string): boolean {
+  return kindsOf[protocol] !== undefined;
 }
 
-function describe(gateway: Gateway, listener: GatewayListener, index: number, cluster: Cluster, environment: Environment): ListenerFacts {
+/** The object that a listener stands in. */
+export function objectOf({ gateway, set }: ListenerOwner): Gateway | ListenerSet {
+  return set ?? gateway;
+}
+
+/** What the listener is called among all that the Gateway has. */
+export function sectionOf({ set, listener }: ListenerFacts): string {
+  return set === undefined ? listener.name : listenerSectionName(set.metadata, listener.name);
+}
+
+export interface ListenerPlace extends ListenerOwner {
+  readonly index: number;
+  /** What other listeners have that this one would need. */
+  readonly conflicts: readonly Fault[];
+}
+
+export function describeListener(place: ListenerPlace, cluster: Cluster, environment: Environment): ListenerFacts {
+  const { gateway, set, index, conflicts } = place;
+  const listener = objectOf(place).spec.listeners[index]!;
   const path = ['spec', 'listeners', index];
-  const own = listenerFaults(gateway, listener, path, environment);
-  const conflicts = conflictFaults(gateway.spec.listeners, index, path);
+  const own = listenerFaults(place, listener, path, environment);
   const kinds = supportedKinds(listener, [...path, 'allowedRoutes', 'kinds']);
-  const served = kindsOf[listener.protocol] !== undefined;
-  const tls = served && listener.protocol === 'HTTPS' ? resolveCertificates(gateway, listener, path, cluster) : { certificates: [], names: [], faults: [] };
-  const accepted = verdictOf([...own, ...conflicts], yes('Accepted', 'Accepted'));
+  const tls = listener.protocol === 'HTTPS' ? resolveCertificates(objectOf(place), listener, path, cluster) : { certificates: [], names: [], faults: [] };
+  // Another listener's port says more than a protocol that is not served.
+  const accepted = verdictOf([...conflicts, ...own], yes('Accepted', 'Accepted'));
   const references = [...kinds.faults, ...tls.faults];
   const usable = accepted.status === 'True' && kinds.kinds.length > 0 && (listener.protocol !== 'HTTPS' || tls.certificates.length > 0);
+  // The reason is the official tests' for ListenerSets; for Gateways the specification has Invalid.
+  const reason = set === undefined ? 'Invalid' : (conflicts[0]?.reason ?? 'Invalid');
   return {
     gateway,
+    ...(set === undefined ? {} : { set }),
     listener,
     index,
     hostname: (listener.hostname ?? '').toLowerCase(),
@@ -58,13 +79,13 @@ function describe(gateway: Gateway, listener: GatewayListener, index: number, cl
     accepted,
     conflicted: conflicts[0] === undefined ? no('NoConflicts', 'No conflicts') : { ...verdictOf(conflicts, accepted), status: 'True' },
     resolved: verdictOf(references, yes('ResolvedRefs', 'All references are resolved')),
-    programmed: usable ? yes('Programmed', 'Programmed') : no('Invalid', accepted.status === 'False' ? accepted.message : verdictOf(references, accepted).message),
-    faults: [...own, ...conflicts, ...references],
+    programmed: usable ? yes('Programmed', 'Programmed') : no(reason, accepted.status === 'False' ? accepted.message : verdictOf(references, accepted).message),
+    faults: [...conflicts, ...own, ...references],
   };
 }
 
 /** What is wrong with, or not supported in, a listener by itself. */
-function listenerFaults(gateway: Gateway, listener: GatewayListener, path: Fault['path'], environment: Environment): readonly Fault[] {
+function listenerFaults({ gateway, set }: ListenerOwner, listener: GatewayListener, path: Fault['path'], environment: Environment): readonly Fault[] {
   const faults: Fault[] = [];
   const unsupported = (field: string, message: string): unknown => faults.push({ reason: 'UnsupportedValue', path: [...path, ...field.split('.')], message });
   if (kindsOf[listener.protocol] === undefined) {
@@ -86,32 +107,10 @@ function listenerFaults(gateway: Gateway, listener: GatewayListener, path: Fault
     // To serve the listener without the check of client certificates would open what its owner closed.
     if ((perPort?.tls ?? frontend.default).validation !== undefined) {
       const message = 'validation of client certificates (spec.tls.frontend of the Gateway) is not supported yet';
-      faults.push({ reason: 'UnsupportedValue', path: ['spec', 'tls', 'frontend'], message });
+      faults.push({ reason: 'UnsupportedValue', path: set === undefined ? ['spec', 'tls', 'frontend'] : path, message });
     }
   }
   return faults;
-}
-
-/**
- * Listeners that no request can tell apart (GatewaySpec.listeners, "Distinct Listeners"): all of them are refused, none wins.
- * Listeners of protocols that are not served do not count.
- */
-function conflictFaults(listeners: readonly GatewayListener[], index: number, path: Fault['path']): readonly Fault[] {
-  const own = listeners[index];
-  if (own === undefined || kindsOf[own.protocol] === undefined) return [];
-  const rivals = listeners.filter((other, at) => at !== index && other.port === own.port && kindsOf[other.protocol] !== undefined);
-  const protocol = rivals.filter((other) => other.protocol !== own.protocol);
-  if (protocol.length > 0) {
-    const message = `port ${own.port} is also used with another protocol, by listener ${names(protocol)}`;
-    return [{ reason: 'ProtocolConflict', path: [...path, 'protocol'], message }];
-  }
-  const same = rivals.filter((other) => (other.hostname ?? '').toLowerCase() === (own.hostname ?? '').toLowerCase());
-  if (same.length === 0) return [];
-  return [{ reason: 'HostnameConflict', path: [...path, 'hostname'], message: `port and hostname are also those of listener ${names(same)}` }];
-}
-
-function names(listeners: readonly GatewayListener[]): string {
-  return listeners.map((listener) => listener.name).join(', ');
 }
 
 function supportedKinds(listener: GatewayListener, path: Fault['path']): { readonly kinds: ListenerFacts['supportedKinds']; readonly faults: readonly Fault[] } {
@@ -127,32 +126,9 @@ function supportedKinds(listener: GatewayListener, path: Fault['path']): { reado
   return { kinds: good.map(({ group, kind }) => ({ group, kind })), faults };
 }
 
-/**
- * HTTPS listeners of one port whose hostnames overlap, or distinct certificates of which one also fits the other's names: a client
- * may use a connection made for the one for the other (ListenerConditionOverlappingTLSConfig). Certificates are the graver reason.
- */
-function overlap(own: ListenerFacts, all: readonly ListenerFacts[]): Verdict | undefined {
-  if (own.listener.protocol !== 'HTTPS') return undefined;
-  const others = all.filter((other) => other !== own && other.listener.protocol === 'HTTPS' && other.listener.port === own.listener.port);
-  const byHostname = others.filter(({ hostname }) => covers(hostname, own.hostname));
-  const byCertificate = others.filter(({ certificateNames }) => certificateNames.some((theirs) => own.certificateNames.some((ours) => ours.of !== theirs.of && covers(theirs.dns, ours.dns))));
-  const [reason, found] = byCertificate.length > 0 ? (['OverlappingCertificates', byCertificate] as const) : (['OverlappingHostnames', byHostname] as const);
-  if (found.length === 0) return undefined;
-  const what = reason === 'OverlappingCertificates' ? 'A certificate overlaps with one' : 'The hostname overlaps with that';
-  const message = `${what} of listener ${names(found.map(({ listener }) => listener))}; a request for it on a connection made for this listener is answered with 421`;
-  return { status: 'True', reason, message };
-}
-
-function covers(a: string, b: string): boolean {
-  return covered(a, b) || covered(b, a);
-}
-
-function covered(wide: string, narrow: string): boolean {
-  return wide === '' || wide === narrow || (wide.startsWith('*.') && narrow.endsWith(wide.slice(1)));
-}
-
 /** Whether routes of that kind and namespace may attach (Listener.allowedRoutes). */
-export function allows({ gateway, listener, supportedKinds }: ListenerFacts, kind: string, namespace: string, cluster: Cluster): boolean {
+export function allows(facts: ListenerFacts, kind: string, namespace: string, cluster: Cluster): boolean {
+  const { listener, supportedKinds } = facts;
   if (!supportedKinds.some((each) => each.group === gatewayGroup && each.kind === kind)) return false;
   const { from, selector } = listener.allowedRoutes.namespaces;
   switch (from) {
@@ -162,6 +138,6 @@ export function allows({ gateway, listener, supportedKinds }: ListenerFacts, kin
       // Without a selector nothing is selected: a forgotten field must not open the listener to everybody.
       return selector !== undefined && selects(selector, cluster.namespaceLabels(namespace));
     default:
-      return namespace === gateway.metadata.namespace;
+      return namespace === objectOf(facts).metadata.namespace;
   }
 }

@@ -1,6 +1,7 @@
 import { attach, type Attachments, type Policy, type PolicyTarget } from '#policy';
 import type { Cluster } from '../cluster.ts';
-import { isOurs, type GatewayFacts } from './gateways.ts';
+import { isOurs, listenerSetsOf, type GatewayFacts } from './gateways.ts';
+import { parentKey } from './listener-sets.ts';
 import { controllerName } from '../names.ts';
 
 /** The policies of a cluster at their targets. */
@@ -35,6 +36,7 @@ function lookup(target: PolicyTarget, cluster: Cluster, gateways: ReadonlyMap<st
     }
     case 'ListenerSet': {
       const found = state.listenerSets.get(key);
+      if (found !== undefined && !listenerSetsOf(gateways).has(key) && state.gateways.has(parentKey(found))) return 'foreign';
       return found === undefined ? 'no-target' : sectionOf(target, found.spec.listeners.map(({ name }) => name));
     }
     case 'HTTPRoute': {

@@ -41,13 +41,3 @@ export function strangeAnnotations({ cluster: { state } }: Graph): readonly Prob
     return [problem('warning', service, { reason: 'UnsupportedValue', path: ['metadata', 'annotations', balancingAnnotation], message })];
   });
 }
-
-/** Gateways of a class that nobody has described: nobody serves them. */
-export function orphanGateways({ cluster: { state } }: Graph): readonly Problem[] {
-  return [...state.gateways.values()].flatMap((gateway): Problem[] => {
-    const { gatewayClassName } = gateway.spec;
-    if (state.gatewayClasses.has(gatewayClassName)) return [];
-    const message = `there is no GatewayClass ${gatewayClassName}, so nobody serves the Gateway; the built-in class is weft`;
-    return [problem('warning', gateway, { reason: 'GatewayClassNotFound', path: ['spec', 'gatewayClassName'], message })];
-  });
-}

@@ -13,31 +13,51 @@ export interface Reported {
  */
 export function joinFeedback(translation: Translation, rejections: readonly Rejection[]): Reported {
   if (rejections.length === 0) return { statuses: translation.statuses, problems: translation.problems };
-  const failures = failedSections(translation, rejections);
+  const { byObject, serving } = failuresOf(translation, rejections);
   return {
     statuses: translation.statuses.map((status) => {
-      const failed = status.kind === 'Gateway' ? failures.get(`${status.namespace}/${status.name}`) : undefined;
-      return failed === undefined ? status : withFailures(status, failed);
+      const key = keyOf(status.kind, status.namespace, status.name);
+      const failed = byObject.get(key);
+      return failed === undefined ? status : withFailures(status, failed, serving);
     }),
     problems: [...translation.problems, ...distinctProblems(rejections)],
   };
 }
 
-/** By Gateway, then by listener name: why. */
-type Failures = ReadonlyMap<string, ReadonlyMap<string, string>>;
+interface Failures {
+  /** By Gateway or ListenerSet, then by listener name: why. A Gateway is here too where only a ListenerSet's listener failed. */
+  readonly byObject: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** Gateways and ListenerSets of which some listener did not fail, a Gateway's guests counted as its own. */
+  readonly serving: ReadonlySet<string>;
+}
 
-function failedSections(translation: Translation, rejections: readonly Rejection[]): Failures {
-  const failures = new Map<string, Map<string, string>>();
-  for (const { proxy, type, name, reason } of rejections) {
-    if (proxy.role !== 'gateway') continue;
-    const key = `${proxy.namespace}/${proxy.name}`;
-    const sections = failures.get(key) ?? new Map<string, string>();
-    failures.set(key, sections);
-    for (const listener of translation.snapshots.listeners.get(key) ?? []) {
-      for (const section of sectionsOf(listener, type, name)) sections.set(section, reason);
+function failuresOf(translation: Translation, rejections: readonly Rejection[]): Failures {
+  const byObject = new Map<string, Map<string, string>>();
+  const serving = new Set<string>();
+  const refusals = Map.groupBy(rejections.filter(({ proxy }) => proxy.role === 'gateway'), ({ proxy }) => `${proxy.namespace}/${proxy.name}`);
+  for (const [key, refused] of refusals) {
+    const gateway = `Gateway ${key}`;
+    const listeners = translation.snapshots.listeners.get(key) ?? [];
+    const failed = new Map(refused.flatMap(({ type, name, reason }) => listeners.flatMap((listener) => sectionsOf(listener, type, name).map((section) => [section, reason] as const))));
+    byObject.set(gateway, new Map());
+    for (const { name } of listeners.flatMap(({ sections }) => sections)) {
+      const { object, listener } = ownerOfSection(gateway, name);
+      const reason = failed.get(name);
+      if (reason === undefined) serving.add(gateway).add(object);
+      else for (const owner of new Set([gateway, object])) byObject.set(owner, (byObject.get(owner) ?? new Map<string, string>()).set(owner === object ? listener : name, reason));
     }
   }
-  return failures;
+  return { byObject, serving };
+}
+
+/** Sections of ListenerSets carry its name before their own (ListenerSection.name). */
+function ownerOfSection(gateway: string, section: string): { readonly object: string; readonly listener: string } {
+  const [namespace = '', name, listener] = section.split('/');
+  return name === undefined || listener === undefined ? { object: gateway, listener: section } : { object: keyOf('ListenerSet', namespace, name), listener };
+}
+
+function keyOf(kind: string, namespace: string, name: string): string {
+  return `${kind} ${namespace}/${name}`;
 }
 
 function sectionsOf(listener: Listener, type: Rejection['type'], name: string): readonly string[] {
@@ -54,18 +74,19 @@ interface GatewayStatus {
   readonly listeners?: readonly { readonly name: string; readonly conditions: readonly ConditionDraft[] }[];
 }
 
-function withFailures(object: ObjectStatus, failures: ReadonlyMap<string, string>): ObjectStatus {
+function withFailures(object: ObjectStatus, failures: ReadonlyMap<string, string>, serving: ReadonlySet<string>): ObjectStatus {
   if (failures.size === 0) return object;
   const status = object.status as GatewayStatus;
   const listeners = (status.listeners ?? []).map((listener) => {
     const reason = failures.get(listener.name);
     return reason === undefined ? listener : { ...listener, conditions: notProgrammed(listener.conditions, 'Invalid', reason) };
   });
-  const someServes = listeners.some(({ conditions }) => conditions.some(({ type, status: value }) => type === 'Programmed' && value === 'True'));
   const reasons = [...new Set(failures.values())];
-  // Gateway API: an address that can't be used has a reason of its own.
-  const reason = reasons.some((text) => text.startsWith('EADDRNOTAVAIL')) ? 'AddressNotUsable' : 'Invalid';
-  const conditions = someServes ? (status.conditions ?? []) : notProgrammed(status.conditions ?? [], reason, reasons.join('; '));
+  // Gateway API: an address that can't be used has a reason of its own, and it is a Gateway's.
+  const unusable = object.kind === 'Gateway' && reasons.some((text) => text.startsWith('EADDRNOTAVAIL'));
+  const reason = unusable ? 'AddressNotUsable' : 'Invalid';
+  const serves = serving.has(keyOf(object.kind, object.namespace, object.name));
+  const conditions = serves ? (status.conditions ?? []) : notProgrammed(status.conditions ?? [], reason, reasons.join('; '));
   return { ...object, status: { ...object.status, conditions, listeners } };
 }
 

@@ -1,15 +1,15 @@
-import { connectionPolicy, gatewayPath, type Attachments } from '#policy';
+import { connectionPolicy, gatewayPath, type Attachments, type GatewayPathParts } from '#policy';
 import type { Certificate, Listener, ListenerSection } from '#snapshot';
 import { createdAt } from '../cluster.ts';
 import type { Attachment } from '../graph/attachments.ts';
-import type { GatewayFacts } from '../graph/gateways.ts';
-import type { ListenerFacts } from '../graph/listeners.ts';
+import { allListeners, type GatewayFacts } from '../graph/gateways.ts';
+import { sectionOf, type ListenerFacts } from '../graph/listeners.ts';
 import { refOf } from '../problems.ts';
 import type { Environment } from '../types.ts';
 import { isEmpty } from './table.ts';
 import { pathEnd, type PathContext, type TableRoute, type TableWay } from './way.ts';
 
-/** A Gateway listener with its routes, ready to render. */
+/** A listener of a Gateway or of a ListenerSet with its routes, ready to render. */
 export interface ListenerTable {
   readonly listener: ListenerFacts;
   readonly routes: readonly TableRoute[];
@@ -18,7 +18,7 @@ export interface ListenerTable {
 
 /** One table per listener, also for listeners that are not served: `weft policy` may still ask about them. */
 export function listenerTables(facts: GatewayFacts, routes: ReadonlyMap<ListenerFacts, readonly TableRoute[]>, context: PathContext): readonly ListenerTable[] {
-  return facts.listeners.map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context) }));
+  return allListeners(facts).map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context) }));
 }
 
 /** The routes of each listener, each route once. */
@@ -34,15 +34,22 @@ export function routesByListener(all: Iterable<Attachment>): ReadonlyMap<Listene
   return new Map([...byListener].map(([listener, routes]) => [listener, [...routes.values()]]));
 }
 
-function listenerWay({ gateway, className }: GatewayFacts, { listener }: ListenerFacts, { cluster, attachments }: PathContext): TableWay {
-  const ref = refOf(gateway);
+function listenerWay(facts: GatewayFacts, listener: ListenerFacts, { cluster, attachments }: PathContext): TableWay {
+  const gateway = refOf(facts.gateway);
+  const section = sectionOf(listener);
+  const start = pathStart(facts, listener);
   return {
-    name: tableName(ref, listener.name),
-    owner: listener,
-    via: { kind: 'gateway', gateway: ref, listener: listener.name },
+    name: tableName(gateway, section),
+    owner: listener.listener,
+    via: { kind: 'gateway', gateway, listener: section, ...(listener.set === undefined ? {} : { listenerSet: refOf(listener.set) }) },
     attachments,
-    pathOf: (end) => gatewayPath({ gatewayClass: className, gateway: ref, listener: listener.name, ...pathEnd(end, cluster) }),
+    pathOf: (end) => gatewayPath({ ...start, ...pathEnd(end, cluster) }),
   };
+}
+
+/** The part of a policy path that all routes of the listener have in common. */
+function pathStart({ gateway, className }: GatewayFacts, { listener, set }: ListenerFacts): GatewayPathParts {
+  return { gatewayClass: className, gateway: refOf(gateway), listener: listener.name, ...(set === undefined ? {} : { listenerSet: refOf(set) }) };
 }
 
 function tableName(gateway: { readonly namespace: string; readonly name: string }, section: string): string {
@@ -55,7 +62,7 @@ function tableName(gateway: { readonly namespace: string; readonly name: string 
  */
 export function renderListeners(facts: GatewayFacts, environment: Environment, attachments: Attachments): readonly Listener[] {
   if (facts.accepted.status === 'False') return [];
-  const served = facts.listeners.filter(isServed);
+  const served = allListeners(facts).filter(isServed);
   const ports = [...new Set(served.map(({ listener }) => listener.port))];
   const gateway = refOf(facts.gateway);
   const addresses = environment.bind === 'any' ? ['0.0.0.0'] : facts.addresses;
@@ -73,15 +80,16 @@ function isServed({ programmed }: ListenerFacts): boolean {
   return programmed.status === 'True' || programmed.reason === 'Pending';
 }
 
-function renderSection(facts: GatewayFacts, { listener, hostname, certificates }: ListenerFacts, attachments: Attachments): ListenerSection {
-  const gateway = refOf(facts.gateway);
-  const { policy } = connectionPolicy(gatewayPath({ gatewayClass: facts.className, gateway, listener: listener.name }), attachments);
+function renderSection(facts: GatewayFacts, section: ListenerFacts, attachments: Attachments): ListenerSection {
+  const { listener, hostname, certificates } = section;
+  const name = sectionOf(section);
+  const { policy } = connectionPolicy(gatewayPath(pathStart(facts, section)), attachments);
   return {
-    name: listener.name,
+    name,
     hostname,
     protocol: listener.protocol === 'HTTPS' ? 'HTTPS' : 'HTTP',
     ...(listener.protocol === 'HTTPS' ? { certificates: certificates.map(({ name }) => name) } : {}),
-    routes: tableName(gateway, listener.name),
+    routes: tableName(refOf(facts.gateway), name),
     ...(isEmpty(policy) ? {} : { policy }),
   };
 }
@@ -89,9 +97,9 @@ function renderSection(facts: GatewayFacts, { listener, hostname, certificates }
 /** Certificates of listeners that are served; no other Secret leaves the control plane. */
 export function servedCertificates(gateways: Iterable<GatewayFacts>): ReadonlyMap<string, Certificate> {
   const certificates = new Map<string, Certificate>();
-  for (const { accepted, listeners } of gateways) {
-    if (accepted.status === 'False') continue;
-    for (const listener of listeners) {
+  for (const facts of gateways) {
+    if (facts.accepted.status === 'False') continue;
+    for (const listener of allListeners(facts)) {
       if (isServed(listener)) for (const certificate of listener.certificates) certificates.set(certificate.name, certificate);
     }
   }

@@ -1,5 +1,5 @@
 import type { GatewayFacts } from '../graph/gateways.ts';
-import type { ListenerFacts } from '../graph/listeners.ts';
+import { objectOf, type ListenerFacts } from '../graph/listeners.ts';
 import { condition } from '../problems.ts';
 import type { ObjectStatus } from '../types.ts';
 import type { Affected } from './affected.ts';
@@ -18,20 +18,29 @@ export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<Listene
       ...(facts.insecure === undefined ? [] : [condition('InsecureFrontendValidationMode', facts.insecure, gateway)]),
       ...affected.on(gateway),
     ],
-    listeners: facts.listeners.map((listener) => ({
-      name: listener.listener.name,
-      supportedKinds: listener.supportedKinds,
-      attachedRoutes: attached.get(listener) ?? 0,
-      conditions: [
-        condition('Accepted', listener.accepted, gateway),
-        condition('Programmed', listener.programmed, gateway),
-        condition('ResolvedRefs', listener.resolved, gateway),
-        condition('Conflicted', listener.conflicted, gateway),
-        ...(listener.overlapping === undefined ? [] : [condition('OverlappingTLSConfig', listener.overlapping, gateway)]),
-        ...affected.on(gateway, { section: listener.listener.name }),
-      ],
-    })),
+    // Those that count as attached are those that are accepted (ListenerSet, Gateway Integration).
+    attachedListenerSets: facts.sets.filter(({ accepted }) => accepted.status === 'True').length,
+    listeners: facts.listeners.map((listener) => listenerStatus(listener, attached, affected)),
   });
+}
+
+/** One entry of `status.listeners`, of a Gateway or a ListenerSet. */
+export function listenerStatus(listener: ListenerFacts, attached: ReadonlyMap<ListenerFacts, number>, affected: Affected): object {
+  const object = objectOf(listener);
+  const { name } = listener.listener;
+  return {
+    name,
+    supportedKinds: listener.supportedKinds,
+    attachedRoutes: attached.get(listener) ?? 0,
+    conditions: [
+      condition('Accepted', listener.accepted, object),
+      condition('Programmed', listener.programmed, object),
+      condition('ResolvedRefs', listener.resolved, object),
+      condition('Conflicted', listener.conflicted, object),
+      ...(listener.overlapping === undefined ? [] : [condition('OverlappingTLSConfig', listener.overlapping, object)]),
+      ...affected.on(object, { section: name }),
+    ],
+  };
 }
 
 /** Load balancers give IP addresses, or names. */

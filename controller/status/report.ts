@@ -4,7 +4,8 @@ import { compareText, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ListenerFacts } from '../graph/listeners.ts';
-import { orphanGateways, strangeAnnotations } from '../lint/backends.ts';
+import { strangeAnnotations } from '../lint/backends.ts';
+import { orphanGateways, orphanListenerSets } from '../lint/orphans.ts';
 import { shadowedMatches } from '../lint/shadowed.ts';
 import { controllerName } from '../names.ts';
 import { tellingPaths } from '../paths.ts';
@@ -13,6 +14,7 @@ import type { ObjectStatus, Problem } from '../types.ts';
 import { affectedBy } from './affected.ts';
 import { reportClasses, type Reported } from './classes.ts';
 import { gatewayStatus } from './gateway.ts';
+import { listenerSetStatus } from './listener-set.ts';
 import { routeStatus } from './route.ts';
 import { reportUnsupported } from './unsupported.ts';
 
@@ -27,7 +29,7 @@ export function report(graph: Graph): Reported {
   return {
     statuses: [
       ...classes.statuses,
-      ...[...gateways.values()].map((facts) => gatewayStatus(facts, attached, affected)),
+      ...[...gateways.values()].flatMap((facts) => [gatewayStatus(facts, attached, affected), ...facts.sets.map((set) => listenerSetStatus(set, attached, affected))]),
       ...routes.flatMap((route) => routeStatus(route, affected) ?? []),
       ...unsupported.statuses,
       ...(policies.verdicts.size === 0 ? [] : policyStatuses(policies, telling, controllerName)),
@@ -39,6 +41,7 @@ export function report(graph: Graph): Reported {
       ...shadowedMatches(graph),
       ...strangeAnnotations(graph),
       ...orphanGateways(graph),
+      ...orphanListenerSets(graph),
       ...positioned(cluster, [...policies.problems, ...pathProblems(policies, telling)]),
     ],
   };
@@ -76,9 +79,10 @@ function attachedCounts(attachments: readonly Attachment[]): ReadonlyMap<Listene
 
 function graphProblems({ gateways, routes }: Graph): readonly Problem[] {
   return [
-    ...[...gateways.values()].flatMap(({ gateway, faults, warnings }) => [
+    ...[...gateways.values()].flatMap(({ gateway, faults, warnings, sets }) => [
       ...faults.map((fault) => problem('error', gateway, fault)),
       ...warnings.map((fault) => problem('warning', gateway, fault)),
+      ...sets.flatMap(({ set, faults: wrong }) => wrong.map((fault) => problem('error', set, fault))),
     ]),
     ...routes.flatMap(({ route, attachments, warnings }) => [
       ...warnings.map((fault) => problem('warning', route, fault)),

@@ -1,8 +1,8 @@
 import type { Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/attachments.ts';
-import type { GatewayFacts } from '../graph/gateways.ts';
+import { listenerSetsOf, type GatewayFacts } from '../graph/gateways.ts';
 import { controllerName, gatewayGroup } from '../names.ts';
-import { condition, no, problem, refOf, withPath, type Fault } from '../problems.ts';
+import { condition, no, problem, refOf } from '../problems.ts';
 import type { KubernetesObject } from '#crds';
 import type { ObjectRef } from '#snapshot';
 import type { ObjectStatus, Problem } from '../types.ts';
@@ -12,7 +12,7 @@ import { refusedStatus } from './route.ts';
 
 /** Objects of kinds that are not supported yet, where they refer to something of ours: each is told so in its status. */
 export function reportUnsupported(cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>, attachments: readonly Attachment[]): Reported {
-  const reports = [...unsupportedRoutes(cluster, gateways), ...listenerSets(cluster, gateways), ...backendPolicies(cluster, attachments)];
+  const reports = [...unsupportedRoutes(cluster, gateways), ...backendPolicies(cluster, attachments)];
   return { statuses: reports.map(({ status }) => status), problems: reports.map((report) => report.problem) };
 }
 
@@ -34,25 +34,12 @@ function unsupportedRoutes({ state }: Cluster, gateways: ReadonlyMap<string, Gat
     const parentRefs: readonly ParentRef[] = route.spec.parentRefs ?? [];
     const ours = parentRefs.filter(({ group, kind, name, namespace = route.metadata.namespace }) => {
       if (group === gatewayGroup && kind === 'Gateway') return gateways.has(`${namespace}/${name}`);
+      if (group === gatewayGroup && kind === 'ListenerSet') return listenerSetsOf(gateways).has(`${namespace}/${name}`);
       return group === '' && kind === 'Service' && state.services.has(`${namespace}/${name}`);
     });
     if (ours.length === 0) return [];
     const fault = { reason: 'UnsupportedValue', path: ['kind'], message: `${route.kind}s are not supported yet` };
     return [{ status: refusedStatus(route, ours, no(fault.reason, fault.message)), problem: problem('error', route, fault) }];
-  });
-}
-
-function listenerSets({ state }: Cluster, gateways: ReadonlyMap<string, GatewayFacts>): readonly Report[] {
-  return [...state.listenerSets.values()].flatMap((set): Report[] => {
-    const { parentRef } = set.spec;
-    const facts = gateways.get(`${parentRef.namespace ?? set.metadata.namespace}/${parentRef.name}`);
-    if (facts === undefined || parentRef.kind !== 'Gateway') return [];
-    const closed = (facts.gateway.spec.allowedListeners?.namespaces.from ?? 'None') === 'None';
-    const fault: Fault = closed
-      ? { reason: 'NotAllowed', path: ['spec', 'parentRef'], message: `Gateway ${parentRef.name} allows no ListenerSets (and they are not supported yet)` }
-      : { reason: 'Invalid', path: ['kind'], message: 'ListenerSets are not supported yet' };
-    const verdict = no(fault.reason, withPath(fault));
-    return [{ status: statusOf(set, { conditions: [condition('Accepted', verdict, set), condition('Programmed', no('Invalid', verdict.message), set)] }), problem: problem('error', set, fault) }];
   });
 }
 

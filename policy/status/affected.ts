@@ -9,7 +9,7 @@ import { stakesOf } from './stakes.ts';
 export interface AffectedObject {
   /** With a section: the conditions of that listener. A route's rules have none of their own: the route's stand for them. */
   readonly target: PolicyTarget;
-  /** Routes have their conditions per parent: a Gateway, or a Service. */
+  /** Routes have their conditions per parent: a Gateway, a ListenerSet, or a Service. */
   readonly parent?: ObjectRef;
   readonly conditions: readonly ConditionDraft[];
 }
@@ -32,7 +32,7 @@ export function affected(attachments: Attachments, paths: Iterable<PathVerdict>)
         if (step === undefined) continue;
         const { section, ...whole } = step.target;
         const isRoute = level === 'Route' || level === 'Rule';
-        const parent = isRoute ? (via.kind === 'gateway' ? via.gateway : via.service) : undefined;
+        const parent = isRoute ? (via.kind === 'gateway' ? (via.listenerSet ?? via.gateway) : via.service) : undefined;
         const target = isRoute || section === undefined ? whole : step.target;
         const id = `${targetKey(target)} ${parent === undefined ? '' : `${parent.kind}/${parent.namespace}/${parent.name}`}`;
         const object = objects.get(id) ?? { target, ...(parent === undefined ? {} : { parent }), policies: new Map<string, ObjectRef>() };

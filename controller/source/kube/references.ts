@@ -1,4 +1,6 @@
-import type { ClusterState } from '#crds';
+import type { ClusterState, Gateway, GatewayListener } from '#crds';
+import { clusterOf } from '../../cluster.ts';
+import { admits, parentKey } from '../../graph/listener-sets.ts';
 import { controllerName, gatewayClassName } from '../../names.ts';
 
 /** An object that is read only because another one names it. */
@@ -12,24 +14,44 @@ export interface Reference {
 const maxReferences = 2000;
 
 /**
- * The Secrets and ConfigMaps that Gateways of ours refer to: certificates of listeners, and authorities for the certificates of clients.
- * Whether a Gateway may refer to them (ReferenceGrant) is for translation to say; what it refuses leaves the controller nowhere.
+ * The Secrets and ConfigMaps that Gateways of ours and the ListenerSets that they let in refer to: certificates of listeners, and
+ * authorities for the certificates of clients. Gateways come first. Whether they may refer to them (ReferenceGrant) is for translation
+ * to say; what it refuses leaves the controller nowhere.
  */
 export function referencesOf(state: ClusterState): ReadonlyMap<string, Reference> {
   const found = new Map<string, Reference>();
-  for (const { metadata, spec } of state.gateways.values()) {
-    const owner = state.gatewayClasses.get(spec.gatewayClassName);
-    if (owner === undefined ? spec.gatewayClassName !== gatewayClassName : owner.spec.controllerName !== controllerName) continue;
-    const refs = [
-      ...spec.listeners.flatMap(({ tls }) => tls?.certificateRefs ?? []),
-      ...(spec.tls?.frontend === undefined ? [] : [spec.tls.frontend.default.validation, ...(spec.tls.frontend.perPort ?? []).map(({ tls }) => tls.validation)]).flatMap(
-        (validation) => validation?.caCertificateRefs ?? [],
-      ),
-    ];
-    for (const { group, kind, name, namespace = metadata.namespace } of refs) {
-      if (found.size >= maxReferences) return found;
+  const ours = new Map([...state.gateways].filter(([, gateway]) => isOurs(gateway, state)));
+  const cluster = clusterOf(state);
+  const add = (refs: readonly Named[], home: string): void => {
+    for (const { group, kind, name, namespace = home } of refs) {
+      if (found.size >= maxReferences) return;
       if (group === '' && (kind === 'Secret' || kind === 'ConfigMap')) found.set(`${kind}/${namespace}/${name}`, { kind, namespace, name });
     }
+  };
+  for (const { metadata, spec } of ours.values()) {
+    const { frontend } = spec.tls ?? {};
+    const validations = frontend === undefined ? [] : [frontend.default.validation, ...(frontend.perPort ?? []).map(({ tls }) => tls.validation)];
+    add([...certificatesOf(spec.listeners), ...validations.flatMap((validation) => validation?.caCertificateRefs ?? [])], metadata.namespace);
+  }
+  for (const set of state.listenerSets.values()) {
+    const gateway = ours.get(parentKey(set));
+    if (gateway !== undefined && admits(gateway, set, cluster)) add(certificatesOf(set.spec.listeners), set.metadata.namespace);
   }
   return found;
+}
+
+interface Named {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+function isOurs({ spec }: Gateway, state: ClusterState): boolean {
+  const owner = state.gatewayClasses.get(spec.gatewayClassName);
+  return owner === undefined ? spec.gatewayClassName === gatewayClassName : owner.spec.controllerName === controllerName;
+}
+
+function certificatesOf(listeners: readonly GatewayListener[]): readonly Named[] {
+  return listeners.flatMap(({ tls }) => tls?.certificateRefs ?? []);
 }

@@ -1,0 +1,76 @@
+import type { GatewayListener } from '#crds';
+import type { Fault } from '../problems.ts';
+import { isServedProtocol, objectOf, type ListenerOwner } from './listeners.ts';
+
+interface Holder {
+  readonly owner: ListenerOwner;
+  readonly listener: GatewayListener;
+}
+
+/**
+ * What is wrong between listeners of one object that no request can tell apart (GatewaySpec.listeners, "Distinct Listeners"): all of
+ * them are refused, none wins. Listeners of protocols that are not served do not count.
+ */
+export function conflictsWithin(listeners: readonly GatewayListener[], index: number): readonly Fault[] {
+  const own = listeners[index];
+  if (own === undefined || !isServedProtocol(own.protocol)) return [];
+  const rivals = listeners.filter((other, at) => at !== index && portOf(other) === portOf(own) && isServedProtocol(other.protocol));
+  const protocol = rivals.filter((other) => other.protocol !== own.protocol);
+  if (protocol.length > 0) return [protocolConflict(own, index, `listener ${names(protocol)}`)];
+  const same = rivals.filter((other) => hostnameOf(other) === hostnameOf(own));
+  return same.length === 0 ? [] : [hostnameConflict(index, `listener ${names(same)}`)];
+}
+
+/** The ports, protocols and hostnames that listeners of higher precedence have (ListenerSetSpec.listeners). */
+export class Claims {
+  /** By port and transport, then protocol, then hostname. */
+  readonly #ports = new Map<string, Map<string, Map<string, Holder>>>();
+
+  add(owner: ListenerOwner, listener: GatewayListener): void {
+    if (!isServedProtocol(listener.protocol)) return;
+    const protocols = this.#ports.get(portOf(listener)) ?? new Map<string, Map<string, Holder>>();
+    const hostnames = protocols.get(listener.protocol) ?? new Map<string, Holder>();
+    this.#ports.set(portOf(listener), protocols.set(listener.protocol, hostnames));
+    if (!hostnames.has(hostnameOf(listener))) hostnames.set(hostnameOf(listener), { owner, listener });
+  }
+
+  /** Why the listener at this index has to give way; empty where it need not. */
+  conflicts(owner: ListenerOwner, listener: GatewayListener, index: number): readonly Fault[] {
+    for (const [protocol, hostnames] of this.#ports.get(portOf(listener)) ?? []) {
+      const [first] = hostnames.values();
+      if (protocol !== listener.protocol && first !== undefined) return [protocolConflict(listener, index, tellTo(owner, first))];
+      const same = hostnames.get(hostnameOf(listener));
+      if (same !== undefined) return [hostnameConflict(index, tellTo(owner, same))];
+    }
+    return [];
+  }
+}
+
+/** The other listener, by no more than the owner may know: who may not read a namespace should not learn from it what is there. */
+export function tellTo(reader: ListenerOwner, { owner, listener }: Holder): string {
+  if (owner.set === undefined) return `listener ${listener.name} of the Gateway`;
+  const { namespace, name } = owner.set.metadata;
+  if (reader.set !== undefined && objectOf(reader).metadata.namespace !== namespace) return 'a listener of a ListenerSet in another namespace';
+  return `listener ${listener.name} of ListenerSet ${namespace}/${name}`;
+}
+
+function protocolConflict(listener: GatewayListener, index: number, rival: string): Fault {
+  return { reason: 'ProtocolConflict', path: ['spec', 'listeners', index, 'protocol'], message: `port ${listener.port} is also used with another protocol, by ${rival}` };
+}
+
+function hostnameConflict(index: number, rival: string): Fault {
+  return { reason: 'HostnameConflict', path: ['spec', 'listeners', index, 'hostname'], message: `port and hostname are also those of ${rival}` };
+}
+
+/** UDP has ports of its own. */
+function portOf({ port, protocol }: GatewayListener): string {
+  return `${protocol === 'UDP' ? 'UDP' : 'TCP'} ${port}`;
+}
+
+function hostnameOf({ hostname }: GatewayListener): string {
+  return (hostname ?? '').toLowerCase();
+}
+
+function names(listeners: readonly GatewayListener[]): string {
+  return listeners.map(({ name }) => name).join(', ');
+}
