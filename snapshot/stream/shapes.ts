@@ -1,10 +1,12 @@
 import type * as r from '../resources.ts';
-import { flag, integer, list, maxName, number, object, oneOf, optional, record, text, variants, type Check } from './check.ts';
+import { flag, integer, list, maxItems, maxName, number, object, oneOf, optional, record, text, variants, type Check } from './check.ts';
 
 const name = text(maxName);
 const port = integer(0, 65_535);
 const duration = text(64);
 const count = integer(0, Number.MAX_SAFE_INTEGER);
+/** In a list. Bounded, because tables use it as an index: a list with a member at 2^31 takes minutes to walk. */
+const position = integer(0, maxItems);
 
 const ref = object<r.ObjectRef>({ kind: name, namespace: name, name });
 
@@ -85,7 +87,7 @@ const filters = list(filter, 1000);
 const named = list(object<r.NamedMatch>({ name: text(), type: oneOf('Exact', 'RegularExpression'), value: text() }), 1000);
 
 const match = object<r.Match>({
-  index: count,
+  index: position,
   path: object<r.PathMatch>({ type: oneOf('Exact', 'PathPrefix', 'RegularExpression'), value: text() }),
   method: optional(name),
   headers: named,
@@ -93,11 +95,11 @@ const match = object<r.Match>({
 });
 
 const rule = object<r.Rule>({
-  index: count,
+  index: position,
   name: optional(name),
   matches: list(match),
   filters,
-  backends: list(object<r.WeightedBackend>({ index: count, target, weight: integer(0, 1_000_000), filters, policy: optional(count) })),
+  backends: list(object<r.WeightedBackend>({ index: position, target, weight: integer(0, 1_000_000), filters, policy: optional(count) })),
   policy: optional(count),
   failure: optional(object<r.RuleFailure>({ status: integer(100, 599), reason: text() })),
 });

@@ -106,7 +106,7 @@ test.serial('endpoints come and go ten times a second', async (t) => {
     await sleep(95);
   }
   await ended;
-  t.true(changes > 50, `${changes} changes`);
+  t.true(changes > 20, `${changes} changes`);
   judge(t, `${changes} changes of endpoints`, await running);
 });
 
