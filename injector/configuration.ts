@@ -22,6 +22,16 @@ export const resourcesSchema = Type.Object(
   { ...strict, description: 'Requests and limits of a container' },
 );
 
+/** Of a Pod's grace; more than any load balancer needs to hear that a Pod goes. Seconds. */
+export const longestTerminationDelay = 600;
+
+export const terminationDelaySchema = Type.Integer({
+  minimum: 0,
+  maximum: longestTerminationDelay,
+  default: 5,
+  description: 'Seconds for which the containers of a Pod with a sidecar go on serving when it ends, for those who send to it have not heard yet; 0: none. Containers with a preStop hook of their own are left as they are',
+});
+
 export const pullPolicySchema = Type.Enum(['Always', 'IfNotPresent', 'Never'], { type: 'string', description: 'When the kubelet pulls the image' });
 
 export const logLevelSchema = Type.Enum(logLevels, { type: 'string', description: 'Least level of the lines that are written' });
@@ -35,6 +45,7 @@ export const injectionSchema = Type.Object(
     controller: Type.String({ pattern: '^[A-Za-z0-9.-]{1,253}:[0-9]{1,5}$', description: "The controller's stream, host:port" }),
     rootNamespace: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'Namespace of the control plane; its Pods never get a sidecar' }),
     logLevel: logLevelSchema,
+    terminationDelaySeconds: terminationDelaySchema,
     proxyResources: resourcesSchema,
     initResources: resourcesSchema,
   },
@@ -53,6 +64,7 @@ export const defaultInjection: InjectionConfig = {
   controller: 'weft-controller.weft-system.svc:15010',
   rootNamespace: 'weft-system',
   logLevel: 'info',
+  terminationDelaySeconds: 5,
   proxyResources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '256Mi' } },
   initResources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
 };

@@ -1,4 +1,4 @@
-import { defaultInjection, logLevelSchema, pullPolicySchema, resourcesSchema } from '#injector';
+import { defaultInjection, logLevelSchema, pullPolicySchema, resourcesSchema, terminationDelaySchema } from '#injector';
 import { Type, type Static } from 'typebox';
 
 /**
@@ -56,7 +56,7 @@ export const valuesSchema = Type.Object(
       },
       strict,
     ),
-    proxy: Type.Object({ logLevel: level, resources: resources(defaultInjection.proxyResources) }, strict),
+    proxy: Type.Object({ logLevel: level, terminationDelaySeconds: terminationDelaySchema, resources: resources(defaultInjection.proxyResources) }, strict),
     gateways: Type.Object(
       {
         externalAddresses: Type.Array(Type.String({ minLength: 3, maxLength: 43 }), {

@@ -1,5 +1,5 @@
 import type { Result } from '#crds';
-import { logLevels, type InjectionConfig, type LogLevel, type Resources } from '../configuration.ts';
+import { logLevels, longestTerminationDelay, type InjectionConfig, type LogLevel, type Resources } from '../configuration.ts';
 import { injectLabel, prefix } from '../names.ts';
 import { quantityOf } from './quantity.ts';
 
@@ -10,14 +10,16 @@ export interface Choices {
   readonly excludeInboundPorts: readonly string[];
   readonly logLevel: LogLevel;
   readonly resources: Resources;
+  /** How long containers go on serving when the Pod ends, where they do not say so themselves. Seconds. */
+  readonly terminationDelay: number;
 }
 
 const amounts = ['cpu-request', 'cpu-limit', 'memory-request', 'memory-limit'] as const;
-const known: readonly string[] = ['exclude-outbound-ports', 'exclude-inbound-ports', 'log-level', ...amounts].map((name) => prefix + name);
+const known: readonly string[] = ['exclude-outbound-ports', 'exclude-inbound-ports', 'log-level', 'termination-delay', ...amounts].map((name) => prefix + name);
 const maxRanges = 64;
 
 /** The Pod's choices over the installation's; the error says which annotation is wrong, and what would be right. */
-export function choicesOf(annotations: Readonly<Record<string, string>>, config: Pick<InjectionConfig, 'logLevel' | 'proxyResources'>): Result<Choices, string> {
+export function choicesOf(annotations: Readonly<Record<string, string>>, config: Pick<InjectionConfig, 'logLevel' | 'terminationDelaySeconds' | 'proxyResources'>): Result<Choices, string> {
   const unknown = Object.keys(annotations).find((name) => name.startsWith(prefix) && !known.includes(name));
   if (unknown === injectLabel) return { ok: false, error: `${injectLabel} is a label, not an annotation` };
   if (unknown !== undefined) return { ok: false, error: `annotation ${JSON.stringify(unknown)} is unknown; there are ${known.join(', ')}` };
@@ -27,13 +29,23 @@ export function choicesOf(annotations: Readonly<Record<string, string>>, config:
   if (!inbound.ok) return inbound;
   const resources = resourcesOf(annotations, config.proxyResources);
   if (!resources.ok) return resources;
+  const delay = delayOf(annotations, config.terminationDelaySeconds);
+  if (!delay.ok) return delay;
   const level = annotations[`${prefix}log-level`] ?? config.logLevel;
   if (!isLogLevel(level)) return { ok: false, error: `annotation ${prefix}log-level: ${JSON.stringify(level)} must be one of ${logLevels.join(', ')}` };
-  return { ok: true, value: { excludeOutboundPorts: outbound.value, excludeInboundPorts: inbound.value, logLevel: level, resources: resources.value } };
+  return { ok: true, value: { excludeOutboundPorts: outbound.value, excludeInboundPorts: inbound.value, logLevel: level, resources: resources.value, terminationDelay: delay.value } };
 }
 
 function isLogLevel(word: string): word is LogLevel {
   return (logLevels as readonly string[]).includes(word);
+}
+
+function delayOf(annotations: Readonly<Record<string, string>>, base: number): Result<number, string> {
+  const text = annotations[`${prefix}termination-delay`];
+  if (text === undefined) return { ok: true, value: base };
+  const seconds = Number(/^([0-9]{1,4})s$/.exec(text)?.[1]);
+  if (seconds <= longestTerminationDelay) return { ok: true, value: seconds };
+  return { ok: false, error: `annotation ${prefix}termination-delay: ${JSON.stringify(text.slice(0, 32))} must be seconds from 0s to ${longestTerminationDelay}s, such as 10s` };
 }
 
 function portsOf(annotations: Readonly<Record<string, string>>, name: string): Result<readonly string[], string> {

@@ -1,6 +1,6 @@
 import type { Operation } from './types.ts';
 
-/** The object with the operations carried out, for manifests; the API server does its own. Paths are ours: members of objects only. */
+/** The object with the operations carried out, for manifests; the API server does its own. Paths are ours: members of objects, also of those that stand in lists. */
 export function applyOperations<T extends object>(object: T, operations: readonly Operation[]): T {
   const result = structuredClone(object);
   for (const { path, value } of operations) {

@@ -11,7 +11,7 @@ const port: Schema = {
 };
 const container: Schema = {
   type: 'object',
-  properties: { name, ports: { type: 'array', items: port, default: [], maxItems: 1024 }, securityContext: user },
+  properties: { name, ports: { type: 'array', items: port, default: [], maxItems: 1024 }, securityContext: user, lifecycle: { type: 'object', properties: { preStop: { type: 'object' } } } },
   required: ['name'],
 };
 const containers: Schema = { type: 'array', items: container, maxItems: 256 };
@@ -29,6 +29,8 @@ const pod: Schema = {
         securityContext: user,
         os: { type: 'object', properties: { name: { type: 'string', default: 'linux' } }, default: {} },
         containers: { ...containers, minItems: 1 },
+        // Kubernetes' own default.
+        restartPolicy: { type: 'string', default: 'Always' },
         initContainers: { ...containers, default: [] },
         volumes: { type: 'array', items: { type: 'object', properties: { name }, required: ['name'] }, default: [], maxItems: 1024 },
       },

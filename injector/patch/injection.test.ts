@@ -100,12 +100,14 @@ test('what can have no sidecar is refused with the way out', (t) => {
 
 test('an unknown or malformed annotation is refused', (t) => {
   const cases: readonly [Record<string, string>, string][] = [
-    [{ 'weft-mesh.io/proxy-image': 'x' }, 'annotation "weft-mesh.io/proxy-image" is unknown; there are weft-mesh.io/exclude-outbound-ports, weft-mesh.io/exclude-inbound-ports, weft-mesh.io/log-level, weft-mesh.io/cpu-request, weft-mesh.io/cpu-limit, weft-mesh.io/memory-request, weft-mesh.io/memory-limit'],
+    [{ 'weft-mesh.io/proxy-image': 'x' }, 'annotation "weft-mesh.io/proxy-image" is unknown; there are weft-mesh.io/exclude-outbound-ports, weft-mesh.io/exclude-inbound-ports, weft-mesh.io/log-level, weft-mesh.io/termination-delay, weft-mesh.io/cpu-request, weft-mesh.io/cpu-limit, weft-mesh.io/memory-request, weft-mesh.io/memory-limit'],
     [{ 'weft-mesh.io/inject': 'enabled' }, 'weft-mesh.io/inject is a label, not an annotation'],
     [{ 'weft-mesh.io/exclude-outbound-ports': '3306,abc' }, 'annotation weft-mesh.io/exclude-outbound-ports: "abc" must be a port from 1 to 65535 or a range such as 8000-8010'],
     [{ 'weft-mesh.io/exclude-inbound-ports': '70000' }, 'annotation weft-mesh.io/exclude-inbound-ports: "70000" must be a port from 1 to 65535 or a range such as 8000-8010'],
     [{ 'weft-mesh.io/exclude-inbound-ports': '9-8' }, 'annotation weft-mesh.io/exclude-inbound-ports: "9-8" must be a port from 1 to 65535 or a range such as 8000-8010'],
     [{ 'weft-mesh.io/log-level': 'loud' }, 'annotation weft-mesh.io/log-level: "loud" must be one of error, warn, info, debug'],
+    [{ 'weft-mesh.io/termination-delay': '5' }, 'annotation weft-mesh.io/termination-delay: "5" must be seconds from 0s to 600s, such as 10s'],
+    [{ 'weft-mesh.io/termination-delay': '601s' }, 'annotation weft-mesh.io/termination-delay: "601s" must be seconds from 0s to 600s, such as 10s'],
     [{ 'weft-mesh.io/cpu-limit': '-1' }, 'annotation weft-mesh.io/cpu-limit: "-1" must be an amount such as 100m or 128Mi'],
     [{ 'weft-mesh.io/memory-request': '1Gi' }, 'annotations weft-mesh.io/memory-request and weft-mesh.io/memory-limit: the sidecar would request 1Gi of memory and be limited to 256Mi'],
   ];
@@ -123,6 +125,24 @@ test('annotations choose ports, log level and resources', (t) => {
 test("the sidecar drains for the Pod's grace", (t) => {
   t.is(variable(pod(), 'WEFT_DRAIN_SECONDS'), '30');
   t.is(variable(pod({ spec: { terminationGracePeriodSeconds: 120 } }), 'WEFT_DRAIN_SECONDS'), '120');
+});
+
+test('containers go on serving for a moment when the Pod ends, unless they say how they end', (t) => {
+  const endings = (spec: Json, annotations: Record<string, string> = {}): unknown =>
+    (injected(pod({ metadata: { annotations }, spec })) as unknown as { spec: { containers: readonly Json[] } }).spec.containers.map(({ lifecycle }) => lifecycle);
+  const sleep = (seconds: number) => ({ preStop: { sleep: { seconds } } });
+  const own = { preStop: { exec: { command: ['/bin/wait'] } } };
+  const postStart = { httpGet: { port: 80 } };
+  t.deepEqual(endings({}), [sleep(5)]);
+  t.deepEqual(endings({ containers: [{ name: 'a' }, { name: 'b', lifecycle: own }, { name: 'c', lifecycle: { postStart } }] }), [sleep(5), own, { postStart, ...sleep(5) }]);
+  t.deepEqual(endings({}, { 'weft-mesh.io/termination-delay': '12s' }), [sleep(12)]);
+  t.deepEqual(endings({}, { 'weft-mesh.io/termination-delay': '0s' }), [undefined]);
+  // Half of the grace is the application's.
+  t.deepEqual(endings({ terminationGracePeriodSeconds: 7 }), [sleep(3)]);
+  t.deepEqual(endings({ terminationGracePeriodSeconds: 1 }), [undefined]);
+  // To a Job's Pod no Service sends.
+  t.deepEqual(endings({ restartPolicy: 'OnFailure' }), [undefined]);
+  t.is(injectionFor(pod(), shop, { ...defaultInjection, terminationDelaySeconds: 0 }).kind, 'patch');
 });
 
 test('a Pod that has its sidecar is left alone; one whose sidecar was moved or changed is mended', (t) => {

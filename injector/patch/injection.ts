@@ -4,6 +4,7 @@ import { initContainer, injectedLabel, proxyContainer } from '../names.ts';
 import { choicesOf, type Choices } from './annotations.ts';
 import { initOf, proxyOf } from './containers.ts';
 import { covers } from './covers.ts';
+import { delayedEndings } from './endings.ts';
 import { factsOf } from './facts.ts';
 import type { Injection, Json, NamespaceFacts, Operation } from './types.ts';
 import { volumes } from './volumes.ts';
@@ -20,7 +21,8 @@ export function injectionFor(pod: unknown, namespace: NamespaceFacts, config: In
   const { metadata, spec } = facts.value;
   const choices = choicesOf(metadata.annotations, config);
   if (!choices.ok) return { kind: 'refuse', message: choices.error };
-  const operations = difference(pod as Raw, [initOf(config, choices.value), proxyOf(config, choices.value, spec.terminationGracePeriodSeconds)]);
+  const added = difference(pod as Raw, [initOf(config, choices.value), proxyOf(config, choices.value, spec.terminationGracePeriodSeconds)]);
+  const operations = [...added, ...delayedEndings(facts.value, choices.value.terminationDelay)];
   return operations.length > 0 ? { kind: 'patch', operations } : { kind: 'skip', reason: 'the Pod has its sidecar' };
 }
 

@@ -27,6 +27,7 @@ export interface PodFacts {
   readonly spec: {
     readonly hostNetwork: boolean;
     readonly terminationGracePeriodSeconds: number;
+    readonly restartPolicy: string;
     readonly securityContext: { readonly runAsUser?: number };
     readonly os: { readonly name: string };
     readonly containers: readonly ContainerFacts[];
@@ -39,4 +40,5 @@ export interface ContainerFacts {
   readonly name: string;
   readonly ports: readonly { readonly containerPort: number; readonly protocol: string }[];
   readonly securityContext: { readonly runAsUser?: number };
+  readonly lifecycle?: { readonly preStop?: object };
 }
