@@ -37,6 +37,8 @@ export interface StatusExpectation {
   readonly parents?: number;
   /** Of a Gateway: how many, or which. */
   readonly addresses?: number | readonly string[];
+  /** Of a Gateway: how many are attached. */
+  readonly attachedListenerSets?: number;
   /** Of a class: names that must be among them, and the whole list sorted. */
   readonly supportedFeatures?: readonly string[];
   readonly listeners?: Readonly<Record<string, ListenerExpectation>>;
@@ -162,7 +164,7 @@ export interface ProblemExpectation {
 /** Keys that each part may have, so that a slip in a case is an error and not a statement that is never checked. */
 export const keys = {
   expectation: ['sentence', 'source', 'input', 'statuses', 'running', 'requests', 'policy', 'problems'],
-  status: ['object', 'parent', 'ancestor', 'conditions', 'absent', 'messages', 'observedGeneration', 'parents', 'addresses', 'supportedFeatures', 'listeners'],
+  status: ['object', 'parent', 'ancestor', 'conditions', 'absent', 'messages', 'observedGeneration', 'parents', 'addresses', 'attachedListenerSets', 'supportedFeatures', 'listeners'],
   listener: ['attachedRoutes', 'supportedKinds', 'conditions', 'absent'],
   request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'upgrade', 'address', 'expect'],
   outcome: [

@@ -24,6 +24,7 @@ interface ParentRef {
 interface Status {
   readonly conditions?: readonly Condition[];
   readonly addresses?: readonly { readonly value: string }[];
+  readonly attachedListenerSets?: number;
   readonly supportedFeatures?: readonly { readonly name: string }[];
   readonly listeners?: readonly { readonly name: string; readonly attachedRoutes: number; readonly supportedKinds?: readonly { readonly kind: string }[]; readonly conditions: readonly Condition[] }[];
   readonly parents?: readonly { readonly parentRef: ParentRef; readonly controllerName: string; readonly conditions: readonly Condition[] }[];
@@ -41,6 +42,7 @@ export function checkStatus(t: ExecutionContext, statuses: readonly ObjectStatus
   if (expected.parents !== undefined) t.is(status.parents?.length ?? 0, expected.parents, `${object}: number of parents in the status`);
   if (typeof expected.addresses === 'number') t.is(status.addresses?.length, expected.addresses, `${object}: number of addresses`);
   else if (expected.addresses !== undefined) t.deepEqual(status.addresses?.map(({ value }) => value), [...expected.addresses], `${object}: addresses`);
+  if (expected.attachedListenerSets !== undefined) t.is(status.attachedListenerSets, expected.attachedListenerSets, `${object}: attachedListenerSets`);
   if (expected.supportedFeatures !== undefined) checkFeatures(t, status, expected.supportedFeatures);
   for (const [listener, wanted] of Object.entries(expected.listeners ?? {})) {
     const entry = status.listeners?.find((each) => each.name === listener);
