@@ -12,3 +12,8 @@ export function isInjected({ namespaces }: Pick<ClusterState, 'namespaces'>, { m
   const word = metadata.labels?.[injectLabel] ?? namespaces.get(metadata.namespace)?.metadata.labels?.[injectLabel];
   return word === 'enabled';
 }
+
+/** Whether all that comes for it comes through a sidecar: it has one, and no ports are left out. */
+export function isBehindSidecar({ metadata, spec }: Pod): boolean {
+  return spec.initContainers.some(({ name }) => name === sidecarContainer) && metadata.annotations?.['weft-mesh.io/exclude-inbound-ports'] === undefined;
+}

@@ -197,6 +197,8 @@ export interface Endpoint {
   readonly port: number;
   /** `{namespace}/{pod}` where known. */
   readonly workload?: string;
+  /** All that comes for it comes through a sidecar of ours: believed where that says that the workload got nothing of a request. */
+  readonly sidecar?: boolean;
 }
 
 export interface Certificate {

@@ -98,3 +98,14 @@ spec: { parentRefs: [{ group: "", kind: Service, name: app }], rules: [{ backend
   t.deepEqual(reasons(pod('a')), []);
   t.deepEqual(reasons(pod('a', { labels: '{ app: other }' })), ['NoReadyEndpoints']);
 });
+
+test('it is said which endpoints have a sidecar before them', (t) => {
+  const withSidecar = pod('a').replace('spec: {', 'spec: { initContainers: [{ name: weft-proxy, restartPolicy: Always }], ');
+  const told = (yaml: string): unknown => renderEndpoints(stateFrom(yaml), 'shop/app:80')?.endpoints.map(({ workload, sidecar }) => [workload, sidecar]);
+  const others = withSidecar + pod('b', { status: '{ podIP: 127.0.1.2 }' });
+  t.deepEqual(told(selecting + others), [['shop/a', true], ['shop/b', undefined]]);
+  // What goes past the sidecar is not seen by it.
+  t.deepEqual(told(selecting + withSidecar.replace('labels:', 'annotations: { weft-mesh.io/exclude-inbound-ports: "9000" }, labels:')), [['shop/a', undefined]]);
+  const targets = ['a', 'b', 'unknown'].map((name, index) => `{ addresses: [127.0.1.${index + 1}], targetRef: { kind: Pod, name: ${name}, namespace: shop } }`);
+  t.deepEqual(told(selecting + others + slice('s', `[${targets.join(', ')}]`)), [['shop/a', true], ['shop/b', undefined], ['shop/unknown', undefined]]);
+});

@@ -3,6 +3,7 @@ import type { Backend, Endpoint, Endpoints } from '#snapshot';
 import { podsByNamespace } from '../cluster.ts';
 import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
 import { matchesLabels } from '../graph/selectors.ts';
+import { isBehindSidecar } from '../injection.ts';
 import { memoByMap } from '../memo.ts';
 
 /** A Service's annotation: `least-request` (as without it) or `round-robin`. */
@@ -41,7 +42,7 @@ export function renderEndpoints(state: ClusterState, name: string): Endpoints | 
   if (found === undefined || found.service.spec.type === 'ExternalName') return undefined;
   const { service, port } = found;
   const slices = slicesByService(state.endpointSlices).get(`${service.metadata.namespace}/${service.metadata.name}`);
-  const endpoints = slices === undefined ? fromPods(state, service, port) : fromSlices(slices, service, port);
+  const endpoints = slices === undefined ? fromPods(state, service, port) : fromSlices(slices, { pods: state.pods, service, port });
   return sameAgain(service, { kind: 'Endpoints', name, endpoints: sorted(endpoints) });
 }
 
@@ -70,7 +71,7 @@ const slicesByService = memoByMap((slices: ReadonlyMap<string, EndpointSlice>) =
   return byService;
 });
 
-function fromSlices(slices: readonly EndpointSlice[], service: Service, port: ServicePort): readonly Endpoint[] {
+function fromSlices(slices: readonly EndpointSlice[], { pods, service, port }: { readonly pods: ClusterState['pods']; readonly service: Service; readonly port: ServicePort }): readonly Endpoint[] {
   return slices.flatMap((slice) => {
     if (slice.addressType === 'FQDN') return [];
     const number = slice.ports.find((each) => each.name === port.name && each.protocol === port.protocol)?.port;
@@ -79,7 +80,7 @@ function fromSlices(slices: readonly EndpointSlice[], service: Service, port: Se
       const [address] = addresses;
       if (address === undefined || !(conditions.ready || service.spec.publishNotReadyAddresses)) return [];
       const workload = targetRef?.kind === 'Pod' && targetRef.name !== undefined ? `${targetRef.namespace ?? slice.metadata.namespace}/${targetRef.name}` : undefined;
-      return [{ address, port: number, ...(workload === undefined ? {} : { workload }) }];
+      return [{ address, port: number, ...(workload === undefined ? {} : { workload, ...sidecarOf(pods.get(workload)) }) }];
     });
   });
 }
@@ -92,8 +93,12 @@ function fromPods(state: ClusterState, service: Service, port: ServicePort): rea
     if (!matchesLabels(selector, pod.metadata.labels ?? {}) || !isReady(pod, service)) return [];
     const { podIP } = pod.status;
     const number = containerPort(pod, port);
-    return podIP === undefined || number === undefined ? [] : [{ address: podIP, port: number, workload: `${namespace}/${pod.metadata.name}` }];
+    return podIP === undefined || number === undefined ? [] : [{ address: podIP, port: number, workload: `${namespace}/${pod.metadata.name}`, ...sidecarOf(pod) }];
   });
+}
+
+function sidecarOf(pod: Pod | undefined): { readonly sidecar?: true } {
+  return pod !== undefined && isBehindSidecar(pod) ? { sidecar: true } : {};
 }
 
 /** Ready unless its status says otherwise: a manifest has no kubelet that writes one. */

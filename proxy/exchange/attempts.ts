@@ -2,15 +2,24 @@ import { parseRetryAfter, retriesStatus, retryDelay, retryVerdict, idempotentMet
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import { Timer } from '../connection/timer.ts';
 import { dialUpstream, openUpstream, type Upstream } from '../connection/upstream.ts';
-import type { FailureCode } from '../failures.ts';
+import { failures, type FailureCode } from '../failures.ts';
 import type { FailedAttempt } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
+import { failureHeader } from './replies.ts';
 import { endAttemptSpan } from './tracing.ts';
 
 /** What comes after an attempt: its result goes to the client, or there is another, or the budget's refusal. */
 type Sequel = 'result' | 'wait' | 'over-budget';
 
 const refusedCodes: ReadonlySet<FailureCode> = new Set(['connect-failed', 'connect-timeout', 'tls-failed']);
+
+/**
+ * What the sidecar before a workload answers where the workload refused its connection: the workload got nothing of the request, whatever
+ * the method. Believed only of endpoints that the control plane says have a sidecar. That drops such a header from what the workload itself
+ * answers, as every proxy of ours does: it never means more than one hop.
+ */
+const unreachedCode = 'connect-failed' satisfies FailureCode;
+const unreachedStatus = failures[unreachedCode].status;
 
 /** The attempts of an exchange: which endpoint gets the request, and whether another one does. */
 export class Attempts {
@@ -94,16 +103,27 @@ export class Attempts {
     const exchange = this.#exchange;
     const { retry } = exchange.settings;
     const { status, fields } = exchange.context.responseHead;
+    if (status === unreachedStatus && this.#endpoint!.endpoint.sidecar === true && fields.lookup(bytes, failureHeader) === unreachedCode) {
+      this.#drop(upstream);
+      this.fail(upstream, unreachedCode, 'sidecar');
+      return true;
+    }
     if (retry === undefined || !retriesStatus(retry, status)) return false;
     const retryAfter = fields.retryAfter < 0 ? undefined : parseRetryAfter(fields.value(bytes, fields.retryAfter), exchange.context.environment.wallClock());
     const { sequel, delay } = this.#consider(retry, { status, sent: true, replayable: exchange.replayable }, retryAfter);
     if (sequel === 'result') return false;
     this.#note(status);
     this.#leave();
-    if (upstream.reusable && exchange.requestComplete) upstream.discard(exchange.settings.timeouts.upstreamIdle);
-    else upstream.close();
+    this.#drop(upstream);
     this.#follow(sequel, delay);
     return true;
+  }
+
+  /** Nobody wants the rest of this response; the connection may still be of use. */
+  #drop(upstream: Upstream): void {
+    const exchange = this.#exchange;
+    if (upstream.reusable && exchange.requestComplete) upstream.discard(exchange.settings.timeouts.upstreamIdle);
+    else upstream.close();
   }
 
   /** The attempt ended without a complete response. */

@@ -35,13 +35,16 @@ export interface Reply {
   readonly body: string;
 }
 
+/** Says which failure it was. Dropped from whatever is passed on. */
+export const failureHeader = 'x-weft-error';
+
 /** The reply of a failure; `status` where the route says another than the table. */
 export function failureReply(code: FailureCode, status: number = failures[code].status): Reply {
   return {
     status,
     headers: [
       { name: 'content-type', value: 'text/plain; charset=utf-8' },
-      { name: 'x-weft-error', value: code },
+      { name: failureHeader, value: code },
     ],
     body: `${failures[code].text}\n`,
   };

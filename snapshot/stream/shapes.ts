@@ -141,7 +141,7 @@ export const resourceShapes: Readonly<Record<r.ResourceKind, Check>> = {
   Endpoints: object<r.Endpoints>({
     kind: oneOf('Endpoints'),
     name,
-    endpoints: list(object<r.Endpoint>({ address: name, port, workload: optional(name) })),
+    endpoints: list(object<r.Endpoint>({ address: name, port, workload: optional(name), sidecar: optional(flag) })),
   }),
   Certificate: object<r.Certificate>({ kind: oneOf('Certificate'), name, chain: text(), key: text() }),
 };

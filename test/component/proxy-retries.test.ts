@@ -246,3 +246,27 @@ test('a connection over its age ends with its response', async (t) => {
   await rig.close();
   await server.close();
 });
+
+const unreached = 'HTTP/1.1 503 Service Unavailable\r\nx-weft-error: connect-failed\r\ncontent-length: 4\r\n\r\ngone';
+
+test("a sidecar's word that its workload refused the connection counts as a refused connection, also for POST; nobody else's does", async (t) => {
+  const post = `POST / HTTP/1.1\r\nHost: x\r\n${closing}Content-Length: 5\r\n\r\nhello`;
+  for (const [sidecar, retry, expected] of [[true, true, 200], [true, false, 503], [false, true, 503]] as const) {
+    const gone = await flaky(99, unreached);
+    const good = await rawServer(answering(ok('good')));
+    const rig = await rigWith([gone.port, good.port], retry ? { retry: { maxRetries: 1, retryOn: { conditions: ['connect-failure'] } } } : {});
+    const endpoints = [gone, good].map(({ port }) => ({ address: '127.0.0.1', port, sidecar }));
+    rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints }] } });
+    const texts: string[] = [];
+    for (let round = 0; round < 2; round++) texts.push(await fetchRaw(rig.listener.port, post));
+    const failed = texts.filter((text) => statusOf(text) === 503);
+    t.is(failed.length, expected === 200 ? 0 : 1, `${sidecar} ${retry}`);
+    // Ours where it is believed; never the endpoint's own.
+    for (const text of failed) t.is(text.includes('x-weft-error: connect-failed'), sidecar);
+    t.true(good.received.every((text) => text.endsWith('hello')));
+    t.is(gone.count(), 1);
+    await rig.close();
+    await gone.close();
+    await good.close();
+  }
+});
