@@ -29,6 +29,7 @@ const rule = fc.oneof(
 const parentRef = fc.oneof(
   fc.record({ name, namespace: maybe(namespace), sectionName: maybe(fc.constantFrom('l0', 'l1')), port: maybe(port) }),
   fc.record({ group: fc.constant(''), kind: fc.constant('Service'), name, namespace: maybe(namespace), port: maybe(port) }),
+  fc.record({ kind: fc.constant('ListenerSet'), name, namespace: maybe(namespace), sectionName: maybe(fc.constantFrom('l0', 'l1')), port: maybe(port) }),
 );
 const listener = fc.record({
   port,
@@ -36,13 +37,16 @@ const listener = fc.record({
   hostname: maybe(fc.constantFrom('a.example.com', '*.example.com')),
   allowedRoutes: maybe(fc.record({ namespaces: fc.record({ from: fc.constantFrom('All', 'Same') }) })),
 });
+const listeners = fc.array(listener, { minLength: 1, maxLength: 2 }).map((all) => all.map((each, index) => ({ name: `l${index}`, ...each })));
+const allowedListeners = fc.record({ namespaces: fc.record({ from: fc.constantFrom('All', 'All', 'Same', 'None') }) });
 const target = fc.oneof(
-  fc.record({ group: fc.constant(gw), kind: fc.constantFrom('HTTPRoute', 'Gateway', 'GatewayClass'), name }),
+  fc.record({ group: fc.constant(gw), kind: fc.constantFrom('HTTPRoute', 'Gateway', 'GatewayClass', 'ListenerSet'), name }),
   fc.record({ group: fc.constant(''), kind: fc.constantFrom('Service', 'Namespace'), name: fc.constantFrom('a', 'b', 'x') }),
 );
 
 const object = fc.oneof(
-  fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('Gateway'), metadata, spec: fc.record({ gatewayClassName: fc.constantFrom('weft', 'other'), listeners: fc.array(listener, { minLength: 1, maxLength: 2 }).map((all) => all.map((each, index) => ({ name: `l${index}`, ...each }))) }) }),
+  fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('Gateway'), metadata, spec: fc.record({ gatewayClassName: fc.constantFrom('weft', 'other'), allowedListeners: maybe(allowedListeners), listeners }) }),
+  fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('ListenerSet'), metadata, spec: fc.record({ parentRef: fc.record({ name, namespace: maybe(namespace) }), listeners }) }),
   fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('HTTPRoute'), metadata, spec: fc.record({ parentRefs: fc.array(parentRef, { maxLength: 1 }), hostnames: maybe(fc.array(hostname, { maxLength: 2 })), rules: fc.array(rule, { minLength: 1, maxLength: 3 }) }) }),
   fc.record({ apiVersion: fc.constant('v1'), kind: fc.constant('Service'), metadata, spec: fc.record({ ports: port.map((number) => [{ name: 'http', port: number }]), selector: fc.constant({ app: 'a' }), clusterIP: maybe(fc.constant('None')) }) }),
   fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('ReferenceGrant'), metadata, spec: namespace.map((from) => ({ from: [{ group: gw, kind: 'HTTPRoute', namespace: from }], to: [{ group: '', kind: 'Service' }] })) }),
