@@ -97,7 +97,7 @@ function lostField(sent: ReadRequest, got: ReadRequest): string | undefined {
 export function judgeClient(stream: ReadStream, { text, outcome }: Talk): string | undefined {
   if (outcome === 'hung') return `hung with ${JSON.stringify(text.slice(0, 200))}`;
   // A request that is refused may still have said that it is HEAD.
-  const methods = [...stream.requests.map(({ method }) => method), /^\s*HEAD /.test(stream.rest) ? 'HEAD' : 'GET'];
+  const methods = [...stream.requests.map(({ method }) => method), /^(\r\n){0,2}HEAD /.test(stream.rest) ? 'HEAD' : 'GET'];
   const { responses, fault } = readResponses(text, methods);
   if (fault !== undefined) return `the client got no valid response (${fault}): ${JSON.stringify(text.slice(0, 300))}`;
   const allowed = stream.requests.length + (stream.outcome === 'open' || stream.outcome === 'closed' ? 0 : 1);

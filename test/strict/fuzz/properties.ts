@@ -121,7 +121,7 @@ export function pureProperties(onFault: (error: unknown) => void): readonly Fuzz
 /** Runs a property for its share of the time. Returns how often; throws with the seed and the smallest counterexample. */
 export async function fuzz({ name, share, property }: Fuzzed, { seconds, seed }: FuzzOptions): Promise<number> {
   const result = await fc.check(property as fc.IAsyncProperty<unknown>, { seed, numRuns: 100_000_000, interruptAfterTimeLimit: seconds * share * 1000, markInterruptAsFailure: false });
-  if (result.failed) throw new Error(`${name}, seed ${seed}: ${fc.defaultReportMessage(result as fc.RunDetails<unknown>) ?? ''}`);
+  if (result.failed) throw new Error(`${name}, seed ${seed}: ${fc.defaultReportMessage(result as fc.RunDetails<unknown>) ?? ''}`, { cause: result.errorInstance });
   return result.numRuns;
 }
 
