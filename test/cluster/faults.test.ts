@@ -1,11 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
 import { later } from './cluster.ts';
-import { policy, route, soon, system } from './rig.ts';
+import { makeSpace, podIp, policy, route, soon, system } from './rig.ts';
 import { gatewayDeployment, mainRoute, makeBed, replicas, underLoad, type Bed } from './load/bed.ts';
 import { applyNow, connect, removeNow } from './load/changes.ts';
 import { apiServerPid, pauseProcess, podsOf, restart, restartContainer, scale, withoutController } from './load/cluster-faults.ts';
 import { faultsOf, Remote } from './load/remote.ts';
-import { podIp } from './rig.ts';
 
 /**
  * What may go wrong in a cluster must not fail a request, from an injected Pod through both sidecars and from outside through the Gateway.
@@ -18,13 +17,17 @@ const isLong = process.argv.includes('long') || process.env['WEFT_FAULTS'] === '
 const form = isLong
   ? { rate: 200, awayMs: 30_000, changes: 300, pausedMs: 20_000, scales: [10, 2, 8, replicas] }
   : { rate: 100, awayMs: 10_000, changes: 60, pausedMs: 8000, scales: [7, 2, replicas] };
+const space = makeSpace('faults', 'in the mesh');
 let bed: Bed;
 
 test.before(async () => {
-  bed = await makeBed();
+  bed = await makeBed(space);
 });
 
-test.after.always(() => bed?.close());
+test.after.always(() => {
+  bed?.close();
+  space.drop();
+});
 
 async function noneFails(t: ExecutionContext, fault: () => Promise<void>): Promise<void> {
   const reports = await underLoad(bed, form.rate, fault);

@@ -1,6 +1,5 @@
-import { get } from '../cluster.ts';
-import { appContainer, appService, applyAll, image, makeSpace, podIp, route, soon, waitReady, type Space } from '../rig.ts';
-import { kubectl } from '../cluster.ts';
+import { get, kubectl } from '../cluster.ts';
+import { appContainer, appService, applyAll, image, podIp, route, soon, waitReady, type Space } from '../rig.ts';
 import { Remote, startBeside } from './remote.ts';
 import type { LoadReport } from './generator.ts';
 
@@ -19,8 +18,8 @@ export interface Bed {
   close(): void;
 }
 
-export async function makeBed(): Promise<Bed> {
-  const space = makeSpace('faults', 'in the mesh');
+/** In a namespace of the caller's, who drops it. */
+export async function makeBed(space: Space): Promise<Bed> {
   const { name } = space;
   applyAll(
     deployment(name),
@@ -39,7 +38,7 @@ export async function makeBed(): Promise<Bed> {
   await soon(async () => (await fetch(outsideUrl)).status === 200, 30_000);
   const inside = new Remote(`http://${podIp(name, 'load')}:8080`);
   const outside = await startBeside();
-  return { space, inside, outside, insideUrl: 'http://server/', outsideUrl, close: () => (outside.close(), space.drop()) };
+  return { space, inside, outside, insideUrl: 'http://server/', outsideUrl, close: () => outside.close() };
 }
 
 export const gatewayDeployment = 'edge-weft';
@@ -64,8 +63,8 @@ function deployment(namespace: string): string {
   });
 }
 
-export function loadPod(namespace: string, name: string): string {
-  const container = { name: 'load', image, imagePullPolicy: 'Never', command: ['/usr/bin/node', '/app/test-cluster-load.js'], readinessProbe: { httpGet: { path: '/ready', port: 8080 }, periodSeconds: 1 } };
+export function loadPod(namespace: string, name: string, more: object = {}): string {
+  const container = { name: 'load', image, imagePullPolicy: 'Never', command: ['/usr/bin/node', '/app/test-cluster-load.js'], readinessProbe: { httpGet: { path: '/ready', port: 8080 }, periodSeconds: 1 }, ...more };
   return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name }, spec: { terminationGracePeriodSeconds: 2, containers: [container] } });
 }
 
