@@ -10,6 +10,7 @@ import { readInjectionConfig, type InjectionConfig } from './configuration.ts';
 import { injectionFor } from './patch/injection.ts';
 import { startAdmission, type AdmissionServer } from './server/server.ts';
 import { createMetrics, serveHealth } from './server/health.ts';
+import { warmUp } from './server/warm-up.ts';
 
 /** The injector's process: the webhook, its certificate, and a port for the kubelet and Prometheus. */
 
@@ -82,6 +83,7 @@ function certificateTurn(server: AdmissionServer, certified: () => void): () => 
 async function main(): Promise<void> {
   const config = await readConfig();
   const metrics = createMetrics();
+  warmUp((pod, namespace) => injectionFor(pod, namespace, config));
   let ready = false;
   const server = await startAdmission({
     port: positive('port'),

@@ -3,6 +3,7 @@ import test from 'ava';
 import { makePair } from '../certificate/make.ts';
 import { defaultInjection } from '../configuration.ts';
 import { injectionFor } from '../patch/injection.ts';
+import { warmUp } from './warm-up.ts';
 import { startAdmission, type AdmissionServer } from './server.ts';
 
 const names = ['weft-injector.weft-system.svc'];
@@ -61,7 +62,7 @@ test("a Pod gets a patch; the path says whether the namespace's label is there",
   const patched = await response('/inject/namespace?timeout=5s', pod);
   t.like(patched, { uid: 'u1', allowed: true, patchType: 'JSONPatch' } as never);
   const operations = JSON.parse(Buffer.from(patched.patch!, 'base64').toString()) as { path: string }[];
-  t.deepEqual(operations.map(({ path }) => path), ['/metadata/labels', '/spec/initContainers', '/spec/volumes']);
+  t.deepEqual(operations.map(({ path }) => path), ['/metadata/labels', '/spec/initContainers', '/spec/volumes', '/spec/containers/0/lifecycle']);
   t.deepEqual(await response('/inject/pod', pod), { uid: 'u1', allowed: true, auditAnnotations: { injection: 'namespace shop has no label weft-mesh.io/inject=enabled' } } as never);
   const own = await response('/inject/pod', { ...pod, metadata: { labels: { 'weft-mesh.io/inject': 'enabled' } } });
   t.truthy(own.patch);
@@ -115,4 +116,8 @@ test('while draining, each answer ends its connection', async (t) => {
   going.drain();
   t.is(await connectionOf(), 'close');
   await going.close();
+});
+
+test('the warm-up reviews a Pod that gets its sidecar', (t) => {
+  t.true(warmUp((pod, namespace) => injectionFor(pod, namespace, defaultInjection)) > 2000);
 });

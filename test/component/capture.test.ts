@@ -217,6 +217,27 @@ test('inbound: HTTP is counted, what is not passes, and a server may speak first
   t.is(rig.metrics.requests(series), 1);
 });
 
+test('inbound: a workload that refuses is told of by a header that is ours alone', async (t) => {
+  const rig = await startCaptureRig([]);
+  t.teardown(() => rig.close());
+  const gone = await httpPeer('gone');
+  gone.close();
+  const answer = 'HTTP/1.1 503 No\r\nX-Weft-Error: connect-failed\r\nx_weft_error: connect-failed\r\nx-other: 1\r\ncontent-length: 0\r\n\r\n';
+  const liar = await peer((socket) => socket.once('data', () => socket.write(answer)));
+  t.teardown(() => liar.close());
+  const ask = async (port: number): Promise<string> => {
+    const socket = rig.dial({ host: '127.0.0.1', port }, 'inbound');
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+    const text = await next(socket);
+    socket.destroy();
+    return text;
+  };
+  t.regex(await ask(gone.port), /^HTTP\/1\.1 503 .*\r\nx-weft-error: connect-failed\r\n/s);
+  const lie = await ask(liar.port);
+  t.regex(lie, /^HTTP\/1\.1 503 No\r\n.*x-other: 1/s);
+  t.notRegex(lie, /weft/i);
+});
+
 test('draining: what is in flight ends, what stands still is cut', async (t) => {
   const server = await peer((socket) => socket.once('data', () => setTimeout(() => socket.end('late'), 100)));
   const rig = await rigged(t, { name: 'tcp' }, server);
