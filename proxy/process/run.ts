@@ -42,7 +42,7 @@ export async function runProcess(parts: ProcessParts, running: RunningProxy, end
     return reason;
   };
   const admin = await parts.admin({ notReady, config: () => running.config() });
-  setTimeout(() => releaseFilePages().catch((error: unknown) => log('debug', 'the memory of the start is kept', { error: String(error) })), settledMs).unref();
+  setTimeout(() => void releaseFilePages().catch((error: unknown) => log('debug', 'the memory of the start is kept', { error: String(error) })), settledMs).unref();
   await aborted(signals.end);
   log('info', 'ending');
   proxy.retire();

@@ -49,7 +49,7 @@ async function keepAliveClient(place: Place, counts: Counts): Promise<void> {
       client.text = '';
       client.send(`GET / HTTP/1.1\r\nHost: x\r\n\r\n`);
       try {
-        await client.until((text) => /^HTTP\/1\.1 200 /.test(text) && text.endsWith('0\r\n\r\n'), 10_000);
+        await client.until((text) => text.startsWith('HTTP/1.1 200 ') && text.endsWith('0\r\n\r\n'), 10_000);
       } catch {
         const refused = client.error === 'ECONNREFUSED';
         if (client.text !== '') counts.bad.push(client.text.slice(0, 60));
