@@ -138,7 +138,9 @@ export class RequestHead {
     // RFC 9110, 10.1.1: to be ignored in HTTP/1.0, so the upstream, which gets HTTP/1.1, must not see it.
     if (fields.expect >= 0 && this.minorVersion === 0) fields.dropAll(field.expect);
     else if (fields.expect >= 0) {
-      if (!this.#valueIs(bytes, fields.expect, continueExpectation)) return this.#report('expectation-failed', 'expect');
+      for (let index = 0; index < fields.count; index++) {
+        if (fields.ids[index] === field.expect && !this.#valueIs(bytes, index, continueExpectation)) return this.#report('expectation-failed', 'expect');
+      }
       this.expectsContinue = this.framing !== framing.none;
     }
     this.upgradesToWebSocket =

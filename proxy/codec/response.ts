@@ -1,5 +1,7 @@
 import { Fields, framing, invalid, needMore, type Framing, type HeadLimits } from './fields.ts';
-import { CR, LF, SP, valueByte } from './tables.ts';
+import { bytesOf, CR, LF, SP, valueByte } from './tables.ts';
+
+const statusLineStart = bytesOf('HTTP/1.');
 
 /** Head of a response; see `RequestHead` for how long it holds. */
 export class ResponseHead {
@@ -39,7 +41,7 @@ export class ResponseHead {
   }
 
   #parseLine(bytes: Buffer, from: number, to: number): number {
-    if (from + 13 > to) return from < to && bytes[from] !== 72 ? this.fields.refuse('status-line') : needMore;
+    if (from + 13 > to) return beginsStatusLine(bytes, from, to) ? needMore : this.fields.refuse('status-line');
     let p = from;
     const named = bytes[p] === 72 && bytes[p + 1] === 84 && bytes[p + 2] === 84 && bytes[p + 3] === 80 && bytes[p + 4] === 47 && bytes[p + 5] === 49 && bytes[p + 6] === 46;
     const minor = bytes[p + 7]! - 48;
@@ -88,4 +90,13 @@ export class ResponseHead {
     }
     return end;
   }
+}
+
+/** Whether these few bytes may go on as a status line: a server that says `H` and an empty line is not waited for. */
+function beginsStatusLine(bytes: Buffer, from: number, to: number): boolean {
+  for (let p = from; p < to; p++) {
+    const due = statusLineStart[p - from];
+    if (due === undefined ? valueByte[bytes[p]!] === 0 : bytes[p] !== due) return false;
+  }
+  return true;
 }

@@ -103,8 +103,9 @@ function* splits(): Generator<ResponseVector> {
     yield { title: `chunked body ${show(content)}`, method: 'GET', text: ok('Transfer-Encoding: chunked\r\n', content) };
     yield { title: `chunked body ${show(content)} and a response`, method: 'GET', text: ok('Transfer-Encoding: chunked\r\n', content + injected) };
   }
-  for (const first of ['', 'HTTP/1.1 200', 'HTTP/1.1 200 ', 'HTTP/1.1  200 OK', 'HTTP/1.1 2000 OK', 'HTTP/1.1 20 OK', 'HTTP/1.1 099 X', 'HTTP/1.1 600 X', 'HTTP/1.1 999 X', 'HTTP/1.1 -20 X', 'HTTP/1.1 abc X', 'HTTP/1.1', 'HTTP/2 200 OK', 'HTTP/2.0 200 OK', 'HTTP/1.2 200 OK', 'HTTP/0.9 200 OK', 'http/1.1 200 OK', 'ICY 200 OK', 'HTTP/1.1\t200 OK', ' HTTP/1.1 200 OK', '\r\nHTTP/1.1 200 OK', '\nHTTP/1.1 200 OK', 'HTTP/1.1 200 caf\xe9', 'HTTP/1.1 200 a\tb', 'GET / HTTP/1.1']) {
+  for (const first of ['', 'H', 'HTTP', 'HTTP/1.', 'HTTP/1.1 2', 'HTTP/1.1 200', 'HTTP/1.1 200 ', 'HTTP/1.1  200 OK', 'HTTP/1.1 2000 OK', 'HTTP/1.1 20 OK', 'HTTP/1.1 099 X', 'HTTP/1.1 600 X', 'HTTP/1.1 999 X', 'HTTP/1.1 -20 X', 'HTTP/1.1 abc X', 'HTTP/1.1', 'HTTP/2 200 OK', 'HTTP/2.0 200 OK', 'HTTP/1.2 200 OK', 'HTTP/0.9 200 OK', 'http/1.1 200 OK', 'ICY 200 OK', 'HTTP/1.1\t200 OK', ' HTTP/1.1 200 OK', '\r\nHTTP/1.1 200 OK', '\nHTTP/1.1 200 OK', 'HTTP/1.1 200 caf\xe9', 'HTTP/1.1 200 a\tb', 'GET / HTTP/1.1']) {
     yield { title: `status line ${show(first)}`, method: 'GET', text: `${first}\r\nContent-Length: 11\r\n\r\n${body}` };
+    yield { title: `nothing but ${show(first)}`, method: 'GET', text: `${first}\r\n\r\n` };
   }
 }
 

@@ -83,18 +83,28 @@ async function requestFuzz(onFault: (error: unknown) => void): Promise<OneFuzz> 
 }
 
 function compareAll(streams: readonly { readonly text: string }[], arrived: readonly ReadRequest[]): string | undefined {
-  const targets = new Set<string>();
+  const expected = streams.map(({ text }, index) => readRequests(text.replaceAll('§', String(index))));
+  const all = expected.flatMap(({ requests }) => requests.map(({ target }) => target));
+  // A number may have been bent away, or into another's; then it can't be told whose a request is.
+  const unclear = new Set<string>();
+  for (const [index, { requests }] of expected.entries()) {
+    for (const { target, local } of requests) {
+      const owner = ownerOf(target);
+      if (owner === String(index) || local) continue;
+      unclear.add(String(index)).add(owner ?? '');
+    }
+  }
   for (const [index, { text }] of streams.entries()) {
-    const expected = readRequests(text.replaceAll('§', String(index)));
-    for (const { target } of expected.requests) targets.add(target);
-    // A number may have been bent away; then it can't be told whose the request was.
-    if (expected.requests.some(({ target, local }) => !local && !target.includes(`v${index}`))) continue;
-    const got = arrived.filter(({ target }) => target.includes(`v${index}`));
-    const fault = compare(expected, got);
+    if (unclear.has(String(index))) continue;
+    const fault = compare(expected[index]!, arrived.filter(({ target }) => ownerOf(target) === String(index)));
     if (fault !== undefined) return `${fault} for ${JSON.stringify(text)}`;
   }
-  const stray = arrived.find(({ target }) => !/v[0-7]/.test(target) && !targets.has(target) && ![...targets].some((each) => each.endsWith(target) || /%|\/\./.test(each)));
+  const stray = arrived.find(({ target }) => ownerOf(target) === undefined && !all.some((each) => each.endsWith(target) || /%|\/\./.test(each)));
   return stray === undefined ? undefined : `a request of nobody: ${stray.method} ${stray.target}`;
+}
+
+function ownerOf(target: string): string | undefined {
+  return /v([0-7])(?![0-9])/.exec(target)?.[1];
 }
 
 async function responseFuzz(onFault: (error: unknown) => void): Promise<OneFuzz> {
