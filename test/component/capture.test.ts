@@ -69,7 +69,7 @@ test('an HTTP client that waits before its first request still gets its routes',
   const server = await httpPeer('web');
   const rig = await rigged(t, {}, server);
   const socket = rig.dial(place);
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  for (let wait = 0; wait < 500 && server.sockets.length === 0; wait++) await new Promise((resolve) => setTimeout(resolve, 10));
   t.is(server.sockets.length, 1, 'the server had the chance to speak');
   socket.write(request('web'));
   t.regex(await next(socket), /web$/);

@@ -173,7 +173,7 @@ test('timeouts answer 504 and their code; 0s is none', async (t) => {
 
 test('a timeout in the middle of a response breaks it off', async (t) => {
   const server = await rawServer((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\npart'));
-  const rig = await rigWith([server.port], { timeouts: { request: '60ms' } });
+  const rig = await rigWith([server.port], { timeouts: { request: '500ms' } });
   const client = new RawClient(rig.listener.port);
   client.send(getRequest());
   t.true((await client.all()).endsWith('part'));
@@ -238,7 +238,7 @@ test('a slow head is 408, an idle connection is closed', async (t) => {
 
 test('a connection over its age ends with its response', async (t) => {
   const server = await rawServer(answering(ok('hello')));
-  const rig = await startRig({ backends: { a: [server.port] }, listenerPolicy: policyOf({ timeouts: { maxConnectionDuration: '80ms' } }) });
+  const rig = await startRig({ backends: { a: [server.port] }, listenerPolicy: policyOf({ timeouts: { maxConnectionDuration: '400ms' } }) });
   const client = new RawClient(rig.listener.port);
   client.send(getRequest());
   t.false((await client.until((text) => text.endsWith('hello'))).includes('connection: close'));
