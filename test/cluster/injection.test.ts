@@ -38,6 +38,13 @@ test('a Pod of a labelled namespace runs with a native sidecar without any right
   t.not(proxyOf(outside.name, 'optin'), undefined);
 });
 
+test('an application that does not say how it ends goes on serving for a moment when its Pod ends', (t) => {
+  const ending = (namespace: string, name: string): unknown => (get('pod', name, namespace) as { spec: { containers: { lifecycle?: object }[] } }).spec.containers[0]!.lifecycle;
+  // Half of its grace, which is shorter than usual.
+  t.like(ending(inside.name, 'web-v1'), { preStop: { sleep: { seconds: 1 } } });
+  t.is(ending(inside.name, 'optout'), undefined);
+});
+
 test("the kubelet's probes work unchanged: HTTP, TCP and exec", (t) => {
   const { status } = get('pod', 'web-v1', inside.name) as { status: { containerStatuses: { ready: boolean; restartCount: number; started: boolean }[] } };
   t.like(status.containerStatuses[0], { ready: true, started: true, restartCount: 0 });
