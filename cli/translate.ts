@@ -60,6 +60,8 @@ function lookUp(snapshots: Snapshots, kind: Resource['kind'], name: string): Res
   switch (kind) {
     case 'RouteTable':
       return snapshots.routeTable(name);
+    case 'StreamTable':
+      return snapshots.streamTable(name);
     case 'Backend':
       return snapshots.backend(name);
     case 'Endpoints':

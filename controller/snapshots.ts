@@ -1,5 +1,5 @@
 import type { ClusterState } from '#crds';
-import type { Backend, Certificate, Destination, Listener, RouteTable } from '#snapshot';
+import type { Backend, Certificate, Destination, Listener, RouteTable, StreamTable } from '#snapshot';
 import { servicesByName } from './cluster.ts';
 import { isMeshPort, renderDestination, tableByName, type Mesh } from './render/mesh.ts';
 import { renderBackend } from './render/endpoints.ts';
@@ -12,11 +12,13 @@ export interface ResourceParts {
   readonly listeners: ReadonlyMap<string, readonly Listener[]>;
   /** Tables of Gateway listeners, by name. */
   readonly tables: ReadonlyMap<string, () => RouteTable>;
+  /** As `tables`, for TLS, TCP and UDP. */
+  readonly streamTables: ReadonlyMap<string, () => StreamTable>;
   readonly certificates: ReadonlyMap<string, Certificate>;
 }
 
 /** Resources on demand, all but endpoints. What was made once is kept: the same name gives the same object. */
-export function resourcesOf({ state, mesh, listeners, tables, certificates }: ResourceParts): Omit<Snapshots, 'endpoints'> {
+export function resourcesOf({ state, mesh, listeners, tables, streamTables, certificates }: ResourceParts): Omit<Snapshots, 'endpoints'> {
   const destination = remember((key: string): Destination => {
     const [clientNamespace = '', host = '', port] = key.split(' ');
     return renderDestination(mesh, clientNamespace, host, Number(port));
@@ -36,6 +38,7 @@ export function resourcesOf({ state, mesh, listeners, tables, certificates }: Re
       const table = tableByName(mesh, name);
       return table === undefined ? undefined : renderTable(table.routes, table.way);
     }),
+    streamTable: (name) => streamTables.get(name)?.(),
     backend: remember((name: string): Backend | undefined => renderBackend(state, name)),
     certificate: (name) => certificates.get(name),
   };

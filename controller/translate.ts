@@ -52,6 +52,7 @@ function translateRest(state: ClusterState, environment: Environment): Rest {
     mesh,
     listeners: new Map([...gateways].map(([key, facts]) => [key, renderListeners(facts, environment, policies)])),
     tables: new Map(tables.map((table) => [table.way.name, () => renderTable(table.routes, table.way)])),
+    streamTables: new Map(),
     certificates: servedCertificates(gateways.values()),
   });
   return { graph, reported: report(graph), resources, paths: pathIndex(graph) };

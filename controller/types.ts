@@ -1,6 +1,6 @@
 import type { Condition, SourcePosition } from '#crds';
 import type { PolicyPath, SettledPolicy } from '#policy';
-import type { Backend, Certificate, Destination, Endpoints, Listener, ObjectRef, RouteTable } from '#snapshot';
+import type { Backend, Certificate, Destination, Endpoints, Listener, ObjectRef, RouteTable, StreamTable } from '#snapshot';
 
 /** A fault in what a user wrote (`error`), or something that will surprise (`warning`). Every error ends in a status condition. */
 export interface Problem {
@@ -53,6 +53,7 @@ export interface Snapshots {
   /** Every destination a client of the namespace can name, one per Service port (its full name). */
   destinations(clientNamespace: string): readonly Destination[];
   routeTable(name: string): RouteTable | undefined;
+  streamTable(name: string): StreamTable | undefined;
   backend(name: string): Backend | undefined;
   endpoints(name: string): Endpoints | undefined;
   certificate(name: string): Certificate | undefined;

@@ -1,3 +1,4 @@
+import type { StreamTable } from '#snapshot';
 import { OutputBuffer, RequestHead, ResponseHead } from './codec/index.ts';
 import type { Backends } from './configuration/backends.ts';
 import { HeadView } from './exchange/view.ts';
@@ -21,6 +22,7 @@ export class Context {
   readonly view: HeadView;
   readonly output = new OutputBuffer();
   readonly tables = new Map<string, RoutingTable>();
+  readonly streamTables = new Map<string, StreamTable>();
   readonly backends: Backends;
   /** `address:port` where workloads' requests are accepted: to forward one there would not end. */
   readonly outboundPlaces = new Set<string>();

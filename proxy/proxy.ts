@@ -31,7 +31,7 @@ class Runtime implements Proxy {
   }
 
   apply(update: ResourceUpdate): readonly Refusal[] {
-    const { tables, backends, metrics } = this.#context;
+    const { tables, streamTables, backends, metrics } = this.#context;
     const refusals: Refusal[] = [];
     for (const certificate of update.certificates?.changed ?? []) {
       const reason = this.#certificates.set(certificate);
@@ -47,6 +47,8 @@ class Runtime implements Proxy {
       tables.get(name)?.release();
       tables.delete(name);
     }
+    for (const table of update.streamTables?.changed ?? []) streamTables.set(table.name, table);
+    for (const name of update.streamTables?.removed ?? []) streamTables.delete(name);
     for (const name of update.certificates?.removed ?? []) this.#certificates.delete(name);
     if (update.certificates !== undefined) for (const acceptor of this.#bound) acceptor.refreshCertificate();
     this.#budgets.retain(backends.names());

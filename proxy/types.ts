@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable } from '#snapshot';
+import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable, StreamTable } from '#snapshot';
 import type { AccessLog, Metrics, Tracer } from './telemetry/index.ts';
 
 /** What a proxy takes from its process. Nothing in this folder reads a clock or draws a number by itself. */
@@ -76,6 +76,7 @@ export interface Changes<T> {
 /** Changes that take effect together. */
 export interface ResourceUpdate {
   readonly routeTables?: Changes<RouteTable>;
+  readonly streamTables?: Changes<StreamTable>;
   readonly backends?: Changes<Backend>;
   readonly endpoints?: Changes<Endpoints>;
   readonly certificates?: Changes<Certificate>;
@@ -83,7 +84,7 @@ export interface ResourceUpdate {
 
 /** A resource that can't be used; what was in force before stays. For the NACK. */
 export interface Refusal {
-  readonly kind: 'RouteTable' | 'Backend' | 'Endpoints' | 'Certificate';
+  readonly kind: 'RouteTable' | 'StreamTable' | 'Backend' | 'Endpoints' | 'Certificate';
   readonly name: string;
   readonly reason: string;
 }

@@ -10,15 +10,17 @@ export interface ObjectRef {
   readonly name: string;
 }
 
-export type ResourceKind = 'Listener' | 'RouteTable' | 'Destination' | 'Backend' | 'Endpoints' | 'Certificate';
+export type ResourceKind = 'Listener' | 'RouteTable' | 'StreamTable' | 'Destination' | 'Backend' | 'Endpoints' | 'Certificate';
 
-export type Resource = Listener | RouteTable | Destination | Backend | Endpoints | Certificate;
+export type Resource = Listener | RouteTable | StreamTable | Destination | Backend | Endpoints | Certificate;
 
 /** One bound socket of a gateway: all Gateway listeners that share an address and port. */
 export interface Listener {
   readonly kind: 'Listener';
-  /** `{namespace}/{gateway}/{port}`; the port is the one in the Gateway's spec, before any offset. */
+  /** `{namespace}/{gateway}/{port}`, with `/udp` behind it for UDP; the port is the one in the Gateway's spec, before any offset. */
   readonly name: string;
+  /** Absent: TCP. A UDP socket has UDP sections only, and they have no other. */
+  readonly transport?: 'udp';
   readonly gateway: ObjectRef;
   /** IP address to bind. */
   readonly address: string;
@@ -33,13 +35,51 @@ export interface ListenerSection {
   readonly name: string;
   /** Lower case; `*.example.com` is a suffix match of one label or more; empty matches every host. */
   readonly hostname: string;
-  readonly protocol: 'HTTP' | 'HTTPS';
-  /** Present for HTTPS. Names of Certificate resources, the first being the default one. */
+  readonly protocol: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP' | 'UDP';
+  /** Of TLS: whether the gateway ends TLS (then `certificates` is present) or passes it through by its server name. Absent: `Terminate`. */
+  readonly mode?: 'Terminate' | 'Passthrough';
+  /** Present where the gateway ends TLS. Names of Certificate resources, the first being the default one. */
   readonly certificates?: readonly string[];
-  /** Name of the RouteTable that serves this section. */
+  /** Clients have to show a certificate (Gateway `spec.tls.frontend`). The same for all sections of a port. */
+  readonly clientValidation?: ClientValidation;
+  /** What serves this section: the name of a RouteTable for HTTP and HTTPS, of a StreamTable for TLS, TCP and UDP. */
   readonly routes: string;
   /** Policy fields that act on the client's connection, before any route is known: `requestHeaders`, `idle`, … */
   readonly policy?: EffectivePolicy;
+}
+
+/** Frontend validation of client certificates (GEP-91, GEP-3567). */
+export interface ClientValidation {
+  /** PEM certificates of the authorities that are trusted. */
+  readonly authorities: string;
+  /** `AllowInsecureFallback`: a missing or invalid certificate is let through. */
+  readonly mode: 'AllowValidOnly' | 'AllowInsecureFallback';
+}
+
+/** The routes that compete for one connection, or one UDP flow: those of a Gateway listener, or of a Service port. */
+export interface StreamTable {
+  readonly kind: 'StreamTable';
+  /** As a RouteTable's. */
+  readonly name: string;
+  readonly routes: readonly StreamRoute[];
+}
+
+/** A TLSRoute, TCPRoute or UDPRoute. The most specific hostname gets the connection, then the oldest route, then the first name. */
+export interface StreamRoute {
+  readonly ref: ObjectRef;
+  /** As a Route's. */
+  readonly createdAt: number;
+  /** What the server name must match. Empty: anything, also a connection without server name; always so but for TLSRoutes. */
+  readonly hostnames: readonly RouteHostname[];
+  /** These routes have rules without matches: the first counts. */
+  readonly rule: StreamRule;
+}
+
+export interface StreamRule {
+  readonly index: number;
+  readonly name?: string;
+  /** Weighted. The share of an invalid one is refused: the connection is reset, the datagram dropped. Filters are empty. */
+  readonly backends: readonly WeightedBackend[];
 }
 
 /** The routes that compete for one request: those of a Gateway listener, or of a Service port as one client namespace sees it. */
@@ -81,6 +121,21 @@ export interface Rule {
   readonly policy?: number;
   /** Set when the rule can't be carried out: every request that it matches is answered so. */
   readonly failure?: RuleFailure;
+  readonly session?: SessionPersistence;
+}
+
+/** Requests of one session go to one endpoint as long as that lives (GEP-1619). */
+export interface SessionPersistence {
+  readonly type: 'Cookie' | 'Header';
+  /** Of the cookie or the header. */
+  readonly name: string;
+  /** Gateway API durations (GEP-2257). */
+  readonly absoluteTimeout?: string;
+  readonly idleTimeout?: string;
+  /** Of a cookie: whether the client keeps it beyond its own session. */
+  readonly lifetime: 'Session' | 'Permanent';
+  /** Of a cookie: the path for which clients send it. */
+  readonly path?: string;
 }
 
 export interface RuleFailure {
@@ -96,6 +151,14 @@ export interface Match {
   readonly method?: string;
   readonly headers: readonly NamedMatch[];
   readonly query: readonly NamedMatch[];
+  /** Of a GRPCRoute, whose matches compete by service and method (GRPCRouteRule): what `path` was made from. */
+  readonly grpc?: GrpcMethodMatch;
+}
+
+export interface GrpcMethodMatch {
+  readonly type: 'Exact' | 'RegularExpression';
+  readonly service?: string;
+  readonly method?: string;
 }
 
 export interface PathMatch {
@@ -169,7 +232,7 @@ export interface Destination {
   /** `{host or IP}:{port}`, lower case, no trailing dot, as dialled. */
   readonly name: string;
   readonly target:
-    | { readonly kind: 'service'; readonly service: ObjectRef; readonly port: number; /** RouteTable name. */ readonly routes: string; readonly policy?: EffectivePolicy; /** What a captured connection carries; absent: `http`. */ readonly protocol?: 'http' | 'tcp' | 'detect' }
+    | { readonly kind: 'service'; readonly service: ObjectRef; readonly port: number; /** RouteTable name. */ readonly routes: string; readonly policy?: EffectivePolicy; /** What a captured connection carries; absent: `http`. */ readonly protocol?: 'http' | 'tcp' | 'tls' | 'detect'; /** StreamTable for connections that are not HTTP; absent: to the Service's endpoints. `tls`: by server name. */ readonly streams?: string }
     /** Not a Service that the mesh knows: forwarded untouched. */
     | { readonly kind: 'passthrough' };
 }
@@ -177,12 +240,29 @@ export interface Destination {
 /** One port of a Service as something that receives requests. */
 export interface Backend {
   readonly kind: 'Backend';
-  /** `{namespace}/{service}:{port}`; also the name of its Endpoints. */
+  /**
+   * `{namespace}/{service}:{port}`; also the name of its Endpoints. A variant of it (another protocol, TLS as one Gateway speaks it) has
+   * `#` and what tells it apart behind that.
+   */
   readonly name: string;
   readonly ref: ObjectRef;
   readonly port: number;
-  readonly protocol: 'http1' | 'h2c';
+  /** HTTP/2 without TLS is by prior knowledge, with TLS by ALPN. `tcp`, `udp`: not HTTP. */
+  readonly protocol: 'http1' | 'http2' | 'tcp' | 'udp';
   readonly balancing: 'least-request' | 'round-robin';
+  readonly tls?: BackendTls;
+}
+
+/** How TLS is spoken to a backend (BackendTLSPolicy; Gateway `spec.tls.backend`). */
+export interface BackendTls {
+  /** Server name that is sent; and what the certificate must be for where `subjectAltNames` is absent. */
+  readonly hostname: string;
+  /** PEM certificates of the authorities that are trusted; `system`: those of the machine. */
+  readonly authorities: string | 'system';
+  /** One of them must be in the certificate. */
+  readonly subjectAltNames?: readonly { readonly type: 'Hostname' | 'URI'; readonly value: string }[];
+  /** Name of the Certificate resource that is shown to the backend. */
+  readonly clientCertificate?: string;
 }
 
 export interface Endpoints {

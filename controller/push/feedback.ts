@@ -63,7 +63,7 @@ function keyOf(kind: string, namespace: string, name: string): string {
 function sectionsOf(listener: Listener, type: Rejection['type'], name: string): readonly string[] {
   const concerned = listener.sections.filter((section) => {
     if (type === 'Listener') return listener.name === name;
-    if (type === 'RouteTable') return section.routes === name;
+    if (type === 'RouteTable' || type === 'StreamTable') return section.routes === name;
     return type === 'Certificate' && section.certificates?.includes(name) === true;
   });
   return concerned.map((section) => section.name);

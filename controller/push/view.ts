@@ -35,6 +35,8 @@ export function viewOf(node: ProxyNode, snapshots: () => Snapshots | undefined):
         return node.role === 'sidecar' ? destination(current, node.namespace, name) : undefined;
       case 'RouteTable':
         return name.startsWith(tables) ? current.routeTable(name) : undefined;
+      case 'StreamTable':
+        return name.startsWith(tables) ? current.streamTable(name) : undefined;
       case 'Certificate':
         return listeners()?.some(({ sections }) => sections.some((section) => section.certificates?.includes(name))) === true ? current.certificate(name) : undefined;
       case 'Backend':

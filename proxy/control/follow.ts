@@ -56,12 +56,13 @@ function additionsOf({ resources }: Update): ResourceUpdate {
     endpoints: { changed: ofKind(resources, 'Endpoints') },
     backends: { changed: ofKind(resources, 'Backend') },
     routeTables: { changed: ofKind(resources, 'RouteTable') },
+    streamTables: { changed: ofKind(resources, 'StreamTable') },
   };
 }
 
 function removalsOf({ removed }: Update): ResourceUpdate {
   const names = (kind: ResourceKind): Changes<never> => ({ removed: removed.filter(({ type }) => type === kind).map(({ name }) => name) });
-  return { routeTables: names('RouteTable'), backends: names('Backend'), endpoints: names('Endpoints'), certificates: names('Certificate') };
+  return { routeTables: names('RouteTable'), streamTables: names('StreamTable'), backends: names('Backend'), endpoints: names('Endpoints'), certificates: names('Certificate') };
 }
 
 function rootsOf({ resources, removed }: Update): RootChange {

@@ -68,7 +68,8 @@ export async function startCapture(options: CaptureOptions): Promise<Capture> {
   const wayOf = ({ target }: Destination, to: Address): Way => {
     if (target.kind === 'passthrough') return through(to);
     const backend = `${target.service.namespace}/${target.service.name}:${target.port}`;
-    return { protocol: target.protocol ?? 'http', open: (signal) => openEndpoint((tried) => outbound.pick(backend, tried), to, signal) };
+    const protocol = target.protocol ?? 'http';
+    return { protocol: protocol === 'tls' ? 'tcp' : protocol, open: (signal) => openEndpoint((tried) => outbound.pick(backend, tried), to, signal) };
   };
   const wayIn = (to: Address): Way => ({ ...through(to), protocol: 'detect' });
   const listeners = [

@@ -8,7 +8,7 @@ export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly o
 /** A message is refused above this many UTF-16 units; a sender splits before (`Publisher`). */
 export const maxMessageLength = 64 << 20;
 
-export const resourceKinds: readonly ResourceKind[] = ['Listener', 'Destination', 'RouteTable', 'Certificate', 'Backend', 'Endpoints'];
+export const resourceKinds: readonly ResourceKind[] = ['Listener', 'Destination', 'RouteTable', 'StreamTable', 'Backend', 'Certificate', 'Endpoints'];
 
 const name = text(maxName);
 const names = list(name);

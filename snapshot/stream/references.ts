@@ -1,28 +1,48 @@
-import type { BackendTarget, Filter, Resource, ResourceKind, RouteTable } from '../resources.ts';
+import type { BackendTarget, Filter, ListenerSection, Resource, ResourceKind, RouteTable, StreamTable } from '../resources.ts';
 
 export interface ResourceId {
   readonly type: ResourceKind;
   readonly name: string;
 }
 
-/** The resources that this one names and can't serve without. Listener and Destination → RouteTable, Certificate → Backend → Endpoints. */
+/**
+ * The resources that this one names and can't serve without. Listener and Destination → RouteTable, StreamTable, Certificate → Backend →
+ * Endpoints, Certificate.
+ */
 export function references(resource: Resource): readonly ResourceId[] {
   switch (resource.kind) {
     case 'Listener':
       return resource.sections.flatMap((section) => [
-        { type: 'RouteTable', name: section.routes } as const,
+        { type: tableKind(section), name: section.routes } as const,
         ...(section.certificates ?? []).map((name) => ({ type: 'Certificate', name }) as const),
       ]);
     case 'Destination':
-      return resource.target.kind === 'service' ? [{ type: 'RouteTable', name: resource.target.routes }] : [];
+      return resource.target.kind === 'service' ? destinationTables(resource.target) : [];
     case 'RouteTable':
       return backendsOf(resource).map((name) => ({ type: 'Backend', name }));
-    case 'Backend':
-      return [{ type: 'Endpoints', name: resource.name }];
+    case 'StreamTable':
+      return streamBackendsOf(resource).map((name) => ({ type: 'Backend', name }));
+    case 'Backend': {
+      const certificate = resource.tls?.clientCertificate;
+      return [{ type: 'Endpoints', name: resource.name }, ...(certificate === undefined ? [] : [{ type: 'Certificate', name: certificate } as const])];
+    }
     case 'Endpoints':
     case 'Certificate':
       return [];
   }
+}
+
+/** The kind of resource that `routes` of a section names. */
+export function tableKind({ protocol }: Pick<ListenerSection, 'protocol'>): 'RouteTable' | 'StreamTable' {
+  return protocol === 'HTTP' || protocol === 'HTTPS' ? 'RouteTable' : 'StreamTable';
+}
+
+function destinationTables({ routes, streams }: { readonly routes: string; readonly streams?: string }): readonly ResourceId[] {
+  return [{ type: 'RouteTable', name: routes }, ...(streams === undefined ? [] : [{ type: 'StreamTable', name: streams } as const])];
+}
+
+function streamBackendsOf({ routes }: StreamTable): readonly string[] {
+  return [...new Set(routes.flatMap(({ rule }) => rule.backends.flatMap(({ target }) => (target.kind === 'backend' ? [target.backend] : []))))];
 }
 
 function backendsOf(table: RouteTable): readonly string[] {

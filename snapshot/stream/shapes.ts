@@ -92,6 +92,18 @@ const match = object<r.Match>({
   method: optional(name),
   headers: named,
   query: named,
+  grpc: optional(object<r.GrpcMethodMatch>({ type: oneOf('Exact', 'RegularExpression'), service: optional(text()), method: optional(text()) })),
+});
+
+const backends = list(object<r.WeightedBackend>({ index: position, target, weight: integer(0, 1_000_000), filters, policy: optional(count) }));
+
+const session = object<r.SessionPersistence>({
+  type: oneOf('Cookie', 'Header'),
+  name,
+  absoluteTimeout: optional(duration),
+  idleTimeout: optional(duration),
+  lifetime: oneOf('Session', 'Permanent'),
+  path: optional(name),
 });
 
 const rule = object<r.Rule>({
@@ -99,44 +111,54 @@ const rule = object<r.Rule>({
   name: optional(name),
   matches: list(match),
   filters,
-  backends: list(object<r.WeightedBackend>({ index: position, target, weight: integer(0, 1_000_000), filters, policy: optional(count) })),
+  backends,
   policy: optional(count),
   failure: optional(object<r.RuleFailure>({ status: integer(100, 599), reason: text() })),
+  session: optional(session),
 });
 
-const route = object<r.Route>({
-  ref,
-  createdAt: number,
-  hostnames: list(object<r.RouteHostname>({ match: name, written: name })),
-  rules: list(rule),
-});
+const hostnames = list(object<r.RouteHostname>({ match: name, written: name }));
+const route = object<r.Route>({ ref, createdAt: number, hostnames, rules: list(rule) });
+const streamRule = object<r.StreamRule>({ index: position, name: optional(name), backends });
+const streamRoute = object<r.StreamRoute>({ ref, createdAt: number, hostnames, rule: streamRule });
 
 const section = object<r.ListenerSection>({
   name,
   hostname: name,
-  protocol: oneOf('HTTP', 'HTTPS'),
+  protocol: oneOf('HTTP', 'HTTPS', 'TLS', 'TCP', 'UDP'),
+  mode: optional(oneOf('Terminate', 'Passthrough')),
   certificates: optional(list(name, 1000)),
+  clientValidation: optional(object<r.ClientValidation>({ authorities: text(), mode: oneOf('AllowValidOnly', 'AllowInsecureFallback') })),
   routes: name,
   policy: optional(policy),
 });
 
 const destinationTarget = variants('kind', {
-  service: object<Extract<r.Destination['target'], { kind: 'service' }>>({ kind: name, service: ref, port, routes: name, policy: optional(policy), protocol: optional(oneOf('http', 'tcp', 'detect')) }),
+  service: object<Extract<r.Destination['target'], { kind: 'service' }>>({ kind: name, service: ref, port, routes: name, policy: optional(policy), protocol: optional(oneOf('http', 'tcp', 'tls', 'detect')), streams: optional(name) }),
   passthrough: object<Extract<r.Destination['target'], { kind: 'passthrough' }>>({ kind: name }),
+});
+
+const backendTls = object<r.BackendTls>({
+  hostname: name,
+  authorities: text(),
+  subjectAltNames: optional(list(object<NonNullable<r.BackendTls['subjectAltNames']>[number]>({ type: oneOf('Hostname', 'URI'), value: name }), 1000)),
+  clientCertificate: optional(name),
 });
 
 /** The structural check of each kind of resource. What a compiler of route tables must still check: regular expressions, indexes. */
 export const resourceShapes: Readonly<Record<r.ResourceKind, Check>> = {
-  Listener: object<r.Listener>({ kind: oneOf('Listener'), name, gateway: ref, address: name, port, sections: list(section, 10_000) }),
+  Listener: object<r.Listener>({ kind: oneOf('Listener'), name, transport: optional(oneOf('udp')), gateway: ref, address: name, port, sections: list(section, 10_000) }),
   RouteTable: object<r.RouteTable>({ kind: oneOf('RouteTable'), name, routes: list(route), policies: list(policy) }),
+  StreamTable: object<r.StreamTable>({ kind: oneOf('StreamTable'), name, routes: list(streamRoute) }),
   Destination: object<r.Destination>({ kind: oneOf('Destination'), name, target: destinationTarget }),
   Backend: object<r.Backend>({
     kind: oneOf('Backend'),
     name,
     ref,
     port,
-    protocol: oneOf('http1', 'h2c'),
+    protocol: oneOf('http1', 'http2', 'tcp', 'udp'),
     balancing: oneOf('least-request', 'round-robin'),
+    tls: optional(backendTls),
   }),
   Endpoints: object<r.Endpoints>({
     kind: oneOf('Endpoints'),
