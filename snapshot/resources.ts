@@ -257,8 +257,8 @@ export interface Backend {
 export interface BackendTls {
   /** Server name that is sent; and what the certificate must be for where `subjectAltNames` is absent. */
   readonly hostname: string;
-  /** PEM certificates of the authorities that are trusted; `system`: those of the machine. */
-  readonly authorities: string | 'system';
+  /** PEM certificates of the authorities that are trusted. Absent: those of the machine (`wellKnownCACertificates: System`). */
+  readonly authorities?: string;
   /** One of them must be in the certificate. */
   readonly subjectAltNames?: readonly { readonly type: 'Hostname' | 'URI'; readonly value: string }[];
   /** Name of the Certificate resource that is shown to the backend. */

@@ -140,7 +140,7 @@ const destinationTarget = variants('kind', {
 
 const backendTls = object<r.BackendTls>({
   hostname: name,
-  authorities: text(),
+  authorities: optional(text()),
   subjectAltNames: optional(list(object<NonNullable<r.BackendTls['subjectAltNames']>[number]>({ type: oneOf('Hostname', 'URI'), value: name }), 1000)),
   clientCertificate: optional(name),
 });
