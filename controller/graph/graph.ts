@@ -4,8 +4,8 @@ import { clusterOf, type Cluster } from '../cluster.ts';
 import { listenerTables, routesByListener, type ListenerTable } from '../render/gateway.ts';
 import type { Mesh } from '../render/mesh.ts';
 import type { Environment } from '../types.ts';
-import { attachRoute, type Attachment, type RouteAttachments } from './attachments.ts';
-import { describeGateways, type GatewayFacts } from './gateways.ts';
+import { attachRoute, type Attachment, type RouteAttachments } from './routes/attachments.ts';
+import { describeGateways, type GatewayFacts } from './listeners/gateways.ts';
 import { meshRoutes } from './mesh.ts';
 import { attachPolicies } from './policies.ts';
 

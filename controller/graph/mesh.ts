@@ -1,5 +1,5 @@
 import type { Service } from '#crds';
-import type { Attachment } from './attachments.ts';
+import type { Attachment } from './routes/attachments.ts';
 
 /** The routes of one Service port, by who they act on (GEP-1294). */
 export interface PortRoutes {

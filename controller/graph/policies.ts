@@ -1,7 +1,7 @@
 import { attach, type Attachments, type Policy, type PolicyTarget } from '#policy';
 import type { Cluster } from '../cluster.ts';
-import { isOurs, listenerSetsOf, type GatewayFacts } from './gateways.ts';
-import { parentKey } from './listener-sets.ts';
+import { isOurs, listenerSetsOf, type GatewayFacts } from './listeners/gateways.ts';
+import { parentKey } from './listeners/listener-sets.ts';
 import { controllerName } from '../names.ts';
 
 /** The policies of a cluster at their targets. */

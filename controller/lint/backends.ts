@@ -1,5 +1,5 @@
 import type { ClusterState } from '#crds';
-import type { Attachment } from '../graph/attachments.ts';
+import type { Attachment } from '../graph/routes/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
 import { problem } from '../problems.ts';
 import { balancingAnnotation, renderEndpoints } from '../render/endpoints.ts';

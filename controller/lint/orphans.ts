@@ -1,5 +1,5 @@
 import type { Graph } from '../graph/graph.ts';
-import { parentKey } from '../graph/listener-sets.ts';
+import { parentKey } from '../graph/listeners/listener-sets.ts';
 import { problem } from '../problems.ts';
 import type { Problem } from '../types.ts';
 

@@ -1,9 +1,9 @@
 import { connectionPolicy, gatewayPath, type Attachments, type GatewayPathParts } from '#policy';
 import type { Certificate, Listener, ListenerSection } from '#snapshot';
 import { createdAt } from '../cluster.ts';
-import type { Attachment } from '../graph/attachments.ts';
-import { allListeners, type GatewayFacts } from '../graph/gateways.ts';
-import { sectionOf, type ListenerFacts } from '../graph/listeners.ts';
+import type { Attachment } from '../graph/routes/attachments.ts';
+import { allListeners, type GatewayFacts } from '../graph/listeners/gateways.ts';
+import { sectionOf, type ListenerFacts } from '../graph/listeners/listeners.ts';
 import { refOf } from '../problems.ts';
 import type { Environment } from '../types.ts';
 import { isEmpty } from './table.ts';

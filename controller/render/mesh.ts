@@ -2,7 +2,7 @@ import type { Service, ServicePort } from '#crds';
 import { connectionPolicy, meshPath } from '#policy';
 import type { Destination } from '#snapshot';
 import { createdAt, type Cluster } from '../cluster.ts';
-import type { Attachment } from '../graph/attachments.ts';
+import type { Attachment } from '../graph/routes/attachments.ts';
 import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
 import { portKey, type PortRoutes } from '../graph/mesh.ts';
 import { meshName } from '../names.ts';

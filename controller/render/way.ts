@@ -3,7 +3,7 @@ import { settle, targetKey, type Attachments, type PolicyPath, type RouteStep, t
 import type { ObjectRef, RouteHostname } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { portOf } from '../graph/backends.ts';
-import type { BuiltRule } from '../graph/rules.ts';
+import type { BuiltRule } from '../graph/routes/rules.ts';
 import type { SettledPath } from '../types.ts';
 
 /** A route in one table. */

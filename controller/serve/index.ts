@@ -1,6 +1,6 @@
 export { authorityFault, createAuthority, issueServing, type Authority, type ServingCertificate } from './authority.ts';
 export { loadAuthority, publishBundle, type TrustEnvironment } from './trust.ts';
-export { namespacesWithProxies, publishBundles, type BundlesEnvironment } from './publish.ts';
+export { keepBundles, namespacesWithProxies, type BundleKeeper, type BundlesEnvironment } from './publish.ts';
 export { reviewToken, type Bearer, type Reviewed } from './tokens.ts';
 export { gatewayLabel, nodeOf, type PodFacts } from './identity.ts';
 export { serveStream, type Admission, type StreamServer, type StreamServerEnvironment } from './server.ts';

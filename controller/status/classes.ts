@@ -1,7 +1,7 @@
 import type { GatewayClass, XMesh } from '#crds';
 import { isBuiltIn } from '../built-ins.ts';
 import type { Cluster } from '../cluster.ts';
-import { isOurs } from '../graph/gateways.ts';
+import { isOurs } from '../graph/listeners/gateways.ts';
 import { controllerName } from '../names.ts';
 import { condition, no, problem, yes, type Fault, type Verdict } from '../problems.ts';
 import type { ConditionDraft, ObjectStatus, Problem } from '../types.ts';

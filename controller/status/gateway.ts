@@ -1,5 +1,5 @@
-import type { GatewayFacts } from '../graph/gateways.ts';
-import { objectOf, type ListenerFacts } from '../graph/listeners.ts';
+import type { GatewayFacts } from '../graph/listeners/gateways.ts';
+import { objectOf, type ListenerFacts } from '../graph/listeners/listeners.ts';
 import { condition } from '../problems.ts';
 import type { ObjectStatus } from '../types.ts';
 import type { Affected } from './affected.ts';

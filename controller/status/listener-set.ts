@@ -1,5 +1,5 @@
-import type { ListenerSetFacts } from '../graph/listener-sets.ts';
-import type { ListenerFacts } from '../graph/listeners.ts';
+import type { ListenerSetFacts } from '../graph/listeners/listener-sets.ts';
+import type { ListenerFacts } from '../graph/listeners/listeners.ts';
 import { condition } from '../problems.ts';
 import type { ObjectStatus } from '../types.ts';
 import type { Affected } from './affected.ts';

@@ -1,9 +1,9 @@
 import { positionOf, type HTTPRoute, type KubernetesObject } from '#crds';
 import { pathProblems, policyStatuses } from '#policy';
 import { compareText, type Cluster } from '../cluster.ts';
-import type { Attachment } from '../graph/attachments.ts';
+import type { Attachment } from '../graph/routes/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { ListenerFacts } from '../graph/listeners.ts';
+import type { ListenerFacts } from '../graph/listeners/listeners.ts';
 import { strangeAnnotations } from '../lint/backends.ts';
 import { orphanGateways, orphanListenerSets } from '../lint/orphans.ts';
 import { shadowedMatches } from '../lint/shadowed.ts';

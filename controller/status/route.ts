@@ -1,5 +1,5 @@
 import type { KubernetesObject } from '#crds';
-import type { RouteAttachments } from '../graph/attachments.ts';
+import type { RouteAttachments } from '../graph/routes/attachments.ts';
 import { controllerName } from '../names.ts';
 import { condition, yes, type Verdict } from '../problems.ts';
 import type { ConditionDraft, ObjectStatus } from '../types.ts';

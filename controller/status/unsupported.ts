@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster.ts';
-import type { Attachment } from '../graph/attachments.ts';
-import { listenerSetsOf, type GatewayFacts } from '../graph/gateways.ts';
+import type { Attachment } from '../graph/routes/attachments.ts';
+import { listenerSetsOf, type GatewayFacts } from '../graph/listeners/gateways.ts';
 import { controllerName, gatewayGroup } from '../names.ts';
 import { condition, no, problem, refOf } from '../problems.ts';
 import type { KubernetesObject } from '#crds';

@@ -4,3 +4,4 @@ export { listPages, type ListOptions } from './list.ts';
 export { locateKind, pathOf, type Location } from './locate.ts';
 export type { LiveObject } from './store.ts';
 export { readCluster, type ClusterReading, type ReadEnvironment } from './read.ts';
+export { follow, type Followed, type FollowEnvironment } from './follow.ts';

@@ -1,6 +1,6 @@
 import type { ClusterState, Gateway, GatewayListener } from '#crds';
 import { clusterOf } from '../../cluster.ts';
-import { admits, parentKey } from '../../graph/listener-sets.ts';
+import { admits, parentKey } from '../../graph/listeners/listener-sets.ts';
 import { controllerName, gatewayClassName } from '../../names.ts';
 
 /** An object that is read only because another one names it. */

@@ -25,6 +25,7 @@ export interface ReflectEnvironment<T> {
   /** The path of the collection; undefined where the server has none. */
   locate(): Promise<string | undefined>;
   readonly fieldSelector?: string;
+  readonly labelSelector?: string;
   readonly mirror: Mirror<T>;
   random(): number;
   /** Milliseconds of a clock that never goes back. */
@@ -105,13 +106,18 @@ class Reflector<T> {
 
   /** Gives the mirror the whole collection, once all pages are there, and returns the version to watch from. */
   async #list(path: string): Promise<string> {
-    const { api, mirror, signal, fieldSelector } = this.#env;
+    const { api, mirror, signal } = this.#env;
     const all: T[] = [];
-    const options = { page: this.#page, timeoutMs: this.#limits.listTimeoutMs, signal, ...(fieldSelector === undefined ? {} : { fieldSelector }) };
+    const options = { page: this.#page, timeoutMs: this.#limits.listTimeoutMs, signal, ...this.#selectors() };
     const version = await listPages(api, path, options, (raw) => all.push(mirror.read(raw)));
     signal.throwIfAborted();
     mirror.replace(all);
     return version;
+  }
+
+  #selectors(): { readonly fieldSelector?: string; readonly labelSelector?: string } {
+    const { fieldSelector, labelSelector } = this.#env;
+    return { ...(fieldSelector === undefined ? {} : { fieldSelector }), ...(labelSelector === undefined ? {} : { labelSelector }) };
   }
 
   /** Follows the collection. Ends where it has to be listed again. */
@@ -154,13 +160,13 @@ class Reflector<T> {
   }
 
   async #follow(path: string, position: { version: string; passed(): void }): Promise<'ended' | 'expired'> {
-    const { api, signal, fieldSelector, random } = this.#env;
+    const { api, signal, random } = this.#env;
     const query = {
       watch: 'true',
       allowWatchBookmarks: 'true',
       resourceVersion: position.version,
       timeoutSeconds: String(Math.floor(watchSeconds * (1 + random()))),
-      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      ...this.#selectors(),
     };
     const opened = await api.stream({ path, query, signal, idleMs: this.#limits.idleMs });
     if (!isStream(opened)) {

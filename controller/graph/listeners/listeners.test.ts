@@ -1,5 +1,5 @@
 import test from 'ava';
-import { conditionsOf, listenerOf, statusOf, translateYaml } from '../testing.ts';
+import { conditionsOf, listenerOf, statusOf, translateYaml } from '../../testing.ts';
 
 const gateway = (spec: string, name = 'edge'): string => `
 apiVersion: gateway.networking.k8s.io/v1

@@ -1,4 +1,4 @@
-import type { Verdict } from '../problems.ts';
+import type { Verdict } from '../../problems.ts';
 import { tellTo } from './conflicts.ts';
 import type { ListenerFacts } from './listeners.ts';
 

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { generateKeyPairSync } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import test from 'ava';
-import { conditionsOf, listenerOf, translateYaml } from '../testing.ts';
+import { conditionsOf, listenerOf, translateYaml } from '../../testing.ts';
 
 x509.cryptoProvider.set(crypto);
 

@@ -1,11 +1,11 @@
 import type { Gateway, GatewayListener, ListenerSet } from '#crds';
 import type { Certificate } from '#snapshot';
-import type { Cluster } from '../cluster.ts';
-import { gatewayGroup, listenerSectionName } from '../names.ts';
-import { no, verdictOf, yes, type Fault, type Verdict } from '../problems.ts';
-import type { Environment } from '../types.ts';
+import type { Cluster } from '../../cluster.ts';
+import { gatewayGroup, listenerSectionName } from '../../names.ts';
+import { no, verdictOf, yes, type Fault, type Verdict } from '../../problems.ts';
+import type { Environment } from '../../types.ts';
 import { resolveCertificates, type CertificateName } from './certificates.ts';
-import { selects } from './selectors.ts';
+import { selects } from '../selectors.ts';
 
 /** Whose listeners they are: the Gateway's own, or those of a ListenerSet that is attached to it. */
 export interface ListenerOwner {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Rule } from '#snapshot';
-import { conditionsOf, parentOf, translateYaml } from '../testing.ts';
+import { conditionsOf, parentOf, translateYaml } from '../../testing.ts';
 
 const world = (rules: string, more = ''): string => `
 apiVersion: gateway.networking.k8s.io/v1

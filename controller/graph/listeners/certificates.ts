@@ -1,10 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Gateway, GatewayListener, GatewayListenerTlsCertificateRef, ListenerSet, Secret } from '#crds';
 import type { Certificate } from '#snapshot';
-import type { Cluster } from '../cluster.ts';
-import { gatewayGroup } from '../names.ts';
-import type { Fault } from '../problems.ts';
-import { permitted } from './grants.ts';
+import type { Cluster } from '../../cluster.ts';
+import { gatewayGroup } from '../../names.ts';
+import type { Fault } from '../../problems.ts';
+import { permitted } from '../grants.ts';
 
 export interface CertificateName {
   /** Name of the Certificate. */

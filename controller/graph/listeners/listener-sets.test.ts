@@ -1,7 +1,7 @@
 import test from 'ava';
-import { conditionsOf, listenerOf, parentOf, stateFrom, statusOf, translateYaml } from '../testing.ts';
-import { translate } from '../translate.ts';
-import type { Translation } from '../types.ts';
+import { conditionsOf, listenerOf, parentOf, stateFrom, statusOf, translateYaml } from '../../testing.ts';
+import { translate } from '../../translate.ts';
+import type { Translation } from '../../types.ts';
 
 const gateway = (from = 'All', listeners = '{ name: http, port: 80, protocol: HTTP, hostname: own.example.com }', more = ''): string => `
 apiVersion: gateway.networking.k8s.io/v1

@@ -1,5 +1,5 @@
 import type { GatewayListener } from '#crds';
-import type { Fault } from '../problems.ts';
+import type { Fault } from '../../problems.ts';
 import { isServedProtocol, objectOf, type ListenerOwner } from './listeners.ts';
 
 interface Holder {

@@ -1,12 +1,12 @@
 import type { Gateway, ListenerSet } from '#crds';
-import { byAge, type Cluster } from '../cluster.ts';
-import { memoByMap } from '../memo.ts';
-import { gatewayGroup } from '../names.ts';
-import { no, yes, type Fault, type Verdict } from '../problems.ts';
-import type { Environment } from '../types.ts';
+import { byAge, type Cluster } from '../../cluster.ts';
+import { memoByMap } from '../../memo.ts';
+import { gatewayGroup } from '../../names.ts';
+import { no, yes, type Fault, type Verdict } from '../../problems.ts';
+import type { Environment } from '../../types.ts';
 import { Claims, conflictsWithin } from './conflicts.ts';
 import { describeListener, type ListenerFacts } from './listeners.ts';
-import { selects } from './selectors.ts';
+import { selects } from '../selectors.ts';
 
 /** A ListenerSet whose parent is a Gateway of ours, and all that can be said about it without routes. */
 export interface ListenerSetFacts {

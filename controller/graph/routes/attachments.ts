@@ -1,13 +1,13 @@
 import type { HTTPRoute, HTTPRouteParentRef, Service } from '#crds';
 import { intersectHostnames, type RouteHostname } from '#snapshot';
-import type { Cluster } from '../cluster.ts';
-import { Memo } from '../memo.ts';
-import { experimentalGroup, gatewayGroup } from '../names.ts';
-import { no, withPath, type Fault, type Verdict } from '../problems.ts';
-import { protocolRefusal } from './backends.ts';
-import { listenerSetsOf, type GatewayFacts } from './gateways.ts';
-import { parentKey, type ListenerSetFacts } from './listener-sets.ts';
-import { allows, type ListenerFacts } from './listeners.ts';
+import type { Cluster } from '../../cluster.ts';
+import { Memo } from '../../memo.ts';
+import { experimentalGroup, gatewayGroup } from '../../names.ts';
+import { no, withPath, type Fault, type Verdict } from '../../problems.ts';
+import { protocolRefusal } from '../backends.ts';
+import { listenerSetsOf, type GatewayFacts } from '../listeners/gateways.ts';
+import { parentKey, type ListenerSetFacts } from '../listeners/listener-sets.ts';
+import { allows, type ListenerFacts } from '../listeners/listeners.ts';
 import { buildRoute, type BuiltRoute } from './rules.ts';
 
 /** One of a route's parentRefs that is ours to answer, and the answer. */

@@ -1,10 +1,10 @@
 import { objectKey, type Gateway, type GatewayClass } from '#crds';
-import { byAge, type Cluster } from '../cluster.ts';
-import { Memo, memoByMap } from '../memo.ts';
-import { isReserved } from '../infrastructure.ts';
-import { controllerName } from '../names.ts';
-import { no, verdictOf, withPath, yes, type Fault, type Verdict } from '../problems.ts';
-import type { Environment } from '../types.ts';
+import { byAge, type Cluster } from '../../cluster.ts';
+import { Memo, memoByMap } from '../../memo.ts';
+import { isReserved } from '../../infrastructure.ts';
+import { controllerName } from '../../names.ts';
+import { no, verdictOf, withPath, yes, type Fault, type Verdict } from '../../problems.ts';
+import type { Environment } from '../../types.ts';
 import { conflictsWithin } from './conflicts.ts';
 import { beneath, describeSets, setsByGateway, type ListenerSetFacts } from './listener-sets.ts';
 import { describeListener, type ListenerFacts } from './listeners.ts';

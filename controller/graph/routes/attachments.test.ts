@@ -1,5 +1,5 @@
 import test from 'ava';
-import { conditionsOf, listenerOf, parentOf, statusOf, translateYaml } from '../testing.ts';
+import { conditionsOf, listenerOf, parentOf, statusOf, translateYaml } from '../../testing.ts';
 
 const gateway = (listeners: string, more = ''): string => `
 apiVersion: gateway.networking.k8s.io/v1

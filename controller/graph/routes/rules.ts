@@ -1,12 +1,12 @@
 import type { HTTPRoute, HTTPRouteRule, HTTPRouteRuleFilter } from '#crds';
 import type { PolicyPath } from '#policy';
 import { parseDuration, type ObjectRef, type RetryFields, type Rule, type TimeoutFields, type WeightedBackend } from '#snapshot';
-import type { Cluster } from '../cluster.ts';
-import { Memo } from '../memo.ts';
-import { refOf, verdictOf, withPath, yes, type Fault, type Verdict } from '../problems.ts';
-import { renderFilters } from '../render/filters.ts';
-import { renderMatches } from '../render/matches.ts';
-import { resolveBackend, type ReferenceContext } from './backends.ts';
+import type { Cluster } from '../../cluster.ts';
+import { Memo } from '../../memo.ts';
+import { refOf, verdictOf, withPath, yes, type Fault, type Verdict } from '../../problems.ts';
+import { renderFilters } from '../../render/filters.ts';
+import { renderMatches } from '../../render/matches.ts';
+import { resolveBackend, type ReferenceContext } from '../backends.ts';
 
 /** A route's rules as they are for all parents of one sort, before policies. */
 export interface BuiltRoute {
