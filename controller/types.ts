@@ -1,19 +1,8 @@
-import type { Condition, SourcePosition } from '#crds';
-import type { PolicyPath, SettledPolicy } from '#policy';
+import type { Condition } from '#crds';
+import type { PolicyPath, Problem, SettledPolicy } from '#policy';
 import type { Backend, Certificate, Destination, Endpoints, Listener, ObjectRef, RouteTable, StreamTable } from '#snapshot';
 
-/** A fault in what a user wrote (`error`), or something that will surprise (`warning`). Every error ends in a status condition. */
-export interface Problem {
-  readonly severity: 'error' | 'warning';
-  readonly object: ObjectRef & { readonly apiVersion: string };
-  /** Where in the object: `['spec', 'rules', 0, 'backendRefs', 1]`. */
-  readonly path: readonly (string | number)[];
-  readonly source?: SourcePosition;
-  /** CamelCase, as in conditions. */
-  readonly reason: string;
-  /** What, where, and what to do. */
-  readonly message: string;
-}
+export type { Problem };
 
 /** Conditions leave translation without a time: the writer keeps the old one where the status did not change. */
 export type ConditionDraft = Omit<Condition, 'lastTransitionTime'>;

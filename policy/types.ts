@@ -136,16 +136,19 @@ export interface Attachments {
   readonly byTarget: ReadonlyMap<string, readonly Attached[]>;
   /** In the order of `policyKey`. */
   readonly verdicts: ReadonlyMap<string, PolicyVerdict>;
-  readonly problems: readonly PolicyProblem[];
+  readonly problems: readonly Problem[];
 }
 
-/** A fault or a surprise in a policy; the controller's `Problem`. */
-export interface PolicyProblem {
+/** A fault in what a user wrote (`error`), or something that will surprise (`warning`). Every error ends in a status condition. */
+export interface Problem {
   readonly severity: 'error' | 'warning';
   readonly object: ObjectRef & { readonly apiVersion: string };
+  /** Where in the object: `['spec', 'rules', 0, 'backendRefs', 1]`. */
   readonly path: readonly (string | number)[];
   readonly source?: SourcePosition;
+  /** CamelCase, as in conditions. */
   readonly reason: string;
+  /** What, where, and what to do. */
   readonly message: string;
 }
 

@@ -1,5 +1,5 @@
 import { flatten } from '../settle/leaves.ts';
-import type { Attached, Attachments, Lookup, Policy, PolicyProblem, PolicyVerdict, TargetVerdict } from '../types.ts';
+import type { Attached, Attachments, Lookup, Policy, Problem, PolicyVerdict, TargetVerdict } from '../types.ts';
 import { byAge, compareText } from './order.ts';
 import { overlap, overlapText, type Overlap } from './overlap.ts';
 import { duplicateTarget, olderWins, refusedTarget, stanzaProblems, strayVersion } from './problems.ts';
@@ -14,7 +14,7 @@ import { describeTarget, policyKey, refKey, targetKey, targetsOf, type ResolvedT
 export function attach(policies: Iterable<Policy>, lookup: Lookup, previous?: Attachments): Attachments {
   const byTarget = new Map<string, Attached[]>();
   const verdicts: [string, PolicyVerdict][] = [];
-  const problems: PolicyProblem[] = [];
+  const problems: Problem[] = [];
   for (const policy of [...policies].sort(byAge)) {
     const attached: Attached = { policy, override: flatten(policy.kind, policy.spec.override), default: flatten(policy.kind, policy.spec.default) };
     const { distinct, repeated } = distinctTargets(policy);
@@ -43,7 +43,7 @@ function sameVerdicts(previous: Attachments, next: Attachments): boolean {
 
 interface Placing {
   readonly byTarget: Map<string, Attached[]>;
-  readonly problems: PolicyProblem[];
+  readonly problems: Problem[];
   readonly lookup: Lookup;
 }
 

@@ -1,7 +1,7 @@
 import type { ObjectRef } from '#snapshot';
 import { stanzaPath } from '../attach/problems.ts';
 import { policyRef, refKey } from '../attach/targets.ts';
-import type { Attachments, Finding, PathVerdict, PolicyProblem, SettledPolicy } from '../types.ts';
+import type { Attachments, Finding, PathVerdict, Problem, SettledPolicy } from '../types.ts';
 import { compareText } from '../attach/order.ts';
 
 /** Findings that `attach` reports already, from the policy alone. */
@@ -11,7 +11,7 @@ const reported: ReadonlySet<string> = new Set(['DeadDefault', 'NoEffectAtLevel']
  * The warnings that only merged results show, each once per policy and field, however many paths have it. One about a field that
  * stands in a route is the route's.
  */
-export function pathProblems(attachments: Attachments, paths: Iterable<Pick<PathVerdict, 'settled'>>): readonly PolicyProblem[] {
+export function pathProblems(attachments: Attachments, paths: Iterable<Pick<PathVerdict, 'settled'>>): readonly Problem[] {
   const groups = new Map<string, { readonly finding: Finding; readonly messages: Set<string> }>();
   const seen = new Set<SettledPolicy>();
   for (const { settled } of paths) {
@@ -28,7 +28,7 @@ export function pathProblems(attachments: Attachments, paths: Iterable<Pick<Path
   return [...groups].sort(([a], [b]) => compareText(a, b)).map(([, { finding, messages }]) => problemOf(attachments, finding, [...messages].sort()));
 }
 
-function problemOf({ verdicts }: Attachments, { reason, field, origin }: Finding, messages: readonly string[]): PolicyProblem {
+function problemOf({ verdicts }: Attachments, { reason, field, origin }: Finding, messages: readonly string[]): Problem {
   const message = messages.length > 1 ? `${messages[0]} On other paths it is likewise, with other values (${messages.length - 1} more).` : messages[0]!;
   const policy = verdicts.get(refKey(origin))?.policy;
   if (policy === undefined || origin.stanza === 'route') {
