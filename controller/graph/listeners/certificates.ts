@@ -4,7 +4,7 @@ import type { Certificate } from '#snapshot';
 import type { Cluster } from '../../cluster.ts';
 import { gatewayGroup } from '../../names.ts';
 import type { Fault } from '../../problems.ts';
-import { permitted } from '../grants.ts';
+import { permitted, type CrossReference } from '../grants.ts';
 
 export interface CertificateName {
   /** Name of the Certificate. */
@@ -19,11 +19,11 @@ export interface ResolvedCertificates {
   readonly faults: readonly Fault[];
 }
 
-/** The certificates of an HTTPS listener. Those that resolve are served even when others do not. */
+/** The certificates of a listener that ends TLS. Those that resolve are served even when others do not. */
 export function resolveCertificates(owner: Gateway | ListenerSet, listener: GatewayListener, path: Fault['path'], cluster: Cluster): ResolvedCertificates {
   const refs = listener.tls?.certificateRefs ?? [];
   if (refs.length === 0) {
-    const message = 'a listener of protocol HTTPS needs tls.certificateRefs';
+    const message = `a listener of protocol ${listener.protocol} that ends TLS needs tls.certificateRefs`;
     return { certificates: [], names: [], faults: [{ reason: 'InvalidCertificateRef', path: [...path, 'tls'], message }] };
   }
   const resolved = refs.map((ref, index) => resolveCertificate(owner, ref, [...path, 'tls', 'certificateRefs', index], cluster));
@@ -42,20 +42,24 @@ interface Pair {
 }
 
 function resolveCertificate(owner: Gateway | ListenerSet, ref: GatewayListenerTlsCertificateRef, path: Fault['path'], cluster: Cluster): Resolved {
-  const { group, kind, name } = ref;
-  const namespace = ref.namespace ?? owner.metadata.namespace;
-  const invalid = (message: string): Resolved => ({ fault: { reason: 'InvalidCertificateRef', path, message } });
-  if (group !== '' || kind !== 'Secret') return invalid(`${kind}${group === '' ? '' : `.${group}`} can't hold a certificate; only Secrets (group "", kind Secret) can`);
+  const { group, kind, name, namespace = owner.metadata.namespace } = ref;
+  const pair = certificateOf({ group, kind, namespace, name }, cluster);
   // A grant for one of the two kinds says nothing about the other (ListenerSet, ReferenceGrant Semantics).
   const from = { group: gatewayGroup, kind: owner.kind, namespace: owner.metadata.namespace };
-  if (!permitted(cluster, { from, to: { group, kind, namespace, name } })) {
+  if (group === '' && kind === 'Secret' && !permitted(cluster, { from, to: { group, kind, namespace, name } })) {
     const message = `no ReferenceGrant in namespace ${namespace} lets a ${owner.kind} of namespace ${owner.metadata.namespace} refer to Secret ${name}`;
     return { fault: { reason: 'RefNotPermitted', path, message } };
   }
+  return typeof pair === 'string' ? { fault: { reason: 'InvalidCertificateRef', path, message: pair } } : pair;
+}
+
+/** The pair in a Secret, or what is wrong with the reference, whether or not it is allowed. */
+export function certificateOf({ group, kind, namespace, name }: CrossReference['to'], cluster: Cluster): Pair | string {
+  if (group !== '' || kind !== 'Secret') return `${kind}${group === '' ? '' : `.${group}`} can't hold a certificate; only Secrets (group "", kind Secret) can`;
   const secret = cluster.state.secrets.get(`${namespace}/${name}`);
-  if (secret === undefined) return invalid(`Secret ${namespace}/${name} not found`);
+  if (secret === undefined) return `Secret ${namespace}/${name} not found`;
   const read = readSecret(secret);
-  return 'fault' in read ? invalid(`Secret ${namespace}/${name} ${read.fault}`) : read;
+  return 'fault' in read ? `Secret ${namespace}/${name} ${read.fault}` : read;
 }
 
 type SecretReading = Pair | { readonly fault: string };

@@ -1,0 +1,50 @@
+import { objectKey, type Gateway, type GatewayListener } from '#crds';
+import type { ClientValidation } from '#snapshot';
+import type { Cluster } from '../../cluster.ts';
+import { gatewayGroup } from '../../names.ts';
+import { withPath, type Fault } from '../../problems.ts';
+import { resolveAuthorities, type AuthorityReference } from './authorities.ts';
+
+/** How clients of a listener have to show who they are (Gateway `spec.tls.frontend`), and what is wrong with it. */
+export interface FrontendValidation {
+  /** Undefined where clients need no certificate, and where no authority is left to check one against. */
+  readonly validation?: ClientValidation;
+  /** For ResolvedRefs. */
+  readonly references: readonly Fault[];
+  /** For Accepted: a listener without one valid authority is not served, as nobody could be let in as its owner meant. */
+  readonly refusals: readonly Fault[];
+}
+
+const unasked: FrontendValidation = { references: [], refusals: [] };
+
+/**
+ * What holds for the listeners of a port that end TLS, those of ListenerSets included. An entry of `perPort` takes the place of
+ * `default` as a whole (FrontendTLSConfig.perPort). `path`: where a fault is told in an object that is not the Gateway.
+ */
+export function frontendValidation(gateway: Gateway, { port }: GatewayListener, cluster: Cluster, path?: Fault['path']): FrontendValidation {
+  const found = configOf(gateway, port);
+  if (found === undefined) return unasked;
+  const from = { group: gatewayGroup, kind: 'Gateway', namespace: gateway.metadata.namespace };
+  const { authorities, faults } = resolveAuthorities(found.refs, { from, path: found.path, unknownKind: 'InvalidCACertificateKind' }, cluster);
+  const told = (fault: Fault): Fault => (path === undefined ? fault : { ...fault, path, message: `Gateway ${objectKey(gateway)}: ${withPath(fault)}` });
+  const references = faults.map(told);
+  if (authorities !== undefined) return { validation: { authorities, mode: found.mode }, references, refusals: [] };
+  const message = 'no valid certificate of an authority is left to check those of clients against';
+  return { references, refusals: [told({ reason: 'NoValidCACertificate', path: found.path, message })] };
+}
+
+interface Config {
+  readonly refs: readonly AuthorityReference[];
+  readonly mode: ClientValidation['mode'];
+  readonly path: Fault['path'];
+}
+
+function configOf({ spec }: Gateway, port: number): Config | undefined {
+  const { frontend } = spec.tls ?? {};
+  if (frontend === undefined) return undefined;
+  const index = (frontend.perPort ?? []).findIndex((entry) => entry.port === port);
+  const { validation } = frontend.perPort?.[index]?.tls ?? frontend.default;
+  if (validation === undefined) return undefined;
+  const place = index < 0 ? ['default'] : ['perPort', index, 'tls'];
+  return { refs: validation.caCertificateRefs, mode: validation.mode, path: ['spec', 'tls', 'frontend', ...place, 'validation', 'caCertificateRefs'] };
+}
