@@ -53,7 +53,8 @@ export const roles: readonly RoleTable[] = [
     ],
     own: [
       { apiGroup: '', resources: ['secrets'], verbs: ['create'], why: 'the authority of the stream, made at the first start (a create can not be limited to a name)' },
-      { apiGroup: '', resources: ['secrets'], names: ['weft-ca'], verbs: ['get'], why: 'the same, read by every replica' },
+      { apiGroup: '', resources: ['secrets'], names: ['weft-ca'], verbs: ['get', 'update'], why: 'the same, read by every replica, and replaced before it expires' },
+      { apiGroup: '', resources: ['configmaps'], names: ['weft-refusals'], verbs: ['create', 'patch'], why: 'what proxies refuse is known to the replica that serves them; the one that writes status reads it here' },
       { apiGroup: 'coordination.k8s.io', resources: ['leases'], verbs: ['create'], why: 'election of the replica that writes status' },
       { apiGroup: 'coordination.k8s.io', resources: ['leases'], names: ['weft-controller'], verbs: ['get', 'update', 'patch'], why: 'the same' },
     ],

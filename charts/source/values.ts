@@ -59,6 +59,7 @@ export const valuesSchema = Type.Object(
     proxy: Type.Object({ logLevel: level, terminationDelaySeconds: terminationDelaySchema, resources: resources(defaultInjection.proxyResources) }, strict),
     gateways: Type.Object(
       {
+        replicas: Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'Replicas that a new Gateway begins with; then whoever scales its Deployment (kubectl scale, an autoscaler) owns the number. Of several, evictions take one at a time; a single one may be evicted' }),
         externalAddresses: Type.Array(Type.String({ minLength: 3, maxLength: 43 }), {
           maxItems: 32,
           default: [],

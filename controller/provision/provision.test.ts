@@ -6,7 +6,7 @@ import { provisionedAddresses } from './addresses.ts';
 import { labelValue, objectName } from './names.ts';
 import { provision, type ProvisionConfig } from './template.ts';
 
-const config: ProvisionConfig = { image: 'registry/weft-proxy:1', pullPolicy: 'IfNotPresent', controller: 'weft-controller.weft-system.svc:15010', logLevel: 'info', resources: {}, isExternal: (address: string) => address.startsWith('198.51.100.') };
+const config: ProvisionConfig = { image: 'registry/weft-proxy:1', pullPolicy: 'IfNotPresent', controller: 'weft-controller.weft-system.svc:15010', logLevel: 'info', resources: {}, replicas: 1, isExternal: (address: string) => address.startsWith('198.51.100.') };
 
 function gateway(spec: Partial<Gateway['spec']> = {}, name = 'edge'): Gateway {
   return {

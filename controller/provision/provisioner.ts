@@ -3,8 +3,10 @@ import { withBuiltIns } from '../built-ins.ts';
 import { backoff, pause } from '../kube/backoff.ts';
 import type { KubeApi } from '../kube/types.ts';
 import { controllerName } from '../names.ts';
+import type { Shortfall } from '../push/index.ts';
 import type { Snapshots } from '../types.ts';
-import { applyManifests, deleteManifests } from './apply.ts';
+import { applyManifests, deleteManifests, type ApplyFault } from './apply.ts';
+import { followRollouts, type Rollouts } from './rollouts.ts';
 import { gatewayAnnotation, labelValue, managedByLabel, manager, objectName } from './names.ts';
 import { provision, type Manifest, type ProvisionConfig } from './template.ts';
 
@@ -17,6 +19,8 @@ export interface ProvisionerEnvironment {
   now(): number;
   random(): number;
   failed(message: string): void;
+  /** What Gateways (`{namespace}/{name}`) can't be given, whenever that changes. Told by the leader only. */
+  lacking(shortfalls: ReadonlyMap<string, Shortfall>): void;
   /** Ends it all. */
   readonly signal: AbortSignal;
 }
@@ -34,6 +38,7 @@ interface Applied {
   /** When it is to be applied again: somebody may have changed or deleted it. Milliseconds. */
   readonly due: number;
   readonly failures: number;
+  readonly fault?: ApplyFault;
 }
 
 const againMs = 120_000;
@@ -56,6 +61,8 @@ class Worker implements Provisioner {
   #term: AbortController | undefined;
   #wake: () => void = () => {};
   #told = '';
+  #rollouts: Rollouts | undefined;
+  #lacking = '[]';
 
   constructor(env: ProvisionerEnvironment) {
     this.#env = env;
@@ -83,6 +90,8 @@ class Worker implements Provisioner {
   start(): void {
     this.#term ??= new AbortController();
     const signal = AbortSignal.any([this.#term.signal, this.#env.signal]);
+    const { api, now, random, failed } = this.#env;
+    this.#rollouts = followRollouts({ api, now, random, failed, signal, changed: () => this.#rolled() });
     void this.#work(signal);
   }
 
@@ -90,6 +99,27 @@ class Worker implements Provisioner {
     this.#term?.abort();
     this.#term = undefined;
     this.#applied.clear();
+    this.#rollouts = undefined;
+    this.#tell();
+  }
+
+  #rolled(): void {
+    for (const key of this.#applied.keys()) if (this.#applied.get(key)?.failures === 0 && this.#rollouts?.isGone(key) === true) this.#missed(key);
+    this.#tell();
+    this.#wake();
+  }
+
+  /** What could not be applied, or is applied and can't start its Pods. */
+  #tell(): void {
+    const lacking = new Map<string, Shortfall>();
+    for (const key of this.#wanted.keys()) {
+      const fault = this.#applied.get(key)?.fault ?? this.#rollouts?.faultOf(key);
+      if (fault?.reason !== undefined) lacking.set(key, { reason: fault.reason, message: fault.message.slice(0, 1024) });
+    }
+    const text = JSON.stringify([...lacking]);
+    if (text === this.#lacking) return;
+    this.#lacking = text;
+    this.#env.lacking(lacking);
   }
 
   /** The state may simply not have heard of it yet, so this waits for a moment. */
@@ -103,6 +133,7 @@ class Worker implements Provisioner {
       const turn = [...this.#due()].slice(0, concurrency);
       await Promise.all(turn.map(([key, manifests]) => this.#apply(key, manifests, signal)));
       for (const key of this.#applied.keys()) if (!this.#wanted.has(key)) this.#applied.delete(key);
+      this.#tell();
       if (turn.length > 0) continue;
       await this.#clear(signal);
       await this.#rest(signal);
@@ -128,13 +159,15 @@ class Worker implements Provisioner {
   }
 
   async #apply(key: string, manifests: readonly Manifest[], signal: AbortSignal): Promise<void> {
-    const { api, prepare, now, random, failed } = this.#env;
-    const fault = (await prepare(key.slice(0, key.indexOf('/')), signal)) ?? (await applyManifests(api, manifests, signal));
+    const { api, config, prepare, now, random, failed } = this.#env;
+    const unprepared = await prepare(key.slice(0, key.indexOf('/')), signal);
+    const fault = unprepared === undefined ? await applyManifests(api, manifests, { replicas: config.replicas, signal }) : { message: unprepared };
     if (signal.aborted) return;
-    const failures = fault === undefined ? 0 : (this.#applied.get(key)?.failures ?? 0) + 1;
+    const before = this.#applied.get(key);
+    const failures = fault === undefined ? 0 : (before?.failures ?? 0) + 1;
     const wait = fault === undefined ? againMs * (0.75 + random() / 2) : backoff(failures, retry, random);
-    this.#applied.set(key, { content: JSON.stringify(manifests), due: now() + wait, failures });
-    if (fault !== undefined) failed(`Gateway ${key} could not be given its proxies: ${fault}`);
+    this.#applied.set(key, { content: JSON.stringify(manifests), due: now() + wait, failures, ...(fault === undefined ? {} : { fault }) });
+    if (fault !== undefined && before?.fault?.message !== fault.message) failed(`Gateway ${key} could not be given its proxies: ${fault.message}`);
   }
 
   /** Until something is new, or a while. */

@@ -12,6 +12,8 @@ export interface ProvisionConfig {
   readonly logLevel: string;
   /** Of the container. */
   readonly resources: Readonly<Record<string, unknown>>;
+  /** Of a Gateway that is new; then whoever scales it owns the number. */
+  readonly replicas: number;
   /** Whether the cluster's network brings an address to its nodes, so that a Service may take it as an external one. */
   isExternal(address: string): boolean;
 }
@@ -37,7 +39,7 @@ type Texts = Readonly<Record<string, string>>;
 
 /**
  * Everything that a Gateway needs in a cluster, for server-side apply. `served` are its sockets as they are rendered: those of ListenerSets
- * stand nowhere else. Deterministic: the same Gateway, sockets and configuration give the same objects. `replicas` is not among the fields: 1 at first, then whatever `kubectl scale` or an autoscaler says.
+ * stand nowhere else. Deterministic: the same Gateway, sockets and configuration give the same objects. `replicas` is not among the fields: `config.replicas` at first, then whatever `kubectl scale` or an autoscaler says.
  */
 export function provision(gateway: Gateway, config: ProvisionConfig, served: readonly Listener[] = []): readonly Manifest[] {
   const ports = servicePorts(gateway, served);

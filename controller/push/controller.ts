@@ -4,7 +4,7 @@ import type { Environment, ObjectStatus, Problem, Translation } from '../types.t
 import { withBuiltIns } from '../built-ins.ts';
 import { renderEndpoints } from '../render/endpoints.ts';
 import { assignAddresses, type AddressRange } from './addresses.ts';
-import { joinFeedback } from './feedback.ts';
+import { joinFeedback, joinShortfalls, type Shortfall } from './feedback.ts';
 import { Sessions, type Rejection, type SessionProgress } from './sessions.ts';
 
 export interface ControllerEnvironment {
@@ -33,8 +33,18 @@ export interface Report {
   /** With what the proxies reported. */
   readonly statuses: readonly ObjectStatus[];
   readonly problems: readonly Problem[];
-  /** What proxies refuse, or can't carry out. */
+  /** What proxies refuse, or can't carry out: those connected here, and those of other replicas. */
   readonly rejections: readonly Rejection[];
+  /** Of those, what proxies that are connected here refuse. */
+  readonly own: readonly Rejection[];
+}
+
+/** What is known from elsewhere than the state and the connected proxies. */
+export interface Hearsay {
+  /** What proxies of other replicas refuse. */
+  readonly rejections?: readonly Rejection[];
+  /** What Gateways (`{namespace}/{name}`) could not be given. */
+  readonly shortfalls?: ReadonlyMap<string, Shortfall>;
 }
 
 export interface Controller {
@@ -42,6 +52,8 @@ export interface Controller {
   setState(state: ClusterState): void;
   /** Serves a proxy that has connected. */
   accept(channel: Channel): void;
+  /** From now on this is known as well; what is left out stays as it was told before. */
+  hear(hearsay: Hearsay): void;
   /** How far each connected proxy has followed. */
   progress(): readonly SessionProgress[];
   report(): Report | undefined;
@@ -59,6 +71,7 @@ class Rebuilder implements Controller {
   #addresses: ReadonlyMap<string, readonly string[]> = new Map();
   #pending: ClusterState | undefined;
   #report: Report | undefined;
+  #hearsay: Required<Hearsay> = { rejections: [], shortfalls: new Map() };
   #rejoining = false;
   #closed = false;
 
@@ -81,6 +94,13 @@ class Rebuilder implements Controller {
 
   accept(channel: Channel): void {
     this.#sessions.accept(channel);
+  }
+
+  hear(hearsay: Hearsay): void {
+    this.#hearsay = { ...this.#hearsay, ...hearsay };
+    setImmediate(() => {
+      if (this.#report !== undefined && !this.#closed) this.#tell(this.#report.state, this.#report.translation);
+    });
   }
 
   progress(): readonly SessionProgress[] {
@@ -131,14 +151,24 @@ class Rebuilder implements Controller {
       if (!this.#closed) this.#env.heard?.();
       const before = this.#report;
       // Most of what proxies say is that they took what they were sent, each of them for itself: nothing that a status tells.
-      if (before === undefined || this.#closed || sameRejections(before.rejections, this.#sessions.rejections())) return;
+      if (before === undefined || this.#closed || sameRejections(before.rejections, this.#rejections().all)) return;
       this.#tell(before.state, before.translation);
     });
   }
 
+  #rejections(): { readonly own: readonly Rejection[]; readonly all: readonly Rejection[] } {
+    const own = this.#sessions.rejections();
+    const { rejections } = this.#hearsay;
+    if (rejections.length === 0) return { own, all: own };
+    // A proxy that has come here since is asked itself.
+    const here = new Set(this.#sessions.progress().map(({ proxy }) => proxy.id));
+    return { own, all: [...own, ...rejections.filter(({ proxy }) => !here.has(proxy.id))] };
+  }
+
   #tell(state: ClusterState, translation: Translation): void {
-    const rejections = this.#sessions.rejections();
-    this.#report = { state, translation, rejections, ...joinFeedback(translation, rejections) };
+    const { own, all: rejections } = this.#rejections();
+    const { statuses, problems } = joinShortfalls(joinFeedback(translation, rejections), this.#hearsay.shortfalls);
+    this.#report = { state, translation, rejections, own, statuses, problems };
     this.#env.changed(this.#report);
   }
 }

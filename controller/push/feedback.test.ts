@@ -1,7 +1,7 @@
 import test from 'ava';
 import { conditionsOf, listenerOf, statusOf, translateYaml } from '../testing.ts';
 import type { Translation } from '../types.ts';
-import { joinFeedback } from './feedback.ts';
+import { joinFeedback, joinShortfalls } from './feedback.ts';
 
 const world = translateYaml(`
 apiVersion: gateway.networking.k8s.io/v1
@@ -52,4 +52,15 @@ test('a ListenerSet none of whose listeners is served is not programmed; a Gatew
   t.is(programmed(afterRefusalOf(80), 'Gateway edge'), 'True Programmed');
   t.is(conditionsOf(listenerOf(afterRefusalOf(80), 'edge', 'http'))['Programmed'], 'False Invalid');
   t.is(programmed(afterRefusalOf(80, 81, 82, 83), 'Gateway edge'), 'False Invalid');
+});
+
+test('a Gateway that could not be given its proxies is not programmed, for that reason; others are', (t) => {
+  const message = 'Deployment infra/edge-weft: 403 exceeded quota';
+  const { statuses, problems } = joinShortfalls(world, new Map([['infra/edge', { reason: 'NoResources', message } as const]]));
+  const edge = statuses.find(({ kind, name }) => kind === 'Gateway' && name === 'edge')!;
+  const condition = (edge.status as { readonly conditions: readonly { readonly type: string }[] }).conditions.find(({ type }) => type === 'Programmed');
+  t.like(condition, { status: 'False', reason: 'NoResources', message });
+  t.is(conditionsOf(edge)['Accepted'], 'True Accepted');
+  t.deepEqual(problems.at(-1)?.message, message);
+  t.is(joinShortfalls(world, new Map()).statuses, world.statuses);
 });

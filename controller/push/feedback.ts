@@ -24,6 +24,30 @@ export function joinFeedback(translation: Translation, rejections: readonly Reje
   };
 }
 
+/** What a Gateway could not be given in its cluster. */
+export interface Shortfall {
+  /** Of Programmed (GatewayReason). */
+  readonly reason: 'Invalid' | 'NoResources';
+  readonly message: string;
+}
+
+/** A Gateway without what it needs is not programmed, whatever else is said of it. */
+export function joinShortfalls(reported: Reported, shortfalls: ReadonlyMap<string, Shortfall>): Reported {
+  if (shortfalls.size === 0) return reported;
+  const problems: Problem[] = [];
+  const statuses = reported.statuses.map((object) => {
+    const shortfall = object.kind === 'Gateway' ? shortfalls.get(`${object.namespace}/${object.name}`) : undefined;
+    if (shortfall === undefined) return object;
+    const { apiVersion, kind, namespace, name } = object;
+    problems.push({ severity: 'error', object: { apiVersion, kind, namespace, name }, path: [], reason: 'NotProgrammed', message: shortfall.message });
+    const { conditions = [] } = object.status as GatewayStatus;
+    // It stands in place of the address that is missing for that reason, not of what is wrong in the Gateway itself.
+    const waiting = (condition: ConditionDraft): boolean => condition.type === 'Programmed' && (condition.status === 'True' || condition.reason === 'AddressNotAssigned');
+    return { ...object, status: { ...object.status, conditions: conditions.map((condition) => (waiting(condition) ? { ...condition, status: 'False' as const, ...shortfall } : condition)) } };
+  });
+  return { statuses, problems: [...reported.problems, ...problems] };
+}
+
 interface Failures {
   /** By Gateway or ListenerSet, then by listener name: why. A Gateway is here too where only a ListenerSet's listener failed. */
   readonly byObject: ReadonlyMap<string, ReadonlyMap<string, string>>;

@@ -180,6 +180,29 @@ test('a table that the proxy refuses shows on its listener; the proxy goes on wi
   t.true(JSON.stringify(reports.at(-1)?.statuses).includes('unlucky'));
 });
 
+test('what a proxy of another replica refuses shows as well, until that proxy comes here or the other replica takes it back', async (t) => {
+  const { controller, reports } = controllerFor(t);
+  const told = (): boolean => JSON.stringify(reports.at(-1)?.statuses).includes('EACCES');
+  controller.setState(stateFrom(gateway('a') + route() + service));
+  await settled();
+  const refusal = { proxy: gatewayNode, type: 'RouteTable', name: 'listener/shop/a/http', reason: 'EACCES' } as const;
+  controller.hear({ rejections: [refusal] });
+  await settled();
+  t.true(told());
+  t.deepEqual(reports.at(-1)?.own, []);
+  controller.hear({ rejections: [] });
+  await settled();
+  t.false(told());
+  controller.hear({ rejections: [refusal] });
+  await settled();
+  t.true(told());
+  const joined = join(t, controller, gatewayNode);
+  joined.subscriber.want('Listener', '*');
+  controller.setState(stateFrom(gateway('a') + route(2) + service));
+  await settled();
+  t.false(told());
+});
+
 test('a translation that fails leaves the last good one in force', async (t) => {
   let broken = false;
   const { controller, failures } = controllerFor(t, (state, environment) => {

@@ -1,4 +1,3 @@
-import type { ClusterState } from '#crds';
 import type { ProxyNode } from '#snapshot';
 import { pause } from '../kube/backoff.ts';
 import { takePart } from '../kube/lease.ts';
@@ -6,7 +5,7 @@ import type { KubeApi } from '../kube/types.ts';
 import { fieldsOf } from '../kube/types.ts';
 import { createProvisioner, gatewayOf, provisionedAddresses, type Provisioner } from '../provision/index.ts';
 import { createController, type Controller } from '../push/index.ts';
-import { nodeOf, publishBundle, publishBundles, reviewToken, type Admission, type Bearer, type PodFacts } from '../serve/index.ts';
+import { keepBundles, nodeOf, publishBundle, reviewToken, type Admission, type Bearer, type BundleKeeper, type PodFacts } from '../serve/index.ts';
 import { knownKinds } from '../source/kinds.ts';
 import { openCluster, type KubeSource } from '../source/kube/index.ts';
 import { createStatusWriter, type StatusWriter } from '../status/writer/index.ts';
@@ -17,6 +16,7 @@ import { Newcomers, type Log } from './log.ts';
 import { createMetrics, type ControllerMetrics } from './metrics.ts';
 import type { Options } from './options.ts';
 import { proxyReports } from './proxies.ts';
+import { readRefusals, writeRefusals, type RefusalWriter } from './refusals.ts';
 import { openStream, type Stream } from './stream.ts';
 
 export interface RunEnvironment {
@@ -47,6 +47,8 @@ class Replica {
   readonly #metrics: ControllerMetrics;
   readonly #problems = new Newcomers();
   readonly #failures = new Newcomers();
+  readonly #refusals: RefusalWriter;
+  #bundles: BundleKeeper | undefined;
   #stream: Stream | undefined;
   #opening = false;
   #term: AbortController | undefined;
@@ -81,6 +83,8 @@ class Replica {
       changed: (report) => {
         this.#writer.want(report.statuses);
         this.#provisioner?.want(report.state, report.translation.snapshots.listeners);
+        this.#refusals.want(report.own);
+        this.#bundles?.look();
         this.#openStream();
       },
       failed: (message) => log('error', message),
@@ -96,7 +100,8 @@ class Replica {
       signal,
     });
     const { gateways } = env.options;
-    this.#provisioner = gateways === undefined ? undefined : createProvisioner({ api, config: gateways, prepare: (namespace, term) => this.#prepare(namespace, term), now: monotonic, random, failed: (message) => log('warn', message), signal });
+    this.#provisioner = gateways === undefined ? undefined : createProvisioner({ api, config: gateways, prepare: (namespace, term) => this.#prepare(namespace, term), now: monotonic, random, failed: (message) => log('warn', message), lacking: (shortfalls) => this.#controller.hear({ shortfalls }), signal });
+    this.#refusals = writeRefusals(this.#shared(signal));
     this.#source = openCluster({
       api,
       registry: knownKinds,
@@ -120,7 +125,7 @@ class Replica {
     });
     log('info', 'ending');
     this.#controller.close();
-    await Promise.all([election, this.#stream?.close()]);
+    await Promise.all([election, this.#stream?.close(), this.#refusals.close()]);
     health.close();
     admin?.close();
   }
@@ -219,7 +224,7 @@ class Replica {
         this.#term = new AbortController();
         this.#writer.start();
         this.#provisioner?.start();
-        void this.#publish(this.#term.signal);
+        this.#lead(this.#term.signal);
         void reportBarePods({ api, namespace: options.namespace, identity: options.identity, state: () => this.#source.state(), now, failed: (message) => log('warn', message), signal: this.#term.signal });
       },
       lost: () => {
@@ -228,6 +233,9 @@ class Replica {
         this.#provisioner?.stop();
         this.#term?.abort();
         this.#term = undefined;
+        this.#bundles = undefined;
+        // What others said is for the next leader to hear.
+        this.#controller.hear({ rejections: [] });
       },
       failed: (message) => log('warn', message),
       signal,
@@ -241,10 +249,15 @@ class Replica {
     return bundle === undefined ? 'the stream is not served yet' : publishBundle({ api, namespace: options.namespace, now, signal }, namespace, bundle);
   }
 
-  async #publish(signal: AbortSignal): Promise<void> {
-    const { api, options, log, now } = this.#env;
-    while (this.#stream === undefined && !signal.aborted) await pause(200, signal);
-    const state = (): ClusterState | undefined => this.#source.state();
-    await publishBundles({ api, namespace: options.namespace, now, signal, bundle: () => this.#stream?.bundle() ?? '', failed: (message) => log('warn', message) }, state);
+  /** What replicas need to tell each other something through the API server. */
+  #shared(signal: AbortSignal): { readonly api: KubeApi; readonly namespace: string; readonly identity: string; now(): number; monotonic(): number; random(): number; failed(message: string): void; readonly signal: AbortSignal } {
+    const { api, options, now, monotonic, random, log } = this.#env;
+    return { api, namespace: options.namespace, identity: options.identity, now, monotonic, random, failed: (message) => log('warn', message), signal };
+  }
+
+  #lead(signal: AbortSignal): void {
+    const shared = this.#shared(signal);
+    readRefusals({ ...shared, heard: (rejections) => this.#controller.hear({ rejections }) });
+    this.#bundles = keepBundles({ ...shared, bundle: () => this.#stream?.bundle(), state: () => this.#source.state() });
   }
 }

@@ -1,5 +1,5 @@
 import type { Channel } from '#snapshot';
-import { issueServing, loadAuthority, serveStream, type Authority, type StreamServerEnvironment } from '../serve/index.ts';
+import { issueServing, loadAuthority, serveStream, type StreamServerEnvironment, type Trust } from '../serve/index.ts';
 import { pause } from '../kube/backoff.ts';
 import type { RunEnvironment } from './run.ts';
 
@@ -26,8 +26,8 @@ export async function openStream(env: StreamEnvironment): Promise<Stream> {
   const { api, options, now, monotonic, random, signal, log } = env;
   const trust = { api, namespace: options.namespace, now, signal };
   const names = [`${options.service}.${options.namespace}.svc`, `${options.service}.${options.namespace}.svc.cluster.local`, `${options.service}.${options.namespace}`];
-  let authority: Authority = await loadAuthority(trust);
-  let certificate = await issueServing(authority, names, now());
+  let held: Trust = await loadAuthority(trust);
+  let certificate = await issueServing(held.authority, names, now());
   const server = await serveStream({
     address: options.address,
     port: options.streamPort,
@@ -50,9 +50,11 @@ export async function openStream(env: StreamEnvironment): Promise<Stream> {
       await pause(checkMs, AbortSignal.any([signal, closed.signal]));
       if (signal.aborted || closed.signal.aborted) return;
       try {
-        const current = await loadAuthority(trust);
-        if (current.bundle === authority.bundle && current.key === authority.key && certificate.notAfter - now() > renewMs) continue;
-        authority = current;
+        const before = held;
+        held = await loadAuthority(trust, before);
+        const { authority } = held;
+        // That more is trusted changes nothing of what is served.
+        if (authority.key === before.authority.key && authority.bundle === before.authority.bundle && certificate.notAfter - now() > renewMs) continue;
         certificate = await issueServing(authority, names, now());
         server.renew(certificate);
       } catch (error) {
@@ -63,7 +65,7 @@ export async function openStream(env: StreamEnvironment): Promise<Stream> {
   void renew();
   return {
     port: server.port,
-    bundle: () => authority.bundle,
+    bundle: () => held.bundle,
     close: () => {
       closed.abort();
       return server.close();

@@ -1,5 +1,5 @@
 export { authorityFault, createAuthority, issueServing, type Authority, type ServingCertificate } from './authority.ts';
-export { loadAuthority, publishBundle, type TrustEnvironment } from './trust.ts';
+export { loadAuthority, publishBundle, type Trust, type TrustEnvironment } from './trust.ts';
 export { keepBundles, namespacesWithProxies, type BundleKeeper, type BundlesEnvironment } from './publish.ts';
 export { reviewToken, type Bearer, type Reviewed } from './tokens.ts';
 export { gatewayLabel, nodeOf, type PodFacts } from './identity.ts';

@@ -1,5 +1,6 @@
 import { fieldsOf, reasonOf, ApiError, type KubeApi } from '../kube/types.ts';
 import { authorityFault, createAuthority, type Authority } from './authority.ts';
+import { rotationStep, trustedOf, type Stored } from './rotation.ts';
 
 /** The Secret with the authority and, in every namespace with proxies, the ConfigMap with its certificate. */
 export const authorityName = 'weft-ca';
@@ -14,42 +15,73 @@ export interface TrustEnvironment {
   readonly signal: AbortSignal;
 }
 
-/**
- * The authority of this cluster, from Secret `weft-ca` of the control plane's namespace. Where there is none it is made; of several
- * replicas that do so at once the API server lets one through, and the others read what it wrote. Rejects where what is there can't be
- * used: to replace it silently would cut off every proxy that trusts it.
- */
-export async function loadAuthority(env: TrustEnvironment): Promise<Authority> {
-  const collection = `/api/v1/namespaces/${env.namespace}/secrets`;
-  for (let turn = 0; ; turn++) {
-    const read = await env.api.send({ path: `${collection}/${authorityName}`, signal: env.signal });
-    if (read.status === 200) return authorityOf(read.body, env);
-    if (read.status !== 404 || turn > 3) throw new ApiError(`Secret ${env.namespace}/${authorityName}`, read);
-    const made = await createAuthority(env.now());
-    const written = await env.api.send({ method: 'POST', path: collection, body: secretOf(made, env.namespace), signal: env.signal });
-    if (written.status === 201) return made;
-    if (written.status !== 409) throw new ApiError(`Secret ${env.namespace}/${authorityName}`, written);
-  }
+/** The authority, and what is to be trusted, which is more than it while it is being replaced. */
+export interface Trust {
+  readonly authority: Authority;
+  /** PEM. */
+  readonly bundle: string;
 }
 
-function authorityOf(body: unknown, env: TrustEnvironment): Authority {
+/**
+ * The authority of this cluster, from Secret `weft-ca` of the control plane's namespace. Where there is none, `last` is put back (somebody
+ * has deleted it), or one is made; of several replicas that do so at once the API server lets one through, and the others read what it
+ * wrote. One that was made here and comes near its end is replaced, in steps (`rotation.ts`). Rejects where what is there can't be used:
+ * to replace it silently would cut off every proxy that trusts it.
+ */
+export async function loadAuthority(env: TrustEnvironment, last?: Trust): Promise<Trust> {
+  const collection = `/api/v1/namespaces/${env.namespace}/secrets`;
+  for (let turn = 0; turn < 5; turn++) {
+    const read = await env.api.send({ path: `${collection}/${authorityName}`, signal: env.signal });
+    if (read.status === 200) {
+      const stored = storedOf(read.body, env);
+      const changed = await rotate(stored, env, read.body);
+      if (changed === undefined) return { authority: stored.authority, bundle: trustedOf(stored) };
+      const { metadata } = fieldsOf(read.body);
+      const written = await env.api.send({ method: 'PUT', path: `${collection}/${authorityName}`, body: secretOf(changed, { ...fieldsOf(metadata), managedFields: undefined }), signal: env.signal });
+      if (written.status === 200) return { authority: changed.authority, bundle: trustedOf(changed) };
+      if (written.status !== 409) throw new ApiError(`Secret ${env.namespace}/${authorityName}`, written);
+      continue;
+    }
+    if (read.status !== 404) throw new ApiError(`Secret ${env.namespace}/${authorityName}`, read);
+    const made: Stored = { authority: last === undefined ? await createAuthority(env.now()) : { bundle: last.bundle, key: last.authority.key } };
+    const written = await env.api.send({ method: 'POST', path: collection, body: secretOf(made, { name: authorityName, namespace: env.namespace, labels: ours }), signal: env.signal });
+    if (written.status === 201) return { authority: made.authority, bundle: trustedOf(made) };
+    if (written.status !== 409) throw new ApiError(`Secret ${env.namespace}/${authorityName}`, written);
+  }
+  throw new Error(`Secret ${env.namespace}/${authorityName}: others keep changing it`);
+}
+
+const ours = { 'app.kubernetes.io/managed-by': 'weft' } as const;
+
+/** What is to be written in place of it; undefined where nothing is. One that somebody else brought is theirs to replace. */
+async function rotate(stored: Stored, env: TrustEnvironment, body: unknown): Promise<Stored | undefined> {
+  const labels = fieldsOf(fieldsOf(fieldsOf(body)['metadata'])['labels']);
+  if (labels['app.kubernetes.io/managed-by'] !== ours['app.kubernetes.io/managed-by']) return undefined;
+  const step = rotationStep(stored, env.now());
+  if (step.kind === 'keep') return undefined;
+  return step.kind === 'turn' ? step.stored : { ...stored, next: { authority: await createAuthority(env.now()), since: env.now() } };
+}
+
+function storedOf(body: unknown, env: TrustEnvironment): Stored {
   const data = fieldsOf(fieldsOf(body)['data']);
   const text = (key: string): string => Buffer.from(String(data[key] ?? ''), 'base64').toString('utf8');
   const authority = { bundle: text('ca.crt'), key: text('ca.key') };
   const fault = authorityFault(authority, env.now());
   if (fault !== undefined) throw new Error(`Secret ${env.namespace}/${authorityName}: ${fault}; mend it, or delete it to have a new authority made`);
-  return authority;
+  const next = { bundle: text('next.crt'), key: text('next.key') };
+  const since = Date.parse(text('next-since'));
+  // A next one that is spoilt counts as none: another is made.
+  return Number.isNaN(since) || authorityFault(next, env.now()) !== undefined ? { authority } : { authority, next: { authority: next, since } };
 }
 
-function secretOf({ bundle, key }: Authority, namespace: string): object {
-  const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: authorityName, namespace, labels: { 'app.kubernetes.io/managed-by': 'weft' } },
-    type: 'Opaque',
-    data: { 'ca.crt': encode(bundle), 'ca.key': encode(key) },
+function secretOf({ authority, next }: Stored, metadata: object): object {
+  const texts = {
+    'ca.crt': authority.bundle,
+    'ca.key': authority.key,
+    ...(next === undefined ? {} : { 'next.crt': next.authority.bundle, 'next.key': next.authority.key, 'next-since': new Date(next.since).toISOString() }),
   };
+  const data = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, Buffer.from(text, 'utf8').toString('base64')]));
+  return { apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data };
 }
 
 /** Writes the bundle into ConfigMap `weft-ca` of a namespace, whoever made that. Undefined where it is there now, else why not. */

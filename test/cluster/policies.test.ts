@@ -9,7 +9,7 @@ const shop = makeSpace('policy', 'in the mesh');
 const buyer = makeSpace('policy-buyer', 'in the mesh');
 const services = ['service', 'port', 'route', 'rule', 'merge', 'timeout', 'chain', 'inline'] as const;
 
-test.before(() => {
+test.before(async () => {
   applyAll(
     appPod(shop.name, 'web-v1'),
     appPod(shop.name, 'client'),
@@ -19,6 +19,8 @@ test.before(() => {
   );
   waitReady(shop.name, 'web-v1', 'client');
   waitReady(buyer.name, 'client');
+  // A Pod is ready some time before its Service's endpoints say so.
+  await soon(async () => (await own().call('http://service/')).status === 200, 60_000);
 });
 
 test.after.always(() => {

@@ -1,5 +1,5 @@
 import type { ClusterState, Gateway, GatewayListener } from '#crds';
-import { clusterOf } from '../../cluster.ts';
+import { byAge, clusterOf } from '../../cluster.ts';
 import { admits, parentKey } from '../../graph/listeners/listener-sets.ts';
 import { controllerName, gatewayClassName } from '../../names.ts';
 
@@ -14,9 +14,10 @@ export interface Reference {
 const maxReferences = 2000;
 
 /**
- * The Secrets and ConfigMaps that Gateways of ours and the ListenerSets that they let in refer to: certificates of listeners, and
- * authorities for the certificates of clients. Gateways come first. Whether they may refer to them (ReferenceGrant) is for translation
- * to say; what it refuses leaves the controller nowhere.
+ * The Secrets and ConfigMaps that Gateways of ours and the ListenerSets that they let in refer to (certificates of listeners, authorities
+ * for the certificates of clients, the Gateway's own certificate as a client of backends), then those with the authorities of backends
+ * (BackendTLSPolicies, oldest first), where there is a Gateway of ours at all. Whether they may be referred to (ReferenceGrant) is for
+ * translation to say; what it refuses leaves the controller nowhere.
  */
 export function referencesOf(state: ClusterState): ReadonlyMap<string, Reference> {
   const found = new Map<string, Reference>();
@@ -29,14 +30,17 @@ export function referencesOf(state: ClusterState): ReadonlyMap<string, Reference
     }
   };
   for (const { metadata, spec } of ours.values()) {
-    const { frontend } = spec.tls ?? {};
+    const { frontend, backend } = spec.tls ?? {};
+    const client = backend?.clientCertificateRef;
     const validations = frontend === undefined ? [] : [frontend.default.validation, ...(frontend.perPort ?? []).map(({ tls }) => tls.validation)];
-    add([...certificatesOf(spec.listeners), ...validations.flatMap((validation) => validation?.caCertificateRefs ?? [])], metadata.namespace);
+    add([...certificatesOf(spec.listeners), ...(client === undefined ? [] : [client]), ...validations.flatMap((validation) => validation?.caCertificateRefs ?? [])], metadata.namespace);
   }
   for (const set of state.listenerSets.values()) {
     const gateway = ours.get(parentKey(set));
     if (gateway !== undefined && admits(gateway, set, cluster)) add(certificatesOf(set.spec.listeners), set.metadata.namespace);
   }
+  if (ours.size === 0) return found;
+  for (const { metadata, spec } of [...state.backendTLSPolicies.values()].sort(byAge)) add(spec.validation.caCertificateRefs ?? [], metadata.namespace);
   return found;
 }
 

@@ -1,0 +1,46 @@
+import { fieldsOf, type KubeApi } from '../kube/types.ts';
+import { follow, type RawObject } from '../source/kube/index.ts';
+import type { ApplyFault } from './apply.ts';
+import { gatewayAnnotation, managedByLabel, manager } from './names.ts';
+
+export interface RolloutsEnvironment {
+  readonly api: KubeApi;
+  now(): number;
+  random(): number;
+  failed(message: string): void;
+  changed(): void;
+  readonly signal: AbortSignal;
+}
+
+/** What became of the Deployments of Gateways, by `{namespace}/{name}` of the Gateway. */
+export interface Rollouts {
+  /** Why not one of its Pods can be made: a quota, an admission webhook. Undefined where that is not so. */
+  faultOf(gateway: string): ApplyFault | undefined;
+  /** All Deployments are known, and there is none of this Gateway. */
+  isGone(gateway: string): boolean;
+}
+
+interface Rollout {
+  readonly gateway: string;
+  readonly fault: ApplyFault | undefined;
+}
+
+/** Follows the Deployments that are ours, until the signal is aborted. */
+export function followRollouts(env: RolloutsEnvironment): Rollouts {
+  const found = follow<Rollout>({ ...env, path: '/apis/apps/v1/deployments', labelSelector: `${managedByLabel}=${manager}`, read });
+  const rolloutsOf = (gateway: string): readonly Rollout[] => [...(found.all()?.values() ?? [])].filter((rollout) => rollout.gateway === gateway);
+  return {
+    faultOf: (gateway) => rolloutsOf(gateway).find(({ fault }) => fault !== undefined)?.fault,
+    isGone: (gateway) => found.all() !== undefined && rolloutsOf(gateway).length === 0,
+  };
+}
+
+function read(raw: RawObject): Rollout {
+  const { namespace, name, annotations } = fieldsOf(raw['metadata']);
+  const { conditions, availableReplicas } = fieldsOf(raw['status']);
+  const failure = (Array.isArray(conditions) ? conditions : []).map(fieldsOf).find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
+  const gateway = `${String(namespace)}/${String(fieldsOf(annotations)[gatewayAnnotation] ?? '')}`;
+  // While some Pod serves, the Gateway does.
+  const isServing = typeof availableReplicas === 'number' && availableReplicas > 0;
+  return { gateway, fault: failure === undefined || isServing ? undefined : { message: `Deployment ${String(namespace)}/${String(name)}: ${String(failure['message'] ?? '')}`, reason: 'NoResources' } };
+}
