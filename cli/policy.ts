@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { SettledPath } from '#controller';
+import type { ClusterState, KubernetesObject } from '#crds';
 import { affects, type Effect } from '#policy';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
@@ -42,12 +43,18 @@ export function register(program: Command, environment: CliEnvironment): void {
     .action(async (name: string, options: PolicyOptions) => {
       await guarded(environment, async () => {
         const { state, translation } = await load(options, environment);
-        const policy = state.policies.get(name);
+        const policy = state.policies.get(name) ?? directPolicy(state, name);
         if (policy === undefined) throw new UsageError(`no policy ${name}; there ${state.policies.size === 1 ? 'is' : 'are'} ${[...state.policies.keys()].join(', ') || 'none'}`);
         const effects = affects({ kind: policy.kind, namespace: policy.metadata.namespace, name: policy.metadata.name }, translation.paths.all());
         environment.out(options.output === 'json' ? `${JSON.stringify(effects.map(effectJson), null, 2)}\n` : effectsText(name, effects));
       });
     });
+}
+
+/** Gateway API's own policy of backends, which stands in a map of its own. */
+function directPolicy({ backendTrafficPolicies }: ClusterState, name: string): KubernetesObject | undefined {
+  const [kind, ...key] = name.split('/');
+  return kind === 'XBackendTrafficPolicy' ? backendTrafficPolicies.get(key.join('/')) : undefined;
 }
 
 async function guarded(environment: CliEnvironment, run: () => Promise<void>): Promise<void> {
@@ -70,7 +77,7 @@ function chosen(paths: readonly SettledPath[]): { readonly path: SettledPath; re
 function policyJson(paths: readonly SettledPath[]): object {
   const { path, warnings } = chosen(paths);
   const { policy, lost } = path.settled;
-  return { retry: policy.retry ?? {}, timeouts: policy.timeouts ?? {}, origins: policy.origins, lost, warnings };
+  return { retry: policy.retry ?? {}, timeouts: policy.timeouts ?? {}, ...(policy.session === undefined ? {} : { session: policy.session }), origins: policy.origins, lost, warnings };
 }
 
 function policyText(paths: readonly SettledPath[]): string {

@@ -1,5 +1,5 @@
-import type { Condition, KubernetesObject, SourcePosition } from '#crds';
-import type { EffectivePolicy, ObjectRef, Origin, PolicyLevel, RetryFields, TimeoutFields } from '#snapshot';
+import type { Condition, KubernetesObject, SourcePosition, XBackendTrafficPolicy } from '#crds';
+import type { EffectivePolicy, ObjectRef, Origin, PolicyLevel, RetryFields, SessionPersistence, TimeoutFields } from '#snapshot';
 
 /** What a policy attaches to. `section` is a listener, a named rule or a port name. Namespace is empty for cluster-scoped kinds. */
 export interface PolicyTarget {
@@ -23,8 +23,8 @@ export interface PathStep {
  */
 export interface PolicyPath {
   readonly steps: readonly PathStep[];
-  /** The route's own `retry` and `timeouts`, in the policies' vocabulary. */
-  readonly inline?: { readonly ref: ObjectRef; readonly retry?: RetryFields; readonly timeouts?: TimeoutFields };
+  /** What the route says itself, in the policies' vocabulary. */
+  readonly inline?: { readonly ref: ObjectRef; readonly retry?: RetryFields; readonly timeouts?: TimeoutFields; readonly session?: SessionPersistence };
 }
 
 /** A field that a policy gave and something else decided. */
@@ -32,7 +32,7 @@ export interface LostField {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
-  readonly stanza: 'override' | 'default' | 'route';
+  readonly stanza: Origin['stanza'];
   readonly level: PolicyLevel;
   /** As in `EffectivePolicy.origins`: `retry.maxRetries`. */
   readonly field: string;
@@ -102,6 +102,9 @@ export interface TimeoutPolicy extends KubernetesObject {
 
 export type Policy = RetryPolicy | TimeoutPolicy;
 
+/** Also a direct policy: Gateway API's own, without stanzas, for the Services that it names and nothing below or above them. */
+export type AnyPolicy = Policy | XBackendTrafficPolicy;
+
 /** What the cluster knows of a target. `foreign`: it is there, but another controller's: we attach nothing and report nothing. */
 export type Lookup = (target: PolicyTarget) => 'found' | 'no-target' | 'no-section' | 'foreign';
 
@@ -113,9 +116,11 @@ export interface Leaf {
 
 /** A policy at one of its targets, with its stanzas flattened. */
 export interface Attached {
-  readonly policy: Policy;
+  readonly policy: AnyPolicy;
   readonly override: readonly Leaf[];
   readonly default: readonly Leaf[];
+  /** Of a direct policy, which has no stanzas. */
+  readonly direct: readonly Leaf[];
 }
 
 /** Whether a policy is accepted at one of its targets (GEP-713, conditions of policies). */
@@ -126,7 +131,7 @@ export interface TargetVerdict {
 }
 
 export interface PolicyVerdict {
-  readonly policy: Policy;
+  readonly policy: AnyPolicy;
   readonly targets: readonly TargetVerdict[];
 }
 

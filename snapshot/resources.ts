@@ -121,21 +121,6 @@ export interface Rule {
   readonly policy?: number;
   /** Set when the rule can't be carried out: every request that it matches is answered so. */
   readonly failure?: RuleFailure;
-  readonly session?: SessionPersistence;
-}
-
-/** Requests of one session go to one endpoint as long as that lives (GEP-1619). */
-export interface SessionPersistence {
-  readonly type: 'Cookie' | 'Header';
-  /** Of the cookie or the header. */
-  readonly name: string;
-  /** Gateway API durations (GEP-2257). */
-  readonly absoluteTimeout?: string;
-  readonly idleTimeout?: string;
-  /** Of a cookie: whether the client keeps it beyond its own session. */
-  readonly lifetime: 'Session' | 'Permanent';
-  /** Of a cookie: the path for which clients send it. */
-  readonly path?: string;
 }
 
 export interface RuleFailure {
@@ -295,16 +280,31 @@ export interface Certificate {
 export interface EffectivePolicy {
   readonly retry?: RetryFields;
   readonly timeouts?: TimeoutFields;
+  /** One leaf, `session`. */
+  readonly session?: SessionPersistence;
   /** By leaf: `retry.maxRetries`, `retry.backoff.base`, `retry.retryOn.codes`, `timeouts.request`, … */
   readonly origins: Readonly<Record<string, Origin>>;
+}
+
+/** Requests of one session that a backend gets go to one endpoint of it as long as that lives; which backend gets them, weights say (GEP-1619). */
+export interface SessionPersistence {
+  readonly type: 'Cookie' | 'Header';
+  /** Of the cookie or the header. */
+  readonly name: string;
+  /** A Gateway API duration (GEP-2257). */
+  readonly absoluteTimeout?: string;
+  /** Of a cookie: whether the client keeps it beyond its own session. */
+  readonly lifetime: 'Session' | 'Permanent';
+  /** Of a cookie: the path for which clients send it. */
+  readonly path?: string;
 }
 
 export interface Origin {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
-  /** `route`: the value is written in the route itself. */
-  readonly stanza: 'override' | 'default' | 'route';
+  /** `route`: the value is written in the route itself. `direct`: in a policy without stanzas, for the Service that it names alone. */
+  readonly stanza: 'override' | 'default' | 'route' | 'direct';
   readonly level: PolicyLevel;
 }
 

@@ -22,7 +22,7 @@ export interface ExplainedBackend {
   readonly endpoints: readonly string[];
   readonly filters: readonly Filter[];
   /** Present where the policies of the backends differ from each other. */
-  readonly policy?: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'origins'>;
+  readonly policy?: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'session' | 'origins'>;
 }
 
 export interface ExplainedRejection {
@@ -48,6 +48,7 @@ export interface Answer {
   readonly backends: readonly ExplainedBackend[];
   readonly retry?: NonNullable<EffectivePolicy['retry']>;
   readonly timeouts?: NonNullable<EffectivePolicy['timeouts']>;
+  readonly session?: NonNullable<EffectivePolicy['session']>;
   readonly origins: EffectivePolicy['origins'];
   readonly rejected: readonly ExplainedRejection[];
   readonly notes: readonly string[];
@@ -156,13 +157,14 @@ function explainBackend(translation: Translation, table: RouteTable, backend: We
 }
 
 /** The policy of the first backend that gets requests speaks for the answer; backends that differ carry their own. */
-function policiesOf(table: RouteTable, { rule }: Candidate, backends: readonly ExplainedBackend[]): Pick<Answer, 'retry' | 'timeouts' | 'origins' | 'backends'> {
+function policiesOf(table: RouteTable, { rule }: Candidate, backends: readonly ExplainedBackend[]): Pick<Answer, 'retry' | 'timeouts' | 'session' | 'origins' | 'backends'> {
   const spokesman = rule.backends.find((backend) => backend.weight > 0 && backend.target.kind === 'backend')?.policy ?? rule.policy;
   const policy: EffectivePolicy = spokesman === undefined ? { origins: {} } : table.policies[spokesman]!;
   const differ = new Set(backends.flatMap(({ policy: one }) => (one === undefined ? [] : [JSON.stringify(one)]))).size > 1;
   return {
     ...(policy.retry === undefined ? {} : { retry: policy.retry }),
     ...(policy.timeouts === undefined ? {} : { timeouts: policy.timeouts }),
+    ...(policy.session === undefined ? {} : { session: policy.session }),
     origins: policy.origins,
     backends: differ ? backends : backends.map(({ policy: _same, ...backend }) => backend),
   };

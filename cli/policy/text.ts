@@ -2,18 +2,18 @@ import type { EffectivePolicy, Origin } from '#snapshot';
 import { columns, nameOf } from '../table.ts';
 
 /** One line per field in force: the field, its value, where it came from. */
-export function fieldsInForce(policy: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'origins'>, indent: string): string {
+export function fieldsInForce(policy: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'session' | 'origins'>, indent: string): string {
   const rows = Object.entries(policy.origins).map(([field, origin]) => [field, show(valueAt(policy, field)), originText(origin)]);
   return rows.length === 0 ? `${indent}no policy: nothing is retried, no request timeout` : columns(rows.toSorted((a, b) => a[0]!.localeCompare(b[0]!)), indent);
 }
 
 export function originText(origin: Origin): string {
   const what = `${origin.kind} ${nameOf(origin)}`;
-  return origin.stanza === 'route' ? `written in ${what}` : `${origin.stanza} of ${what} at ${origin.level}`;
+  return origin.stanza === 'route' || origin.stanza === 'direct' ? `written in ${what}` : `${origin.stanza} of ${what} at ${origin.level}`;
 }
 
 /** The value of a leaf such as `retry.retryOn.codes`. */
-export function valueAt(policy: Pick<EffectivePolicy, 'retry' | 'timeouts'>, field: string): unknown {
+export function valueAt(policy: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'session'>, field: string): unknown {
   let value: unknown = policy;
   for (const key of field.split('.')) value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
   return value;

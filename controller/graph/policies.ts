@@ -1,4 +1,4 @@
-import { attach, type Attachments, type Policy, type PolicyTarget } from '#policy';
+import { attach, type AnyPolicy, type Attachments, type Policy, type PolicyTarget } from '#policy';
 import type { Cluster } from '../cluster.ts';
 import { isOurs, listenerSetsOf, type GatewayFacts } from './listeners/gateways.ts';
 import { parentKey } from './listeners/listener-sets.ts';
@@ -7,7 +7,8 @@ import { controllerName } from '../names.ts';
 /** The policies of a cluster at their targets. */
 export function attachPolicies(cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>): Attachments {
   // The registry that read them knew no other kinds.
-  const all = [...cluster.state.policies.values()] as unknown as readonly Policy[];
+  const ours = [...cluster.state.policies.values()] as unknown as readonly Policy[];
+  const all: readonly AnyPolicy[] = [...ours, ...cluster.state.backendTrafficPolicies.values()];
   return attach(all, (target) => lookup(target, cluster, gateways));
 }
 

@@ -110,5 +110,5 @@ class PolicyList {
 }
 
 export function isEmpty(policy: EffectivePolicy): boolean {
-  return policy.retry === undefined && policy.timeouts === undefined;
+  return Object.keys(policy.origins).length === 0;
 }

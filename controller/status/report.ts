@@ -61,7 +61,7 @@ function kindOrder(kind: string): number {
 function positioned({ state }: Cluster, problems: readonly Problem[]): readonly Problem[] {
   return problems.map((each) => {
     const { kind, namespace, name } = each.object;
-    const object: KubernetesObject | undefined = state.policies.get(`${kind}/${namespace}/${name}`) ?? state.httpRoutes.get(`${namespace}/${name}`);
+    const object: KubernetesObject | undefined = state.policies.get(`${kind}/${namespace}/${name}`) ?? (kind === 'XBackendTrafficPolicy' ? state.backendTrafficPolicies : state.httpRoutes).get(`${namespace}/${name}`);
     const source = object === undefined ? each.source : positionOf(object, each.path);
     return source === undefined ? each : { ...each, source };
   });

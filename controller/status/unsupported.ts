@@ -43,20 +43,15 @@ function unsupportedRoutes({ state }: Cluster, gateways: ReadonlyMap<string, Gat
   });
 }
 
-/** Policies of Gateway API for backends. They concern us where a Gateway of ours, or the mesh, sends requests to the Service. */
+/** Policies for TLS to backends. They concern us where a Gateway of ours sends requests to the Service. */
 function backendPolicies({ state }: Cluster, attachments: readonly Attachment[]): readonly Report[] {
-  if (state.backendTLSPolicies.size === 0 && state.backendTrafficPolicies.size === 0) return [];
+  if (state.backendTLSPolicies.size === 0) return [];
   const users = gatewaysByService(attachments);
   const tls = [...state.backendTLSPolicies.values()].flatMap((policy) => {
     const ancestors = policy.spec.targetRefs.flatMap(({ kind, name }) => (kind === 'Service' ? [...(users.get(`${policy.metadata.namespace}/${name}`)?.values() ?? [])] : []));
     return refusedPolicy(policy, ancestors.map((ref) => ({ group: gatewayGroup, ...ref })));
   });
-  const traffic = [...state.backendTrafficPolicies.values()].flatMap((policy) => {
-    const { namespace } = policy.metadata;
-    const services = policy.spec.targetRefs.filter(({ group, kind, name }) => group === '' && kind === 'Service' && state.services.has(`${namespace}/${name}`));
-    return refusedPolicy(policy, services.map(({ name }) => ({ group: '', kind: 'Service', namespace, name })));
-  });
-  return [...tls, ...traffic];
+  return tls;
 }
 
 /** A policy's status holds at most 16 ancestors (PolicyStatus.ancestors). */

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { lookup, places, policyOf, type PolicyRow } from '../cases/world.ts';
+import { lookup, places, policyOf, trafficPolicyOf, type PolicyRow } from '../cases/world.ts';
 import type { Lookup, Policy, TargetRef, TargetVerdict } from '../types.ts';
 import { attach } from './attach.ts';
 
@@ -150,4 +150,17 @@ test('a policy that sets nothing is in nobody\'s way', (t) => {
   const { problems, verdicts } = attach([policyOf({ on: 'route', name: 'a', retry: { default: { maxRetries: 5 } } }), policyOf({ on: 'route', name: 'b', retry: { default: { backoff: {} } } })], lookup);
   t.deepEqual([...verdicts.values()].map(({ targets }) => targets[0]!.reason), ['Accepted', 'Accepted']);
   t.deepEqual(problems, []);
+});
+
+test('of two direct policies on one Service the younger one is Conflicted, whatever it says', (t) => {
+  const { verdicts, byTarget } = attach([trafficPolicyOf({ traffic: 'api', name: 'b', session: 's' }), trafficPolicyOf({ traffic: 'api', name: 'a', percent: 1 })], lookup);
+  t.deepEqual([...verdicts.values()].map(({ targets }) => targets[0]!.reason), ['Accepted', 'Conflicted']);
+  t.is([...verdicts.values()][1]!.targets[0]!.message, 'XBackendTrafficPolicy/back/a is on Service back/api already and is older; two policies of this kind do not merge.');
+  t.is(byTarget.get('Service/back/api')!.length, 1);
+});
+
+test('a direct policy of backends attaches to backends alone', (t) => {
+  const policy = trafficPolicyOf({ traffic: 'api', percent: 1 });
+  const { verdicts } = attach([{ ...policy, spec: { ...policy.spec, targetRefs: [{ group: gatewayGroup, kind: 'HTTPRoute', name: 'api' }] } }], lookup);
+  t.like([...verdicts.values()][0]!.targets[0]!, { reason: 'Invalid', message: 'This policy cannot attach to kind HTTPRoute; it can to Service.' });
 });

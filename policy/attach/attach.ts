@@ -1,5 +1,6 @@
 import { flatten } from '../settle/leaves.ts';
-import type { Attached, Attachments, Lookup, Policy, Problem, PolicyVerdict, TargetVerdict } from '../types.ts';
+import { trafficLeaves } from '../traffic/leaves.ts';
+import type { AnyPolicy, Attached, Attachments, Lookup, Problem, PolicyVerdict, TargetVerdict } from '../types.ts';
 import { byAge, compareText } from './order.ts';
 import { overlap, overlapText, type Overlap } from './overlap.ts';
 import { duplicateTarget, olderWins, refusedTarget, stanzaProblems, strayVersion } from './problems.ts';
@@ -11,12 +12,12 @@ import { describeTarget, policyKey, refKey, targetKey, targetsOf, type ResolvedT
  * a user wrote: that is in `problems` and `verdicts`. Where nothing changed since `previous`, that is the result: what was settled
  * with it need not be settled again.
  */
-export function attach(policies: Iterable<Policy>, lookup: Lookup, previous?: Attachments): Attachments {
+export function attach(policies: Iterable<AnyPolicy>, lookup: Lookup, previous?: Attachments): Attachments {
   const byTarget = new Map<string, Attached[]>();
   const verdicts: [string, PolicyVerdict][] = [];
   const problems: Problem[] = [];
   for (const policy of [...policies].sort(byAge)) {
-    const attached: Attached = { policy, override: flatten(policy.kind, policy.spec.override), default: flatten(policy.kind, policy.spec.default) };
+    const attached = leavesOf(policy);
     const { distinct, repeated } = distinctTargets(policy);
     const targets = distinct.flatMap((resolved) => place(attached, resolved, { byTarget, problems, lookup }) ?? []);
     problems.push(...repeated.map((resolved) => duplicateTarget(policy, resolved)), ...stanzaProblems(attached, targets));
@@ -28,6 +29,11 @@ export function attach(policies: Iterable<Policy>, lookup: Lookup, previous?: At
     problems: problems.sort((a, b) => compareText(refKey(a.object), refKey(b.object))),
   };
   return previous !== undefined && sameVerdicts(previous, next) ? previous : next;
+}
+
+function leavesOf(policy: AnyPolicy): Attached {
+  if (policy.kind === 'XBackendTrafficPolicy') return { policy, override: [], default: [], direct: trafficLeaves(policy) };
+  return { policy, override: flatten(policy.kind, policy.spec.override), default: flatten(policy.kind, policy.spec.default), direct: [] };
 }
 
 /** Same policy objects, same verdicts: then the rest is the same. */
@@ -60,6 +66,12 @@ function place(attached: Attached, resolved: ResolvedTarget, { byTarget, problem
   }
   const key = targetKey(resolved.target);
   const older = byTarget.get(key) ?? [];
+  const rival = policy.kind === 'XBackendTrafficPolicy' ? older.find((each) => each.policy.kind === policy.kind) : undefined;
+  if (rival !== undefined) {
+    const verdict = directConflict(resolved, policyKey(rival.policy));
+    problems.push(...refusedTarget(policy, resolved, verdict));
+    return verdict;
+  }
   const overlapping = overlap(attached, older);
   byTarget.set(key, [...older, attached]);
   const verdict = acceptance(resolved, overlapping);
@@ -67,7 +79,7 @@ function place(attached: Attached, resolved: ResolvedTarget, { byTarget, problem
   return verdict;
 }
 
-function distinctTargets(policy: Policy): { readonly distinct: readonly ResolvedTarget[]; readonly repeated: readonly ResolvedTarget[] } {
+function distinctTargets(policy: AnyPolicy): { readonly distinct: readonly ResolvedTarget[]; readonly repeated: readonly ResolvedTarget[] } {
   const distinct = new Map<string, ResolvedTarget>();
   const repeated: ResolvedTarget[] = [];
   for (const resolved of targetsOf(policy)) {
@@ -91,6 +103,11 @@ function missing({ target }: ResolvedTarget, lookup: Lookup): Pick<TargetVerdict
     case 'no-section':
       return { reason: 'TargetNotFound', message: `There is no ${describeTarget(target)}.` };
   }
+}
+
+/** Direct policies do not merge (GEP-713, merge strategy None): of two on one target the older one is in force, as a whole. */
+function directConflict({ target }: ResolvedTarget, older: string): TargetVerdict {
+  return { target, reason: 'Conflicted', message: `${older} is on ${describeTarget(target)} already and is older; two policies of this kind do not merge.` };
 }
 
 function acceptance({ target }: ResolvedTarget, { total, fields }: Overlap): TargetVerdict {

@@ -1,9 +1,9 @@
-import type { Attached, Policy, Problem, TargetVerdict } from '../types.ts';
+import type { AnyPolicy, Attached, Problem, TargetVerdict } from '../types.ts';
 import { connectionFields, connectionHint, deadDefaults } from '../settle/leaves.ts';
 import type { Overlap } from './overlap.ts';
 import { describeTarget, policyRef, type ResolvedTarget } from './targets.ts';
 
-export function problem(policy: Policy, rest: Omit<Problem, 'object' | 'source'>): Problem {
+export function problem(policy: AnyPolicy, rest: Omit<Problem, 'object' | 'source'>): Problem {
   const source = policy.source === undefined ? {} : { source: policy.source };
   return { ...rest, object: { ...policyRef(policy), apiVersion: policy.apiVersion }, ...source };
 }
@@ -13,23 +13,23 @@ export function stanzaPath(stanza: 'override' | 'default', field: string): reado
   return ['spec', stanza, ...field.split('.').slice(1)];
 }
 
-export function duplicateTarget(policy: Policy, { target, path }: ResolvedTarget): Problem {
+export function duplicateTarget(policy: AnyPolicy, { target, path }: ResolvedTarget): Problem {
   return problem(policy, { severity: 'warning', path, reason: 'DuplicateTarget', message: `${describeTarget(target)} is named twice.` });
 }
 
 /** As in published samples: `group: gateway.networking.k8s.io/v1alpha2`. */
-export function strayVersion(policy: Policy, { path, strayVersion: version, target }: ResolvedTarget): readonly Problem[] {
+export function strayVersion(policy: AnyPolicy, { path, strayVersion: version, target }: ResolvedTarget): readonly Problem[] {
   if (version === undefined) return [];
   const message = `A group carries no version: ${target.group} is meant, /${version} is ignored.`;
   return [problem(policy, { severity: 'warning', path: [...path, 'group'], reason: 'VersionInGroup', message })];
 }
 
-export function refusedTarget(policy: Policy, { path }: ResolvedTarget, { reason, message }: TargetVerdict): readonly Problem[] {
+export function refusedTarget(policy: AnyPolicy, { path }: ResolvedTarget, { reason, message }: TargetVerdict): readonly Problem[] {
   return reason === 'Accepted' ? [] : [problem(policy, { severity: 'error', path, reason, message })];
 }
 
 /** What an older policy on the same target takes from this one, where it leaves it something. */
-export function olderWins(policy: Policy, { target }: ResolvedTarget, { fields, total }: Overlap): readonly Problem[] {
+export function olderWins(policy: AnyPolicy, { target }: ResolvedTarget, { fields, total }: Overlap): readonly Problem[] {
   if (total) return [];
   return fields.map(({ stanza, field, by }) => {
     const message = `${describeTarget(target)} gets ${field} from ${by}, which is older; this ${stanza} is not used there.`;

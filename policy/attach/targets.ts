@@ -1,5 +1,5 @@
 import type { ObjectRef } from '#snapshot';
-import type { Policy, PolicyTarget, TargetRef, TargetVerdict } from '../types.ts';
+import type { AnyPolicy, PolicyTarget, TargetRef, TargetVerdict } from '../types.ts';
 
 /** The namespace whose policies may attach to what belongs to no namespace. */
 export const rootNamespace = 'weft-system';
@@ -25,6 +25,9 @@ export const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
   ['Service', { group: '', clusterScoped: false, section: 'port' }],
 ]);
 
+/** What a policy of backends can attach to. */
+const backendKinds: readonly string[] = ['Service'];
+
 /** Names a target in `Attachments.byTarget`. The kinds are ours to choose from, so a group adds nothing. */
 export function targetKey(target: PolicyTarget): string {
   const namespace = targetKinds.get(target.kind)?.clusterScoped === true ? '' : target.namespace;
@@ -45,11 +48,11 @@ export function refKey(ref: ObjectRef): string {
   return `${ref.kind}/${ref.namespace}/${ref.name}`;
 }
 
-export function policyRef(policy: Policy): ObjectRef {
+export function policyRef(policy: AnyPolicy): ObjectRef {
   return { kind: policy.kind, namespace: policy.metadata.namespace, name: policy.metadata.name };
 }
 
-export function policyKey(policy: Policy): string {
+export function policyKey(policy: AnyPolicy): string {
   return refKey(policyRef(policy));
 }
 
@@ -64,15 +67,15 @@ export interface ResolvedTarget {
 }
 
 /** `spec.targetRef` and `spec.targetRefs` in the order written. The schema sees to it that one of them is there. */
-export function targetsOf(policy: Policy): readonly ResolvedTarget[] {
-  const { targetRef, targetRefs = [] } = policy.spec;
+export function targetsOf(policy: AnyPolicy): readonly ResolvedTarget[] {
+  const { targetRef, targetRefs = [] } = policy.kind === 'XBackendTrafficPolicy' ? { ...policy.spec, targetRef: undefined } : policy.spec;
   return [
     ...(targetRef === undefined ? [] : [resolve(policy, targetRef, ['spec', 'targetRef'])]),
     ...targetRefs.map((ref, index) => resolve(policy, ref, ['spec', 'targetRefs', index])),
   ];
 }
 
-function resolve(policy: Policy, ref: TargetRef, path: ResolvedTarget['path']): ResolvedTarget {
+function resolve(policy: AnyPolicy, ref: TargetRef, path: ResolvedTarget['path']): ResolvedTarget {
   const slash = ref.group.indexOf('/');
   const group = slash < 0 ? ref.group : ref.group.slice(0, slash);
   const kind = targetKinds.get(ref.kind);
@@ -88,10 +91,12 @@ function resolve(policy: Policy, ref: TargetRef, path: ResolvedTarget['path']): 
 }
 
 /** Why the author of the policy may not attach there, or nobody can; undefined where that is all right. */
-function refusal(policy: Policy, ref: TargetRef, target: PolicyTarget): string | undefined {
+function refusal(policy: AnyPolicy, ref: TargetRef, target: PolicyTarget): string | undefined {
   const own = policy.metadata.namespace;
   const kind = targetKinds.get(ref.kind);
-  if (kind === undefined) return `A policy cannot attach to kind ${ref.kind}; it can to ${[...targetKinds.keys()].join(', ')}.`;
+  if (kind === undefined || (policy.kind === 'XBackendTrafficPolicy' && !backendKinds.includes(ref.kind))) {
+    return `${policy.kind === 'XBackendTrafficPolicy' ? 'This policy' : 'A policy'} cannot attach to kind ${ref.kind}; it can to ${(policy.kind === 'XBackendTrafficPolicy' ? backendKinds : [...targetKinds.keys()]).join(', ')}.`;
+  }
   if (kind.group !== target.group) return `Kind ${ref.kind} is in group ${quote(kind.group)}, not ${quote(target.group)}.`;
   if (ref.sectionName !== undefined && kind.section === undefined) return `${ref.kind} has no sections; leave out sectionName.`;
   if (ref.kind === 'Namespace') {

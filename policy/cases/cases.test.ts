@@ -4,16 +4,16 @@ import { attach } from '../attach/attach.ts';
 import { settle } from '../settle/settle.ts';
 import type { LostField, PolicyPath } from '../types.ts';
 import { cases, type Case, type Expected } from './cases.ts';
-import { lookup, paths, policyOf, type PathName } from './world.ts';
+import { lookup, paths, policyOf, trafficPolicyOf, type PathName } from './world.ts';
 
 for (const row of cases) {
   test(row.name, (t) => {
-    const attachments = attach(row.policies.map(policyOf), lookup);
+    const attachments = attach(row.policies.map((each) => ('traffic' in each ? trafficPolicyOf(each) : policyOf(each))), lookup);
     for (const [name, expected] of Object.entries(row.expect) as [PathName, Expected][]) {
       const { policy, lost, warnings, findings } = settle(pathOf(row, name), attachments);
       const { origins, ...fields } = policy;
-      const { retry, timeouts } = expected;
-      t.deepEqual(fields, { ...(retry === undefined ? {} : { retry }), ...(timeouts === undefined ? {} : { timeouts }) }, name);
+      const { retry, timeouts, session } = expected;
+      t.deepEqual(fields, { ...(retry === undefined ? {} : { retry }), ...(timeouts === undefined ? {} : { timeouts }), ...(session === undefined ? {} : { session }) }, name);
       if (expected.origins !== undefined) t.deepEqual(Object.fromEntries(Object.entries(origins).map(([field, origin]) => [field, originText(origin)])), expected.origins, name);
       if (expected.lost !== undefined) t.deepEqual(lost.map(lostText).sort(), [...expected.lost].sort(), name);
       t.deepEqual(findings.map(({ reason }) => reason).sort(), [...(expected.warns ?? [])].sort(), name);

@@ -1,3 +1,4 @@
+import type { XBackendTrafficPolicy } from '#crds';
 import type { RetryFields, TimeoutFields } from '#snapshot';
 import { gatewayPath, meshPath } from '../settle/paths.ts';
 import type { Lookup, Policy, PolicyPath, PolicySpec, PolicyTarget, TargetRef } from '../types.ts';
@@ -63,6 +64,29 @@ export interface PolicyRow {
   readonly created?: string;
   readonly retry?: Stanzas<RetryFields>;
   readonly timeouts?: Stanzas<TimeoutFields>;
+}
+
+/** An XBackendTrafficPolicy on a Service of `back`. */
+export interface TrafficRow {
+  readonly traffic: 'api' | 'api-v2';
+  readonly name?: string;
+  readonly created?: string;
+  readonly percent?: number;
+  /** Of the cookie. */
+  readonly session?: string;
+}
+
+export function trafficPolicyOf({ traffic, name = 'constraint', created, percent, session }: TrafficRow): XBackendTrafficPolicy {
+  return {
+    apiVersion: 'gateway.networking.x-k8s.io/v1alpha1',
+    kind: 'XBackendTrafficPolicy',
+    metadata: { name, namespace: 'back', generation: 1, ...(created === undefined ? {} : { creationTimestamp: created }) },
+    spec: {
+      targetRefs: [{ group: '', kind: 'Service', name: traffic }],
+      ...(percent === undefined ? {} : { retryConstraint: { budget: { percent, interval: '10s' }, minRetryRate: { count: 30, interval: '1m' } } }),
+      ...(session === undefined ? {} : { sessionPersistence: { type: 'Cookie', cookie: { name: session, path: '/', lifetimeType: 'Session' } } }),
+    },
+  };
 }
 
 type Stanzas<Fields> = Pick<PolicySpec<Fields>, 'override' | 'default'>;

@@ -1,4 +1,4 @@
-import type { Origin, RetryFields, TimeoutFields } from '#snapshot';
+import type { EffectivePolicy, Origin, RetryFields, TimeoutFields } from '#snapshot';
 import type { Attached, Leaf, Policy } from '../types.ts';
 
 /** Under which key of an effective policy a kind's fields stand. */
@@ -25,8 +25,8 @@ function leaves(fields: object, prefix: string): readonly Leaf[] {
   });
 }
 
-/** The opposite of `flatten`: `{ retry, timeouts }`. */
-export function unflatten(claims: Iterable<Leaf>): { readonly retry?: RetryFields; readonly timeouts?: TimeoutFields } {
+/** The opposite of `flatten`: `{ retry, timeouts, session }`. */
+export function unflatten(claims: Iterable<Leaf>): Omit<EffectivePolicy, 'origins'> {
   const root: Record<string, unknown> = {};
   for (const { field, value } of claims) {
     const steps = field.split('.');

@@ -137,7 +137,7 @@ test("every leaf has exactly one origin, and the origin's value; every other val
       t.deepEqual(Object.keys(policy.origins).sort(), [...leaves.keys()].sort());
       for (const [field, origin] of Object.entries(policy.origins)) {
         const author = given.find((each) => policyKey(each) === refKey(origin));
-        const said = origin.stanza === 'route' ? leavesOf(way.inline!) : new Map(flatten(author!.kind, author!.spec[origin.stanza]).map((leaf) => [leaf.field, leaf.value]));
+        const said = origin.stanza === 'route' ? leavesOf(way.inline!) : new Map(flatten(author!.kind, author!.spec[origin.stanza as 'override' | 'default']).map((leaf) => [leaf.field, leaf.value]));
         t.deepEqual(leaves.get(field), said.get(field === 'timeouts.backendRequest' && clamps > 0 ? 'timeouts.request' : field));
       }
       const onPath = way.steps.flatMap((step) => given.filter((each) => attach([each], lookup).byTarget.has(targetKey(step.target))));

@@ -19,6 +19,8 @@ interface Station {
   readonly attached: readonly Attached[];
   /** Whether the client's connection can still be influenced here. */
   readonly onConnection: boolean;
+  /** The last Service of the path: where the request goes. */
+  readonly isBackend: boolean;
 }
 
 // Results by what they depend on: many paths share one, and whoever compiles them can tell by identity. Lives as long as its attachments.
@@ -29,8 +31,8 @@ const maxRemembered = 100_000;
 
 /**
  * The effective policy of one path, all kinds at once, with the origin of every leaf (policy.md, Precedence). Leaf by leaf:
- * override of the top level > … > override of the bottom level > the route's own value > default of the bottom level > … >
- * default of the top level; at one target, the older policy. Equal results for equal inputs are the same object.
+ * override of the top level > … > override of the bottom level > the route's own value > a direct policy of the backend > default
+ * of the bottom level > … > default of the top level; at one target, the older policy. Equal results for equal inputs are the same object.
  */
 export function settle(path: PolicyPath, attachments: Attachments): SettledPolicy {
   return remembered(`path ${inlineKey(path)}`, stationsOf(path, attachments), attachments, (stations) => merge(claimsOf(stations, path), stations));
@@ -55,7 +57,7 @@ function remembered(scope: string, stations: readonly Station[], attachments: At
   let results = memo.get(attachments);
   if (results === undefined) memo.set(attachments, (results = new Map()));
   let key = scope;
-  for (const { step, key: target, onConnection } of stations) key += `\n${step.level} ${target} ${onConnection ? 'c' : ''}`;
+  for (const { step, key: target, onConnection, isBackend } of stations) key += `\n${step.level} ${target} ${onConnection ? 'c' : ''}${isBackend ? 'b' : ''}`;
   let result = results.get(key);
   if (result === undefined) {
     if (results.size >= maxRemembered) results.clear();
@@ -73,10 +75,11 @@ function inlineKey({ inline }: PolicyPath): string {
 
 function stationsOf(path: PolicyPath, attachments: Attachments): readonly Station[] {
   const connection = connectionSteps(path);
+  const backend = path.steps.findLastIndex(({ level }) => level === 'Service');
   return path.steps.flatMap((step, index) => {
     const key = targetKey(step.target);
     const attached = attachments.byTarget.get(key);
-    return attached === undefined ? [] : [{ step, key, attached, onConnection: index < connection }];
+    return attached === undefined ? [] : [{ step, key, attached, onConnection: index < connection, isBackend: index === backend }];
   });
 }
 
@@ -100,9 +103,23 @@ function claimsOf(stations: readonly Station[], { inline }: PolicyPath): Claims 
     const { kind, namespace, name } = inline.ref;
     const origin = { kind, namespace, name, stanza: 'route', level: 'Route' } as const;
     for (const leaf of [...flatten('RetryPolicy', inline.retry), ...flatten('TimeoutPolicy', inline.timeouts)]) acting.push({ ...leaf, origin });
+    if (inline.session !== undefined) acting.push({ field: 'session', value: inline.session, origin });
   }
+  acting.push(...directClaims(stations));
   stations.toReversed().map(collect('default'));
   return { acting, idle };
+}
+
+/** Of direct policies those on the backend alone. What a dialled Service says of itself does not go on to another one. */
+function directClaims(stations: readonly Station[]): readonly Claim[] {
+  return stations.flatMap(({ step, attached, isBackend }) =>
+    !isBackend
+      ? []
+      : attached.flatMap(({ policy, direct }) => {
+          const origin = { kind: policy.kind, namespace: policy.metadata.namespace, name: policy.metadata.name, stanza: 'direct', level: step.level } as const;
+          return direct.map((leaf): Claim => ({ ...leaf, origin }));
+        }),
+  );
 }
 
 /** The first claim to a leaf wins it; precedence is in the order. */

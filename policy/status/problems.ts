@@ -36,5 +36,6 @@ function problemOf({ verdicts }: Attachments, { reason, field, origin }: Finding
     return { severity: 'warning', object: { ...route, apiVersion: 'gateway.networking.k8s.io/v1' }, path: ['spec', 'rules'], reason, message };
   }
   const source = policy.source === undefined ? {} : { source: policy.source };
-  return { severity: 'warning', object: { ...policyRef(policy), apiVersion: policy.apiVersion }, path: stanzaPath(origin.stanza, field), reason, message, ...source };
+  const path = origin.stanza === 'direct' ? ['spec'] : stanzaPath(origin.stanza, field);
+  return { severity: 'warning', object: { ...policyRef(policy), apiVersion: policy.apiVersion }, path, reason, message, ...source };
 }

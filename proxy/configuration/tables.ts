@@ -1,6 +1,6 @@
 import { compile, type Candidate, type CompiledTable, type Rule } from '#routing';
 import type { EffectivePolicy, RouteTable } from '#snapshot';
-import { attemptTimeout, retrySettings, timeoutSettings, type RetryBudget, type RetryBudgets, type RetrySettings, type TimeoutSettings } from '../retry/index.ts';
+import { attemptTimeout, budgetOf, retrySettings, timeoutSettings, type RetryBudget, type RetryBudgets, type RetrySettings, type TimeoutSettings } from '../retry/index.ts';
 import { describeTarget, type Metrics } from '../telemetry/index.ts';
 
 /** What holds for all requests that one rule sends to one backend (or answers by itself). */
@@ -80,9 +80,10 @@ export class RoutingTable {
     const rule = candidate.rule.name ?? String(candidate.rule.index);
     const retry = retrySettings(policy);
     const timeouts = timeoutSettings(policy);
+    const budget = backend === '' ? undefined : budgetOf(policy);
     return {
       retry,
-      budget: retry === undefined || backend === '' ? undefined : budgets.of(backend, retry.budget),
+      budget: budget === undefined ? undefined : budgets.of(backend, budget),
       timeouts,
       attemptTimeout: attemptTimeout(timeouts, retry),
       series: metrics.series({ source: this.#source, routeKind: ref.kind, routeNamespace: ref.namespace, routeName: ref.name, rule, backend }),

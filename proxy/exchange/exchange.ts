@@ -200,10 +200,8 @@ export class Exchange implements AccessRecord {
     const { settings, filters, context } = this;
     this.#count();
     this.backend = backend;
-    if (settings.retry !== undefined) {
-      settings.budget?.request(this.startedAt);
-      this.body.keep(settings.retry.maxBufferedBodyBytes);
-    }
+    settings.budget?.request(this.startedAt);
+    if (settings.retry !== undefined) this.body.keep(settings.retry.maxBufferedBodyBytes);
     if (settings.timeouts.request > 0) {
       this.deadline = this.startedAt + settings.timeouts.request;
       this.#requestTimer ??= new Timer(() => this.#ranOut('request-timeout', 'request'));

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { EffectivePolicy, Origin, RetryFields, TimeoutFields } from '#snapshot';
-import { attemptTimeout, retrySettings, timeoutSettings } from './settings.ts';
+import { attemptTimeout, budgetOf, retrySettings, timeoutSettings } from './settings.ts';
 
 const origin = (stanza: Origin['stanza']): Origin => ({ kind: 'RetryPolicy', namespace: 'shop', name: 'foo', stanza, level: 'Route' });
 const retry = (fields: RetryFields, stanza: Origin['stanza'] = 'default'): EffectivePolicy => ({ retry: fields, origins: { 'retry.maxRetries': origin(stanza) } });
@@ -67,4 +67,14 @@ test('one attempt has the shorter of backendRequest and perTryTimeout', (t) => {
   const of = (backendRequest: string, perTryTimeout: string) => attemptTimeout(timeoutSettings(timeouts({ backendRequest })), retrySettings(retry({ perTryTimeout })));
   t.deepEqual([of('2s', '1s'), of('1s', '2s'), of('0s', '1s'), of('1s', '0s'), of('0s', '0s')], [1000, 1000, 1000, 1000, 0]);
   t.is(attemptTimeout(timeoutSettings(undefined), undefined), 0);
+});
+
+test('a constraint limits retries and asks for none; but what its backend gets counts for the budget', (t) => {
+  const origins = { 'retry.budget.percent': { ...origin('direct'), level: 'Service' } } as const;
+  const constraint: EffectivePolicy = { retry: { budget: { percent: 5 } }, origins };
+  t.is(retrySettings(constraint), undefined);
+  t.deepEqual(budgetOf(constraint), { percent: 5, interval: 10_000, minPerSecond: 10 });
+  t.is(retrySettings({ retry: { maxRetries: 2, budget: { percent: 5 } }, origins })!.budget.percent, 5);
+  t.is(budgetOf({ retry: { maxRetries: 0 }, origins: {} }), undefined);
+  t.truthy(retrySettings({ retry: { budget: { percent: 5 } }, origins: { 'retry.budget.percent': origin('default') } }), 'in a RetryPolicy any field turns retries on');
 });

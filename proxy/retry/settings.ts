@@ -70,6 +70,8 @@ export const timeoutDefaults: TimeoutSettings = {
 export function retrySettings(policy: EffectivePolicy | undefined): RetrySettings | undefined {
   const retry = policy?.retry;
   if (policy === undefined || retry === undefined || Object.keys(retry).length === 0) return undefined;
+  // A constraint limits retries that someone else asks for, and asks for none itself (XBackendTrafficPolicy, retryConstraint).
+  if (Object.keys(retry).every((field) => field === 'budget') && isConstraint(policy)) return undefined;
   const maxRetries = retry.maxRetries ?? retryDefaults.maxRetries;
   if (!(maxRetries > 0)) return undefined;
   const conditions = conditionsOf(policy, retry);
@@ -85,12 +87,30 @@ export function retrySettings(policy: EffectivePolicy | undefined): RetrySetting
     backoffMax: Math.max(backoffBase, duration(retry.backoff?.max) ?? backoffBase * retryDefaults.backoffMaxFactor),
     respectRetryAfter: retry.respectRetryAfter ?? true,
     maxBufferedBodyBytes: retry.maxBufferedBodyBytes ?? retryDefaults.maxBufferedBodyBytes,
-    budget: {
-      percent: retry.budget?.percent ?? retryDefaults.budget.percent,
-      interval: duration(retry.budget?.interval) || retryDefaults.budget.interval,
-      minPerSecond: retry.budget?.minPerSecond ?? retryDefaults.budget.minPerSecond,
-    },
+    budget: budgetSettings(retry),
   };
+}
+
+function budgetSettings({ budget }: RetryFields): BudgetSettings {
+  return {
+    percent: budget?.percent ?? retryDefaults.budget.percent,
+    interval: duration(budget?.interval) || retryDefaults.budget.interval,
+    minPerSecond: budget?.minPerSecond ?? retryDefaults.budget.minPerSecond,
+  };
+}
+
+function isConstraint({ origins }: EffectivePolicy): boolean {
+  return Object.entries(origins).some(([field, { stanza }]) => stanza === 'direct' && field.startsWith('retry.budget.'));
+}
+
+/**
+ * The budget that a path's requests count for: of paths with retries, and of those without to a backend whose retries are constrained, for
+ * a constraint is a share of all that the backend gets (GEP-3388).
+ */
+export function budgetOf(policy: EffectivePolicy | undefined): BudgetSettings | undefined {
+  const retry = retrySettings(policy);
+  if (retry !== undefined) return retry.budget;
+  return policy?.retry !== undefined && isConstraint(policy) ? budgetSettings(policy.retry) : undefined;
 }
 
 /** With the default of every timeout that nobody set. */

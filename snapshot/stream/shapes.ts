@@ -14,7 +14,7 @@ const origin = object<r.Origin>({
   kind: name,
   namespace: name,
   name,
-  stanza: oneOf('override', 'default', 'route'),
+  stanza: oneOf('override', 'default', 'route', 'direct'),
   level: oneOf('Mesh', 'GatewayClass', 'Namespace', 'Gateway', 'Listener', 'ListenerSet', 'Route', 'Rule', 'Service', 'Port'),
 });
 
@@ -46,7 +46,15 @@ const timeouts = object<r.TimeoutFields>({
   maxConnectionDuration: optional(duration),
 });
 
-const policy = object<r.EffectivePolicy>({ retry: optional(retry), timeouts: optional(timeouts), origins: record(origin, 1000) });
+const session = object<r.SessionPersistence>({
+  type: oneOf('Cookie', 'Header'),
+  name,
+  absoluteTimeout: optional(duration),
+  lifetime: oneOf('Session', 'Permanent'),
+  path: optional(name),
+});
+
+const policy = object<r.EffectivePolicy>({ retry: optional(retry), timeouts: optional(timeouts), session: optional(session), origins: record(origin, 1000) });
 
 const target = variants('kind', {
   backend: object<Extract<r.BackendTarget, { kind: 'backend' }>>({ kind: name, ref, port, backend: name }),
@@ -97,15 +105,6 @@ const match = object<r.Match>({
 
 const backends = list(object<r.WeightedBackend>({ index: position, target, weight: integer(0, 1_000_000), filters, policy: optional(count) }));
 
-const session = object<r.SessionPersistence>({
-  type: oneOf('Cookie', 'Header'),
-  name,
-  absoluteTimeout: optional(duration),
-  idleTimeout: optional(duration),
-  lifetime: oneOf('Session', 'Permanent'),
-  path: optional(name),
-});
-
 const rule = object<r.Rule>({
   index: position,
   name: optional(name),
@@ -114,7 +113,6 @@ const rule = object<r.Rule>({
   backends,
   policy: optional(count),
   failure: optional(object<r.RuleFailure>({ status: integer(100, 599), reason: text() })),
-  session: optional(session),
 });
 
 const hostnames = list(object<r.RouteHostname>({ match: name, written: name }));
