@@ -55,6 +55,7 @@ export const failures = {
   'unsupported-transfer-coding': reply(501, 'This transfer coding is not supported.', 'A Transfer-Encoding other than `chunked` alone.'),
   // 501 and not 405: no resource behind this proxy supports it, and 405 would owe an Allow header (RFC 9110, 15.5.6).
   'connect-refused-method': reply(501, 'This method is not supported.', 'CONNECT, which this listener does not carry.'),
+  'client-hello': note(400, 'The TLS connection can not be routed.', 'The first bytes are no valid TLS ClientHello, or it was not there in time; the log has the reason.'),
   'expectation-failed': reply(417, 'This expectation is not supported.', 'An Expect other than `100-continue`.'),
 
   // Limits and life cycle.

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { accessLogFields, AccessLog, describeTarget, fileSink, jsonText, type AccessRecord, type LogSink } from './index.ts';
+import { accessLogFields, AccessLog, describeTarget, fileSink, jsonText, streamLogFields, type AccessRecord, type LogSink } from './index.ts';
 
 const record: AccessRecord = {
   id: '0f8fad5b-d9cb-469f-a165-70867728950e', method: 'GET', host: 'shop.example', path: '/a?b=c', status: 200, durationMs: 12.3456, bytesIn: 5, bytesOut: 1024,
@@ -45,6 +45,20 @@ test('one that failed: attempts with the reason of each, code, trace, and where 
     policy: { 'retry.maxRetries': 'RetryPolicy/shop/foo (override at Route)' },
     attempts: 3, failedAttempts: [...failedAttempts], failure: 'retry-budget-exhausted', reason: 'spent', traceId: 'ab'.repeat(16),
   });
+});
+
+test('a connection whose bytes pass as they are has a line of its own', async (t) => {
+  const sink = memory();
+  const log = new AccessLog({ sink, now });
+  const target = describeTarget({ source: 'shop/gw/tls', route: { kind: 'TLSRoute', namespace: 'shop', name: 'db' }, rule: 0, backend: 'shop/db:5432' });
+  const common = { protocol: 'tls', durationMs: 1.5, bytesIn: 5, bytesOut: 7, client: '127.0.0.9', target } as const;
+  log.writeStream({ ...common, serverName: 'db.example', endpoint: '10.0.0.1:5432', attempts: 2, failure: 'connect-failed', failureReason: 'ECONNREFUSED' });
+  log.writeStream({ ...common, serverName: '', endpoint: '', attempts: 0, failure: undefined, failureReason: undefined });
+  await log.close();
+  const [full, bare] = sink.texts.join('').trim().split('\n').map((text) => JSON.parse(text) as Record<string, unknown>);
+  t.deepEqual(Object.keys(full!), Object.keys(streamLogFields));
+  t.like(full, { protocol: 'tls', serverName: 'db.example', route: 'TLSRoute/shop/db', backend: 'shop/db:5432', attempts: 2, failure: 'connect-failed' });
+  t.deepEqual(Object.keys(bare!), ['time', 'protocol', 'durationMs', 'bytesIn', 'bytesOut', 'client', 'source', 'route', 'rule', 'backend']);
 });
 
 test('whatever a client sends stays one line of valid JSON, in ASCII', async (t) => {

@@ -1,5 +1,5 @@
 import { JsonMember, jsonText } from './json.ts';
-import type { AccessRecord, FailedAttempt } from './record.ts';
+import type { AccessRecord, FailedAttempt, StreamRecord } from './record.ts';
 import type { LogSink } from './sink.ts';
 
 export interface AccessLogOptions {
@@ -49,11 +49,23 @@ export class AccessLog {
 
   write(record: AccessRecord): void {
     if (this.#sample < 1 && record.failure === undefined && record.status < 500 && this.#options.random!() >= this.#sample) return;
-    if (this.#batch.length >= backlogBytes) {
-      this.#lost(1);
-      return;
-    }
-    this.#batch += line(record, this.#clock.text(), this.#members);
+    if (this.#hasRoom()) this.#add(line(record, this.#clock.text(), this.#members));
+  }
+
+  /** Of a connection whose bytes pass as they are, or a UDP flow. */
+  writeStream(record: StreamRecord): void {
+    if (this.#sample < 1 && record.failure === undefined && this.#options.random!() >= this.#sample) return;
+    if (this.#hasRoom()) this.#add(streamLine(record, this.#clock.text(), this.#members));
+  }
+
+  #hasRoom(): boolean {
+    if (this.#batch.length < backlogBytes) return true;
+    this.#lost(1);
+    return false;
+  }
+
+  #add(text: string): void {
+    this.#batch += text;
     this.#lines++;
     if (this.#batch.length >= batchBytes) void this.flush();
     else this.#timer ??= setTimeout(() => void this.flush(), batchMs).unref();
@@ -111,6 +123,17 @@ function line(record: AccessRecord, start: string, members: Members): string {
   if (record.failure !== undefined) text += ',"failure":"' + record.failure + '"';
   if (record.failureReason !== undefined) text += ',"reason":' + jsonText(record.failureReason, 256);
   if (record.traceId !== '') text += ',"traceId":' + jsonText(record.traceId, 32);
+  return text + '}\n';
+}
+
+function streamLine(record: StreamRecord, start: string, members: Members): string {
+  let text = `${start},"protocol":"${record.protocol}"`;
+  if (record.serverName !== '') text += ',"serverName":' + jsonText(record.serverName, 256);
+  text += `,"durationMs":${milliseconds(record.durationMs)},"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut}` + members.client.of(record.client) + record.target;
+  if (record.endpoint !== '') text += members.endpoint.of(record.endpoint);
+  if (record.attempts > 1) text += ',"attempts":' + record.attempts;
+  if (record.failure !== undefined) text += ',"failure":"' + record.failure + '"';
+  if (record.failureReason !== undefined) text += ',"reason":' + jsonText(record.failureReason, 256);
   return text + '}\n';
 }
 

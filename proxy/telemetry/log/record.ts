@@ -35,6 +35,26 @@ export interface AccessRecord {
   readonly target: string;
 }
 
+/** What the access log wants to know of a connection whose bytes pass as they are, or of a UDP flow. */
+export interface StreamRecord {
+  readonly protocol: StreamProtocol;
+  /** TLS server name; empty without one. */
+  readonly serverName: string;
+  readonly durationMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly client: string;
+  /** `address:port`; empty where there was none. */
+  readonly endpoint: string;
+  readonly attempts: number;
+  readonly failure: FailureCode | undefined;
+  readonly failureReason: string | undefined;
+  readonly target: string;
+}
+
+/** `tls`: routed by its server name, whoever ends it. */
+export type StreamProtocol = 'tcp' | 'tls' | 'udp';
+
 export interface FailedAttempt {
   readonly endpoint: string;
   /** A failure, or a response that was not passed on. */
@@ -90,4 +110,23 @@ export const accessLogFields = {
   failure: ['string', 'Why the proxy answered in the backend\'s place, or the response broke off: a [failure code](failures.md).'],
   reason: ['string', 'Why in particular, as `content-length` for `bad-request`.'],
   traceId: ['string', 'W3C trace id, where the exchange is traced.'],
+} as const satisfies Record<string, readonly [type: string, meaning: string]>;
+
+/** The members of a line of a connection whose bytes pass as they are, or of a UDP flow. Those with a name of above mean the same. */
+export const streamLogFields = {
+  time: ['string', 'When it ended: ISO 8601, UTC, milliseconds.'],
+  protocol: ['string', '`tcp`, `tls` (routed by its server name, whoever ends TLS) or `udp`. Lines of requests have no such member.'],
+  serverName: ['string', 'The server name of the TLS ClientHello; absent without one.'],
+  durationMs: ['number', 'From the first byte to the end, in milliseconds with three decimals.'],
+  bytesIn: ['number', 'Bytes from the client.'],
+  bytesOut: ['number', 'Bytes to the client.'],
+  client: ['string', "The client's address; of UDP with its port."],
+  source: accessLogFields.source,
+  route: accessLogFields.route,
+  rule: accessLogFields.rule,
+  backend: accessLogFields.backend,
+  endpoint: ['string', '`address:port` that it was joined to, or that was tried last.'],
+  attempts: ['number', 'Endpoints tried; absent where it was one.'],
+  failure: ['string', 'Why it was refused or cut: a [failure code](failures.md).'],
+  reason: ['string', 'Why in particular.'],
 } as const satisfies Record<string, readonly [type: string, meaning: string]>;

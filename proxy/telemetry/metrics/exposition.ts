@@ -59,9 +59,9 @@ async function seriesText(metrics: Metrics): Promise<string> {
   const used = usedSeries(metrics);
   let text = '';
   let written = 0;
-  for (const { name, help, type, lines } of seriesFamilies) {
+  for (const { name, help, type, lines, of } of seriesFamilies) {
     text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-    for (const series of used) {
+    for (const series of of === undefined ? used.all : used[of]) {
       text += lines(metrics, series);
       if (++written % seriesPerTurn === 0) await setImmediate();
     }
@@ -69,16 +69,23 @@ async function seriesText(metrics: Metrics): Promise<string> {
   return text;
 }
 
-/** Series that ever had a request: what is configured but not used would make the page long for nothing. */
-function usedSeries(metrics: Metrics): number[] {
-  const used: number[] = [];
+/** Series that ever had a request, or a stream: what is configured but not used would make the page long for nothing. */
+function usedSeries(metrics: Metrics): Readonly<Record<'requests' | 'streams' | 'all', readonly number[]>> {
+  const [requests, streams, all]: [number[], number[], number[]] = [[], [], []];
   for (let series = 0; series < metrics.labels.length; series++) {
-    const base = series * cellsPerSeries;
-    let requests = metrics.cells[base + offsets.active]!;
-    for (let cell = base; requests <= 0 && cell < base + latencyStart; cell++) requests = metrics.cells[cell]!;
-    if (requests > 0) used.push(series);
+    const isOfRequests = hadRequests(metrics, series);
+    if (isOfRequests) requests.push(series);
+    if (metrics.streams.has(series)) streams.push(series);
+    if (isOfRequests || metrics.streams.has(series)) all.push(series);
   }
-  return used;
+  return { requests, streams, all };
+}
+
+function hadRequests(metrics: Metrics, series: number): boolean {
+  const base = series * cellsPerSeries;
+  let requests = metrics.cells[base + offsets.active]!;
+  for (let cell = base; requests <= 0 && cell < base + latencyStart; cell++) requests = metrics.cells[cell]!;
+  return requests > 0;
 }
 
 /** What stands on the page, for its documentation. */

@@ -1,6 +1,7 @@
 import { failureCodes } from '../../failures.ts';
 import { cellsPerSeries, exposedBounds, latencyCells, latencyStart, offsets, statusLabels, stepsPerDoubling } from './layout.ts';
 import type { Metrics, SeriesLabels } from './metrics.ts';
+import type { StreamNumber } from './streams.ts';
 
 /** A metric that each series has. `lines` writes those of one series, in Prometheus' text format, version 0.0.4. */
 export interface SeriesFamily {
@@ -10,6 +11,8 @@ export interface SeriesFamily {
   /** Beyond those of every series. */
   readonly labels: readonly string[];
   readonly lines: (metrics: Metrics, series: number) => string;
+  /** Which series have it: those of requests, those of streams (connections whose bytes pass as they are, UDP flows); absent: both. */
+  readonly of?: 'requests' | 'streams';
 }
 
 export const seriesLabelNames = ['source', 'route_kind', 'route_namespace', 'route_name', 'rule', 'backend'] as const;
@@ -18,14 +21,19 @@ type Cell = keyof typeof offsets;
 const duration = 'weft_request_duration_seconds';
 
 export const seriesFamilies: readonly SeriesFamily[] = [
-  { name: 'weft_requests_total', type: 'counter', help: 'Requests that are over, by status; status 0 is one whose client got no response.', labels: ['status'], lines: requestLines },
-  { name: duration, type: 'histogram', help: "Time from a request's head to the end of its response.", labels: ['le'], lines: durationLines },
+  { name: 'weft_requests_total', type: 'counter', help: 'Requests that are over, by status; status 0 is one whose client got no response.', labels: ['status'], lines: requestLines, of: 'requests' },
+  { name: duration, type: 'histogram', help: "Time from a request's head to the end of its response.", labels: ['le'], lines: durationLines, of: 'requests' },
   single('weft_requests_active', 'gauge', 'Requests in flight.', 'active'),
   single('weft_request_bytes_total', 'counter', 'Bytes received from clients.', 'bytesIn'),
   single('weft_response_bytes_total', 'counter', 'Bytes sent to clients.', 'bytesOut'),
   { name: 'weft_failures_total', type: 'counter', help: 'Failures by code: replies of the proxy itself, and attempts that failed.', labels: ['code'], lines: failureLines },
   results('weft_retries_total', 'Attempts after the first (made), and those that the budget forbade (over-budget).', { 'made': 'retries', 'over-budget': 'retriesOverBudget' }),
   results('weft_mirrored_requests_total', 'Copies of requests for mirrors.', { sent: 'mirrored', failed: 'mirrorsFailed' }),
+  ofStreams('weft_streams_total', 'counter', 'Connections of TCPRoutes and TLSRoutes and flows of UDPRoutes that are over.', { result: { completed: 'completed', failed: 'failed' } }),
+  ofStreams('weft_streams_active', 'gauge', 'Such connections and flows that are open.', 'active'),
+  ofStreams('weft_stream_received_bytes_total', 'counter', 'Bytes from clients of those that are over.', 'bytesIn'),
+  ofStreams('weft_stream_sent_bytes_total', 'counter', 'Bytes to clients of those that are over.', 'bytesOut'),
+  ofStreams('weft_stream_datagrams_total', 'counter', 'Datagrams of flows that are over: in from clients, out to them.', { direction: { in: 'datagramsIn', out: 'datagramsOut' } }),
 ];
 
 const textByLabels = new WeakMap<SeriesLabels, string>();
@@ -51,7 +59,19 @@ function cellOf(metrics: Metrics, series: number, name: Cell): number {
 }
 
 function single(name: string, type: 'counter' | 'gauge', help: string, cell: Cell): SeriesFamily {
-  return { name, type, help, labels: [], lines: (metrics, series) => `${name}{${labelText(metrics, series)}} ${cellOf(metrics, series, cell)}\n` };
+  return { name, type, help, labels: [], of: 'requests', lines: (metrics, series) => `${name}{${labelText(metrics, series)}} ${cellOf(metrics, series, cell)}\n` };
+}
+
+function ofStreams(name: string, type: 'counter' | 'gauge', help: string, numbers: StreamNumber | Readonly<Record<string, Readonly<Record<string, StreamNumber>>>>): SeriesFamily {
+  if (typeof numbers === 'string') {
+    return { name, type, help, labels: [], of: 'streams', lines: (metrics, series) => `${name}{${labelText(metrics, series)}} ${metrics.streams.get(series, numbers)}\n` };
+  }
+  const [label, values] = Object.entries(numbers)[0]!;
+  const lines = (metrics: Metrics, series: number): string =>
+    Object.entries(values)
+      .map(([value, number]) => `${name}{${label}="${value}",${labelText(metrics, series)}} ${metrics.streams.get(series, number)}\n`)
+      .join('');
+  return { name, type, help, labels: [label], of: 'streams', lines };
 }
 
 function results(name: string, help: string, cells: Readonly<Record<string, Cell>>): SeriesFamily {
@@ -63,7 +83,7 @@ function results(name: string, help: string, cells: Readonly<Record<string, Cell
     }
     return text;
   };
-  return { name, type: 'counter', help, labels: ['result'], lines };
+  return { name, type: 'counter', help, labels: ['result'], lines, of: 'requests' };
 }
 
 function requestLines(metrics: Metrics, series: number): string {

@@ -1,6 +1,7 @@
 import { failureCodes, type FailureCode } from '../../failures.ts';
 import { cellsPerSeries, latencyCell, latencyCellEnd, latencyCells, latencyStart, offsets, statusCell } from './layout.ts';
 import { counterNames, gaugeNames, type CounterName, type GaugeName } from './process.ts';
+import { StreamNumbers } from './streams.ts';
 
 /** What requests are counted by. All of it is known when a table is compiled; nothing of a request's own is ever a label. */
 export interface SeriesLabels {
@@ -34,6 +35,7 @@ export class Metrics {
   readonly labels: SeriesLabels[] = [];
   /** Counts by place in `failureCodes`, of series that had a failure: most have none, so these are no cells. */
   readonly failures = new Map<number, Float64Array>();
+  readonly streams = new StreamNumbers();
   readonly counters = new Float64Array(counterNames.length);
   readonly gauges = new Float64Array(gaugeNames.length);
   /** Version in force, by type of resource or name of a snapshot. */
@@ -160,11 +162,12 @@ export class Metrics {
   #recycle(labels: SeriesLabels): number | undefined {
     for (const series of this.#released) {
       const base = series * cellsPerSeries;
-      if (this.cells[base + offsets.active]! > 0) continue;
+      if (this.cells[base + offsets.active]! > 0 || this.streams.get(series, 'active') > 0) continue;
       this.#released.delete(series);
       this.#byKey.delete(keyOf(this.labels[series]!));
       this.cells.fill(0, base, base + cellsPerSeries);
       this.failures.delete(series);
+      this.streams.forget(series);
       this.labels[series] = clipLabels(labels);
       this.#byKey.set(keyOf(labels), series);
       return series;
