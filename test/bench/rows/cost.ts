@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { runClient } from '../loads/client.ts';
+import { h2load } from '../loads/h2load.ts';
+import type { Done } from '../loads/types.ts';
+import { browserHeaders, wrk } from '../loads/wrk.ts';
+import { grpcMessageFile, largeBytes, smallBytes } from '../targets/backends.ts';
+import type { CostRow } from './types.ts';
+
+type Load = CostRow['load'];
+
+const keepAlive = (path: string, bodyBytes: number): Load => (bench, { port, scenario }, seconds) =>
+  wrk({ url: `${scenario === 'tls' ? 'https' : 'http'}://127.0.0.1:${port}${path}`, connections: 64, seconds, headers: browserHeaders, bodyBytes, script: bench.scripts.one });
+
+const everyRoute: Load = (bench, { port }, seconds) =>
+  wrk({ url: `http://127.0.0.1:${port}/`, connections: 64, seconds, headers: browserHeaders, bodyBytes: smallBytes, script: bench.scripts.routes });
+
+const newConnections: Load = (bench, { port }, seconds) =>
+  wrk({ url: `http://127.0.0.1:${port}/product/1`, connections: 64, seconds, headers: [...browserHeaders, 'Connection: close'], bodyBytes: smallBytes, script: bench.scripts.one });
+
+const calls = (connections: number, streams: number): Load => (bench, { port }, seconds, rate) => {
+  if (bench.backends.grpc === undefined || !bench.tools.h2load) throw new Error('h2load and nghttpd are not installed');
+  const requests = Math.max(2000, Math.round((rate ?? 5000) * seconds));
+  return h2load({ port, connections, streams, requests, messageFile: join(bench.folder, grpcMessageFile) });
+};
+
+const handshakes = (mode: 'new' | 'resumed'): Load => async (_bench, { port }, seconds) => {
+  const { requests, resumed, seconds: took } = (await runClient('handshakes.ts', [port, seconds, mode, smallBytes])) as Done & { readonly resumed: number };
+  const should = mode === 'new' ? 0 : requests - 8;
+  if (requests < 50 || resumed !== should) throw new Error(`${resumed} of ${requests} handshakes resumed a session, ${should} should have`);
+  return { requests, seconds: took };
+};
+
+/** Rows whose figure is CPU time per request, in the order of the page. */
+export const costRows: readonly CostRow[] = [
+  { id: 'keep-alive', title: 'HTTP/1.1, 1 KiB, 64 keep-alive connections', scenario: 'plain', peers: ['nginx', 'HAProxy', 'Envoy', 'undici', 'http-proxy'], goals: [{ peer: 'Envoy', atMost: 0.5 }, { peer: 'nginx', atMost: 1.25 }], load: keepAlive('/product/1?view=full', smallBytes) },
+  { id: 'large', title: '64 KiB responses', scenario: 'plain', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.7 }], load: keepAlive('/large', largeBytes) },
+  { id: 'new-connection', title: 'a new client connection for each request', scenario: 'plain', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.85 }], load: newConnections },
+  { id: 'routes', title: '1 KiB with retries, timeouts, a mirror at 1 %, 1,000 routes', scenario: 'routes', peers: ['Envoy'], goals: [{ peer: 'Envoy', atMost: 0.6 }], load: everyRoute },
+  { id: 'grpc-64x1', title: 'gRPC unary, h2c both sides, 64 connections × 1 stream', scenario: 'grpc', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.5 }], load: calls(64, 1) },
+  { id: 'grpc-8x16', title: 'gRPC unary, h2c both sides, 8 connections × 16 streams', scenario: 'grpc', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.3 }], load: calls(8, 16) },
+  { id: 'tls', title: 'TLS in, mTLS out, 1 KiB, keep-alive', scenario: 'tls', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.65 }], load: keepAlive('/product/1?view=full', smallBytes) },
+  { id: 'handshake', title: 'full TLS handshake and request', scenario: 'terminate', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 1.3 }], load: handshakes('new') },
+  { id: 'handshake-ticket', title: 'TLS handshake with a session ticket, and request', scenario: 'terminate', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.8 }], load: handshakes('resumed') },
+];
