@@ -1,0 +1,2 @@
+export { RequestSession, type SessionInputs } from './session.ts';
+export { sessionSettings, type SessionSettings } from './settings.ts';
