@@ -29,7 +29,7 @@ const quietMs = 50;
 /** A ConfigMap that was right for so long is mended at once when it is spoilt; one that is spoilt again and again, more and more seldom. */
 const calmMs = 60_000;
 /** Waits after failures, and between mendings of what somebody else keeps changing (another control plane may think that it is its own). */
-const again = { base: 1000, max: 600_000 } as const;
+const again = { base: 100, max: 600_000 } as const;
 const afterFailure = { base: 1000, max: 30_000 } as const;
 
 interface Written {
