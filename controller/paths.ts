@@ -1,6 +1,7 @@
 import { targetKey, type PolicyTarget } from '#policy';
 import { namespacesOf, servicesByName } from './cluster.ts';
 import type { Graph } from './graph/graph.ts';
+import { isStream } from './graph/listeners/listeners.ts';
 import { serviceTable } from './render/mesh.ts';
 import { pathsOf, type PathChoice } from './render/table.ts';
 import type { PathIndex, SettledPath } from './types.ts';
@@ -34,7 +35,8 @@ function namespaceTarget(name: string): PolicyTarget {
 }
 
 function gatewayPaths({ tables }: Graph, choice: PathChoice): readonly SettledPath[] {
-  return tables.flatMap(({ routes, way }) => pathsOf(routes, way, choice));
+  // Policies act on requests.
+  return tables.flatMap(({ listener, routes, way }) => (isStream(listener) ? [] : pathsOf(routes, way, choice)));
 }
 
 function meshPaths({ cluster, mesh }: Graph, client: string, choice: PathChoice): readonly SettledPath[] {

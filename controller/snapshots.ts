@@ -1,8 +1,10 @@
 import type { ClusterState } from '#crds';
 import type { Backend, Certificate, Destination, Listener, RouteTable, StreamTable } from '#snapshot';
 import { servicesByName } from './cluster.ts';
-import { isMeshPort, renderDestination, tableByName, type Mesh } from './render/mesh.ts';
+import { isServedPort, renderDestination, streamsByName, tableByName, type Mesh } from './render/mesh.ts';
+import type { TlsOf } from './graph/tls/spoken.ts';
 import { renderBackend } from './render/endpoints.ts';
+import { renderStreamTable } from './render/streams.ts';
 import { renderTable } from './render/table.ts';
 import type { Snapshots } from './types.ts';
 
@@ -15,10 +17,12 @@ export interface ResourceParts {
   /** As `tables`, for TLS, TCP and UDP. */
   readonly streamTables: ReadonlyMap<string, () => StreamTable>;
   readonly certificates: ReadonlyMap<string, Certificate>;
+  readonly clientCertificates: Snapshots['clientCertificates'];
+  readonly tlsOf: TlsOf;
 }
 
 /** Resources on demand, all but endpoints. What was made once is kept: the same name gives the same object. */
-export function resourcesOf({ state, mesh, listeners, tables, streamTables, certificates }: ResourceParts): Omit<Snapshots, 'endpoints'> {
+export function resourcesOf({ state, mesh, listeners, tables, streamTables, certificates, clientCertificates, tlsOf }: ResourceParts): Omit<Snapshots, 'endpoints'> {
   const destination = remember((key: string): Destination => {
     const [clientNamespace = '', host = '', port] = key.split(' ');
     return renderDestination(mesh, clientNamespace, host, Number(port));
@@ -29,7 +33,7 @@ export function resourcesOf({ state, mesh, listeners, tables, streamTables, cert
     destinations: (clientNamespace) =>
       servicesByName(state.services).flatMap((service) =>
         service.spec.ports
-          .filter((port) => isMeshPort(service, port))
+          .filter((port) => isServedPort(mesh, clientNamespace, service, port))
           .map(({ port }) => destination(`${clientNamespace} ${service.metadata.name}.${service.metadata.namespace}.svc.cluster.local ${port}`)),
       ),
     routeTable: remember((name: string): RouteTable | undefined => {
@@ -38,9 +42,15 @@ export function resourcesOf({ state, mesh, listeners, tables, streamTables, cert
       const table = tableByName(mesh, name);
       return table === undefined ? undefined : renderTable(table.routes, table.way);
     }),
-    streamTable: (name) => streamTables.get(name)?.(),
-    backend: remember((name: string): Backend | undefined => renderBackend(state, name)),
+    streamTable: remember((name: string): StreamTable | undefined => {
+      const make = streamTables.get(name);
+      if (make !== undefined) return make();
+      const table = streamsByName(mesh, name);
+      return table === undefined ? undefined : renderStreamTable(table.routes, table.way);
+    }),
+    backend: remember((name: string): Backend | undefined => renderBackend(state, name, tlsOf)),
     certificate: (name) => certificates.get(name),
+    clientCertificates,
   };
 }
 

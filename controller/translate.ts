@@ -2,12 +2,15 @@ import type { ClusterState } from '#crds';
 import { withBuiltIns } from './built-ins.ts';
 import { namespacesOf } from './cluster.ts';
 import { buildGraph, type Graph } from './graph/graph.ts';
+import { isStream } from './graph/listeners/listeners.ts';
+import { tlsOfBackends } from './graph/tls/spoken.ts';
 import { idleBackends } from './lint/backends.ts';
 import { Memo } from './memo.ts';
 import { pathIndex } from './paths.ts';
 import { inOrder } from './problems.ts';
 import { renderEndpoints } from './render/endpoints.ts';
-import { renderListeners, servedCertificates } from './render/gateway.ts';
+import { renderListeners, servedCertificates, shownToBackends } from './render/gateway.ts';
+import { renderStreamTable } from './render/streams.ts';
 import { renderTable } from './render/table.ts';
 import { remember, resourcesOf } from './snapshots.ts';
 import { report } from './status/report.ts';
@@ -39,7 +42,7 @@ interface Rest {
 const withoutEndpoints = new Memo<ClusterState['httpRoutes'], Rest>();
 
 /** All that `translateRest` looks at. Of Pods and EndpointSlices that is only in which namespaces they are. */
-function inputsOf({ pods, endpointSlices: _slices, configMaps: _configMaps, ...rest }: ClusterState, environment: Environment): readonly unknown[] {
+function inputsOf({ pods, endpointSlices: _slices, ...rest }: ClusterState, environment: Environment): readonly unknown[] {
   const addresses = JSON.stringify([...environment.gatewayAddresses].sort());
   return [...Object.keys(rest).sort().map((name) => rest[name as keyof typeof rest]), addresses, environment.portOffset, environment.bind, namespacesOf({ ...rest, pods }).join(' ')];
 }
@@ -51,9 +54,11 @@ function translateRest(state: ClusterState, environment: Environment): Rest {
     state,
     mesh,
     listeners: new Map([...gateways].map(([key, facts]) => [key, renderListeners(facts, environment, policies)])),
-    tables: new Map(tables.map((table) => [table.way.name, () => renderTable(table.routes, table.way)])),
-    streamTables: new Map(),
+    tables: new Map(tables.flatMap(({ listener, routes, way }) => (isStream(listener) ? [] : [[way.name, () => renderTable(routes, way)]]))),
+    streamTables: new Map(tables.flatMap(({ listener, routes, way }) => (isStream(listener) ? [[way.name, () => renderStreamTable(routes, way)]] : []))),
     certificates: servedCertificates(gateways.values()),
+    clientCertificates: shownToBackends(gateways),
+    tlsOf: tlsOfBackends(graph.cluster, gateways),
   });
   return { graph, reported: report(graph), resources, paths: pathIndex(graph) };
 }

@@ -1,10 +1,11 @@
-import type { ClusterState, HTTPRoute } from '#crds';
+import type { ClusterState } from '#crds';
 import type { Attachments } from '#policy';
 import { clusterOf, type Cluster } from '../cluster.ts';
 import { listenerTables, routesByListener, type ListenerTable } from '../render/gateway.ts';
 import type { Mesh } from '../render/mesh.ts';
 import type { Environment } from '../types.ts';
 import { attachRoute, type Attachment, type RouteAttachments } from './routes/attachments.ts';
+import { routesOf } from './routes/route.ts';
 import { describeGateways, type GatewayFacts } from './listeners/gateways.ts';
 import { meshRoutes } from './mesh.ts';
 import { attachPolicies } from './policies.ts';
@@ -26,10 +27,10 @@ export interface Graph {
 export function buildGraph(state: ClusterState, environment: Environment): Graph {
   const cluster = clusterOf(state);
   const gateways = describeGateways(cluster, environment);
-  const routes = sortedRoutes(state).map((route) => attachRoute(route, { cluster, gateways }));
+  const routes = routesOf(state).map((route) => attachRoute(route, { cluster, gateways }));
   const policies = attachPolicies(cluster, gateways);
   const attachments = routes.flatMap((route) => route.attachments);
-  const byListener = routesByListener(attachments);
+  const byListener = routesByListener(attachments, cluster);
   const context = { cluster, attachments: policies };
   return {
     cluster,
@@ -40,8 +41,4 @@ export function buildGraph(state: ClusterState, environment: Environment): Graph
     mesh: { ...context, routes: meshRoutes(attachments) },
     tables: [...gateways.values()].flatMap((facts) => listenerTables(facts, byListener, context)),
   };
-}
-
-function sortedRoutes({ httpRoutes }: ClusterState): readonly HTTPRoute[] {
-  return [...httpRoutes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, route]) => route);
 }

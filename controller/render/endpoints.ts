@@ -1,7 +1,9 @@
 import type { ClusterState, EndpointSlice, Pod, Service, ServicePort } from '#crds';
 import type { Backend, Endpoint, Endpoints } from '#snapshot';
 import { podsByNamespace } from '../cluster.ts';
-import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
+import { portByName } from '../graph/ports.ts';
+import type { TlsOf } from '../graph/tls/spoken.ts';
+import { readTlsVariant } from '../graph/tls/variants.ts';
 import { matchesLabels } from '../graph/selectors.ts';
 import { isBehindSidecar } from '../injection.ts';
 import { memoByMap } from '../memo.ts';
@@ -9,36 +11,30 @@ import { memoByMap } from '../memo.ts';
 /** A Service's annotation: `least-request` (as without it) or `round-robin`. */
 export const balancingAnnotation = 'weft-mesh.io/balancing';
 
-/** The Service and port that a Backend's name means, where there are such. */
-export function serviceOf(state: ClusterState, name: string): { readonly service: Service; readonly port: ServicePort } | undefined {
-  const colon = name.lastIndexOf(':');
-  const service = state.services.get(name.slice(0, colon));
-  const port = service === undefined ? undefined : portOf(service, Number(name.slice(colon + 1)));
-  return service === undefined || port === undefined ? undefined : { service, port };
-}
-
-export function renderBackend(state: ClusterState, name: string): Backend | undefined {
-  const found = serviceOf(state, name);
-  if (found === undefined || found.service.spec.type === 'ExternalName' || protocolRefusal(found.service, found.port) !== undefined) return undefined;
+export function renderBackend(state: ClusterState, name: string, tlsOf: TlsOf): Backend | undefined {
+  const found = portByName(state.services, name);
+  const spoken = tlsOf(name);
+  if (found === undefined || found.service.spec.type === 'ExternalName' || (spoken === undefined && readTlsVariant(name) !== undefined)) return undefined;
   const { namespace, name: service } = found.service.metadata;
   const roundRobin = found.service.metadata.annotations?.[balancingAnnotation] === 'round-robin';
   return {
     kind: 'Backend',
-    name: backendName(namespace, service, found.port.port),
+    name,
     ref: { kind: 'Service', namespace, name: service },
     port: found.port.port,
-    protocol: 'http1',
+    protocol: found.protocol,
     balancing: roundRobin ? 'round-robin' : 'least-request',
+    ...(spoken === undefined ? {} : { tls: spoken.tls }),
   };
 }
 
 /**
- * The endpoints of a Backend (`{namespace}/{service}:{port}`); undefined where there is no such Service and port. Needs nothing
+ * The endpoints of a Backend, by its name; undefined where there is no such Service and port. Needs nothing
  * of the graph, so a change of endpoints alone goes this way only. EndpointSlices count where there are any for the Service,
  * else the Pods that its selector picks.
  */
 export function renderEndpoints(state: ClusterState, name: string): Endpoints | undefined {
-  const found = serviceOf(state, name);
+  const found = portByName(state.services, name);
   if (found === undefined || found.service.spec.type === 'ExternalName') return undefined;
   const { service, port } = found;
   const slices = slicesByService(state.endpointSlices).get(`${service.metadata.namespace}/${service.metadata.name}`);

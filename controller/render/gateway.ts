@@ -1,9 +1,10 @@
 import { connectionPolicy, gatewayPath, type Attachments, type GatewayPathParts } from '#policy';
 import type { Certificate, Listener, ListenerSection } from '#snapshot';
-import { createdAt } from '../cluster.ts';
+import { createdAt, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import { allListeners, type GatewayFacts } from '../graph/listeners/gateways.ts';
-import { sectionOf, type ListenerFacts } from '../graph/listeners/listeners.ts';
+import { endsTls, sectionOf, type ListenerFacts } from '../graph/listeners/listeners.ts';
+import { rulesAt } from '../graph/tls/own.ts';
 import { refOf } from '../problems.ts';
 import type { Environment } from '../types.ts';
 import { isEmpty } from './table.ts';
@@ -21,14 +22,14 @@ export function listenerTables(facts: GatewayFacts, routes: ReadonlyMap<Listener
   return allListeners(facts).map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context) }));
 }
 
-/** The routes of each listener, each route once. */
-export function routesByListener(all: Iterable<Attachment>): ReadonlyMap<ListenerFacts, readonly TableRoute[]> {
+/** The routes of each listener, each route once, with its rules as the listener carries them out. */
+export function routesByListener(all: Iterable<Attachment>, cluster: Cluster): ReadonlyMap<ListenerFacts, readonly TableRoute[]> {
   const byListener = new Map<ListenerFacts, Map<Attachment['route'], TableRoute>>();
   for (const { route, built, to } of all) {
     if (to?.kind !== 'gateway') continue;
     for (const { listener, hostnames } of to.sections) {
       const routes = byListener.get(listener) ?? new Map<Attachment['route'], TableRoute>();
-      byListener.set(listener, routes.set(route, { ref: refOf(route), createdAt: createdAt(route), hostnames, rules: built.rules }));
+      byListener.set(listener, routes.set(route, { ref: refOf(route), createdAt: createdAt(route), hostnames, rules: rulesAt(built.rules, listener, cluster) }));
     }
   }
   return new Map([...byListener].map(([listener, routes]) => [listener, [...routes.values()]]));
@@ -57,20 +58,21 @@ function tableName(gateway: { readonly namespace: string; readonly name: string 
 }
 
 /**
- * The sockets of a Gateway: one per address and port that has a section to serve. The first address gives `{gateway}/{port}`,
- * each further one `{gateway}/{port}/{address}`.
+ * The sockets of a Gateway: one per address, transport and port that has a section to serve. The first address gives `{gateway}/{port}`,
+ * each further one `{gateway}/{port}/{address}`; for UDP it is `{gateway}/{port}/udp`, then `{gateway}/{port}/udp/{address}`.
  */
 export function renderListeners(facts: GatewayFacts, environment: Environment, attachments: Attachments): readonly Listener[] {
   if (facts.accepted.status === 'False') return [];
   const served = allListeners(facts).filter(isServed);
-  const ports = [...new Set(served.map(({ listener }) => listener.port))];
+  const sockets = Map.groupBy(served, ({ listener }) => `${listener.port}${listener.protocol === 'UDP' ? '/udp' : ''}`);
   const gateway = refOf(facts.gateway);
   const addresses = environment.bind === 'any' ? ['0.0.0.0'] : facts.addresses;
   return addresses.flatMap((address, index) =>
-    ports.map((port): Listener => {
-      const name = `${gateway.namespace}/${gateway.name}/${port}${index === 0 ? '' : `/${address}`}`;
-      const sections = served.filter(({ listener }) => listener.port === port).map((section) => renderSection(facts, section, attachments));
-      return { kind: 'Listener', name, gateway, address, port: port + environment.portOffset, sections };
+    [...sockets].map(([socket, listeners]): Listener => {
+      const name = `${gateway.namespace}/${gateway.name}/${socket}${index === 0 ? '' : `/${address}`}`;
+      const sections = listeners.map((section) => renderSection(facts, section, attachments));
+      const transport = socket.endsWith('/udp') ? ({ transport: 'udp' } as const) : {};
+      return { kind: 'Listener', name, ...transport, gateway, address, port: listeners[0]!.listener.port + environment.portOffset, sections };
     }),
   );
 }
@@ -81,24 +83,33 @@ function isServed({ programmed }: ListenerFacts): boolean {
 }
 
 function renderSection(facts: GatewayFacts, section: ListenerFacts, attachments: Attachments): ListenerSection {
-  const { listener, hostname, certificates } = section;
+  const { listener, hostname, certificates, clientValidation } = section;
   const name = sectionOf(section);
   const { policy } = connectionPolicy(gatewayPath(pathStart(facts, section)), attachments);
   return {
     name,
     hostname,
-    protocol: listener.protocol === 'HTTPS' ? 'HTTPS' : 'HTTP',
-    ...(listener.protocol === 'HTTPS' ? { certificates: certificates.map(({ name }) => name) } : {}),
+    // No other protocol is served.
+    protocol: listener.protocol as ListenerSection['protocol'],
+    ...(listener.protocol === 'TLS' ? { mode: listener.tls?.mode ?? 'Terminate' } : {}),
+    ...(endsTls(listener) ? { certificates: certificates.map(({ name }) => name) } : {}),
+    ...(clientValidation === undefined ? {} : { clientValidation }),
     routes: tableName(refOf(facts.gateway), name),
     ...(isEmpty(policy) ? {} : { policy }),
   };
 }
 
-/** Certificates of listeners that are served; no other Secret leaves the control plane. */
+/** By Gateway: the name of the certificate that it shows to backends. */
+export function shownToBackends(gateways: ReadonlyMap<string, GatewayFacts>): ReadonlyMap<string, string> {
+  return new Map([...gateways].flatMap(([key, { accepted, clientCertificate }]) => (accepted.status === 'False' || clientCertificate === undefined ? [] : [[key, clientCertificate.name]])));
+}
+
+/** Certificates of listeners that are served, and those that Gateways show to backends; no other Secret leaves the control plane. */
 export function servedCertificates(gateways: Iterable<GatewayFacts>): ReadonlyMap<string, Certificate> {
   const certificates = new Map<string, Certificate>();
   for (const facts of gateways) {
     if (facts.accepted.status === 'False') continue;
+    if (facts.clientCertificate !== undefined) certificates.set(facts.clientCertificate.name, facts.clientCertificate);
     for (const listener of allListeners(facts)) {
       if (isServed(listener)) for (const certificate of listener.certificates) certificates.set(certificate.name, certificate);
     }

@@ -26,7 +26,7 @@ function renderMatch(match: HTTPRouteRuleMatch, index: number, path: Fault['path
 }
 
 /** Of several entries for one name the first counts, the others are ignored (HTTPRouteMatch.headers, .queryParams). */
-function firstOfEach(conditions: readonly NamedMatch[]): readonly NamedMatch[] {
+export function firstOfEach(conditions: readonly NamedMatch[]): readonly NamedMatch[] {
   const byName = new Map<string, NamedMatch>();
   for (const { name, type, value } of conditions) if (!byName.has(name)) byName.set(name, { name, type, value });
   return [...byName.values()];
@@ -37,7 +37,7 @@ function pathFaults({ type, value }: PathMatch, path: Fault['path']): readonly F
   return faultAt(value.startsWith('/') ? undefined : `a path of type ${type} begins with /`, path);
 }
 
-function patternFaults(conditions: readonly NamedMatch[], path: Fault['path']): readonly Fault[] {
+export function patternFaults(conditions: readonly NamedMatch[], path: Fault['path']): readonly Fault[] {
   return conditions.flatMap(({ type, value }, index) => (type === 'RegularExpression' ? faultAt(patternFault(value), [...path, index, 'value']) : []));
 }
 

@@ -89,7 +89,7 @@ test('a Service that is missing, headless, an alias or without such a port can n
   t.is(answer(cart, '{ group: "", kind: Service, name: cart, port: 99 }'), 'False NoMatchingParent');
   t.is(answer(service('cart', '{ clusterIP: None, ports: [{ port: 80 }] }')), 'False UnsupportedValue');
   t.is(answer(service('cart', '{ type: ExternalName, externalName: x.example.com, ports: [{ port: 80 }] }')), 'False UnsupportedValue');
-  t.is(answer(service('cart', '{ ports: [{ port: 80, appProtocol: kubernetes.io/h2c }] }')), 'False UnsupportedValue');
+  t.is(answer(service('cart', '{ ports: [{ port: 80, appProtocol: mysql }] }')), 'False UnsupportedValue');
 });
 
 test('a Service has the names that a cluster\'s DNS gives it, and its cluster IPs', (t) => {
@@ -109,8 +109,8 @@ test('a destination has the name that was dialled', (t) => {
   t.is(snapshots.destination('a', 'example.com', 443).name, 'example.com:443');
 });
 
-test('a port that the Service does not have, or that is not HTTP/1.1, passes through', (t) => {
-  const translation = translateYaml(service('cart', '{ ports: [{ name: http, port: 80 }, { name: grpc, port: 82, appProtocol: kubernetes.io/h2c }, { name: dns, port: 53, protocol: UDP }] }'));
+test('a port that the Service does not have, or that is not HTTP, passes through', (t) => {
+  const translation = translateYaml(service('cart', '{ ports: [{ name: http, port: 80 }, { name: db, port: 82, appProtocol: mysql }, { name: dns, port: 53, protocol: UDP }] }'));
   for (const port of [99, 82, 53]) t.is(translation.snapshots.destination('a', 'cart.shop', port).target.kind, 'passthrough', String(port));
   t.deepEqual(translation.snapshots.destinations('a').map(({ name }) => name), ['cart.shop.svc.cluster.local:80']);
 });

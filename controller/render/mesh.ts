@@ -1,12 +1,13 @@
 import type { Service, ServicePort } from '#crds';
 import { connectionPolicy, meshPath } from '#policy';
-import type { Destination } from '#snapshot';
+import { intersectHostnames, type Destination } from '#snapshot';
 import { createdAt, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
-import { backendName, portOf, protocolRefusal } from '../graph/backends.ts';
+import { backendName, portOf, protocolRefusal } from '../graph/ports.ts';
 import { portKey, type PortRoutes } from '../graph/mesh.ts';
 import { meshName } from '../names.ts';
 import { refOf } from '../problems.ts';
+import { hostnamesOf, isRequestRoute } from '../graph/routes/route.ts';
 import { portProtocol } from './protocol.ts';
 import { isEmpty } from './table.ts';
 import { pathEnd, serviceStep, type PathContext, type TableRoute, type TableWay } from './way.ts';
@@ -16,34 +17,45 @@ export interface Mesh extends PathContext {
   readonly routes: ReadonlyMap<string, PortRoutes>;
 }
 
-/** A Service port as the clients of one namespace see it, ready to render. */
+/** A Service port as the clients of one namespace see it, ready to render: as a table for requests, or for connections. */
 export interface ServiceTable {
   readonly routes: readonly TableRoute[];
   readonly way: TableWay;
 }
 
-/** Undefined where the mesh leaves the port alone: not TCP, or a protocol that it does not speak. */
+/** Undefined where the mesh leaves the port alone: not TCP, or a protocol that it does not speak and that no route is attached to. */
 export function serviceTable(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): ServiceTable | undefined {
-  if (!isMeshPort(service, port)) return undefined;
-  const chosen = chosenRoutes(mesh, clientNamespace, service, port);
-  const routes: readonly TableRoute[] =
-    chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen.map(meshRoute);
+  if (!isServedPort(mesh, clientNamespace, service, port)) return undefined;
+  const chosen = chosenRoutes(mesh, clientNamespace, service, port).filter(({ route }) => isRequestRoute(route));
+  const routes: readonly TableRoute[] = chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen.map(meshRoute);
   return { routes, way: serviceWay(mesh, clientNamespace, service, port) };
 }
 
-/** Consumer routes of the client's namespace take the place of the producer's (GEP-1294). */
+/** The TLSRoutes or TCPRoutes of the port; undefined where there are none. */
+function serviceStreams(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): ServiceTable | undefined {
+  const chosen = chosenRoutes(mesh, clientNamespace, service, port).filter(({ route }) => !isRequestRoute(route));
+  return chosen.length === 0 ? undefined : { routes: chosen.map(meshRoute), way: serviceWay(mesh, clientNamespace, service, port) };
+}
+
+/** Consumer routes of the client's namespace take the place of the producer's (GEP-1294). All are of one kind, or of two for requests. */
 function chosenRoutes(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): readonly Attachment[] {
   const attached = mesh.routes.get(portKey(service, port.port));
   return attached?.consumer.get(clientNamespace) ?? attached?.producer ?? [];
 }
 
-/** Hostnames have no function in the mesh (GEP-1294). */
+/** Hostnames have no function in the mesh (GEP-1294), but for the server names of a TLSRoute. */
 export function meshRoute({ route, built }: Attachment): TableRoute {
-  return { ref: refOf(route), createdAt: createdAt(route), hostnames: [], rules: built.rules };
+  const hostnames = route.kind === 'TLSRoute' ? (intersectHostnames('', hostnamesOf(route)) ?? []) : [];
+  return { ref: refOf(route), createdAt: createdAt(route), hostnames, rules: built.rules };
 }
 
-export function isMeshPort(service: Service, port: ServicePort): boolean {
-  return service.spec.type !== 'ExternalName' && protocolRefusal(service, port) === undefined;
+/** Whether the mesh does anything for clients of the namespace at the port: it carries HTTP, or a route is attached to it. */
+export function isServedPort(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): boolean {
+  return isHttpPort(service, port) || (port.protocol === 'TCP' && chosenRoutes(mesh, clientNamespace, service, port).length > 0);
+}
+
+function isHttpPort(service: Service, port: ServicePort): boolean {
+  return service.spec.type !== 'ExternalName' && protocolRefusal(service, port, 'http') === undefined;
 }
 
 const implicitRoutes = new WeakMap<Service, Map<number, TableRoute>>();
@@ -80,11 +92,19 @@ function tableName(clientNamespace: string, service: Service, port: number): str
 
 /** The table of that name, unless the name is none. */
 export function tableByName(mesh: Mesh, name: string): ServiceTable | undefined {
+  return byName(mesh, name, serviceTable);
+}
+
+export function streamsByName(mesh: Mesh, name: string): ServiceTable | undefined {
+  return byName(mesh, name, serviceStreams);
+}
+
+function byName(mesh: Mesh, name: string, make: typeof serviceTable): ServiceTable | undefined {
   const [kind, client, namespace, serviceName, number, ...rest] = name.split('/');
   if (kind !== 'service' || client === undefined || namespace === undefined || serviceName === undefined || rest.length > 0) return undefined;
   const service = mesh.cluster.service(namespace, serviceName);
   const port = service === undefined ? undefined : portOf(service, Number(number));
-  return service === undefined || port === undefined ? undefined : serviceTable(mesh, client, service, port);
+  return service === undefined || port === undefined ? undefined : make(mesh, client, service, port);
 }
 
 /** `host` as dialled. A Service's unknown port passes through: the mesh knows nothing to do with it, and the network says so. */
@@ -93,12 +113,14 @@ export function renderDestination(mesh: Mesh, clientNamespace: string, host: str
   const name = `${dialled}:${port}`;
   const service = findService(mesh.cluster, clientNamespace, dialled.replace(/^\[(.*)\]$/, '$1'));
   const servicePort = service === undefined ? undefined : portOf(service, port);
-  if (service === undefined || servicePort === undefined || !isMeshPort(service, servicePort)) return { kind: 'Destination', name, target: { kind: 'passthrough' } };
+  if (service === undefined || servicePort === undefined || !isServedPort(mesh, clientNamespace, service, servicePort)) return { kind: 'Destination', name, target: { kind: 'passthrough' } };
   const path = meshPath({ mesh: meshName, clientNamespace, service: serviceStep(service, servicePort) });
   const { policy } = connectionPolicy(path, mesh.attachments);
   const routes = tableName(clientNamespace, service, port);
-  const protocol = portProtocol(servicePort, chosenRoutes(mesh, clientNamespace, service, servicePort).length > 0 ? 'routes' : 'no routes');
-  return { kind: 'Destination', name, target: { kind: 'service', service: refOf(service), port, protocol, routes, ...(isEmpty(policy) ? {} : { policy }) } };
+  const [first] = chosenRoutes(mesh, clientNamespace, service, servicePort);
+  const protocol = portProtocol(servicePort, first?.route.kind);
+  const streams = protocol === 'tls' || (protocol === 'tcp' && first !== undefined) ? { streams: routes } : {};
+  return { kind: 'Destination', name, target: { kind: 'service', service: refOf(service), port, protocol, routes, ...streams, ...(isEmpty(policy) ? {} : { policy }) } };
 }
 
 /** By the names that a cluster's DNS gives a Service, and by its cluster IPs. */

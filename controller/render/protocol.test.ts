@@ -3,17 +3,17 @@ import { portProtocol, type PortProtocol } from './protocol.ts';
 
 const port = (name: string, appProtocol?: string) => ({ name, port: 80, targetPort: 80, protocol: 'TCP', ...(appProtocol === undefined ? {} : { appProtocol }) }) as const;
 
-const cases: readonly [name: string, appProtocol: string | undefined, routes: 'routes' | 'no routes', protocol: PortProtocol][] = [
-  ['', undefined, 'no routes', 'detect'],
-  ['web', undefined, 'no routes', 'detect'],
-  ['http', undefined, 'no routes', 'http'],
-  ['http-admin', undefined, 'no routes', 'http'],
-  ['httpd', undefined, 'no routes', 'detect'],
-  ['mysql', undefined, 'no routes', 'tcp'],
-  ['tcp-echo', undefined, 'no routes', 'tcp'],
-  ['tcp-echo', 'http', 'no routes', 'http'],
-  ['tcp-echo', undefined, 'routes', 'http'],
-  ['constructor', undefined, 'no routes', 'detect'],
+const cases: readonly [name: string, appProtocol: string | undefined, routes: 'HTTPRoute' | undefined, protocol: PortProtocol][] = [
+  ['', undefined, undefined, 'detect'],
+  ['web', undefined, undefined, 'detect'],
+  ['http', undefined, undefined, 'http'],
+  ['http-admin', undefined, undefined, 'http'],
+  ['httpd', undefined, undefined, 'detect'],
+  ['mysql', undefined, undefined, 'tcp'],
+  ['tcp-echo', undefined, undefined, 'tcp'],
+  ['tcp-echo', 'http', undefined, 'http'],
+  ['tcp-echo', undefined, 'HTTPRoute', 'http'],
+  ['constructor', undefined, undefined, 'detect'],
 ];
 
 for (const [name, appProtocol, routes, protocol] of cases) {

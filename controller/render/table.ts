@@ -29,11 +29,11 @@ function renderRoute(route: TableRoute, way: TableWay, policies: PolicyList): Ro
   return made;
 }
 
-function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+export function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((item, index) => item === b[index]);
 }
 
-function sameHostnames(a: readonly RouteHostname[], b: readonly RouteHostname[]): boolean {
+export function sameHostnames(a: readonly RouteHostname[], b: readonly RouteHostname[]): boolean {
   return a.length === b.length && a.every(({ match, written }, index) => match === b[index]?.match && written === b[index]?.written);
 }
 

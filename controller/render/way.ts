@@ -2,8 +2,8 @@ import type { Service, ServicePort } from '#crds';
 import { settle, targetKey, type Attachments, type PolicyPath, type RouteStep, type ServiceStep, type SettledPolicy } from '#policy';
 import type { ObjectRef, RouteHostname } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
-import { portOf } from '../graph/backends.ts';
-import type { BuiltRule } from '../graph/routes/rules.ts';
+import { portOf } from '../graph/ports.ts';
+import type { BuiltRule } from '../graph/routes/build.ts';
 import type { SettledPath } from '../types.ts';
 
 /** A route in one table. */

@@ -1,9 +1,10 @@
-import { positionOf, type HTTPRoute, type KubernetesObject } from '#crds';
+import { positionOf, type KubernetesObject } from '#crds';
 import { pathProblems, policyStatuses } from '#policy';
 import { compareText, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ListenerFacts } from '../graph/listeners/listeners.ts';
+import { findRoute } from '../graph/routes/route.ts';
 import { strangeAnnotations } from '../lint/backends.ts';
 import { orphanGateways, orphanListenerSets } from '../lint/orphans.ts';
 import { shadowedMatches } from '../lint/shadowed.ts';
@@ -12,11 +13,11 @@ import { tellingPaths } from '../paths.ts';
 import { problem } from '../problems.ts';
 import type { ObjectStatus, Problem } from '../types.ts';
 import { affectedBy } from './affected.ts';
+import { reportBackendTls } from './backend-tls.ts';
 import { reportClasses, type Reported } from './classes.ts';
 import { gatewayStatus } from './gateway.ts';
 import { listenerSetStatus } from './listener-set.ts';
 import { routeStatus } from './route.ts';
-import { reportUnsupported } from './unsupported.ts';
 
 /** What users get to know: the status of every object of ours, and what is wrong or will surprise, in no order. */
 export function report(graph: Graph): Reported {
@@ -25,19 +26,19 @@ export function report(graph: Graph): Reported {
   const telling = tellingPaths(graph);
   const affected = affectedBy(policies, telling);
   const classes = reportClasses(cluster, affected);
-  const unsupported = reportUnsupported(cluster, gateways, attachments);
+  const backendTls = reportBackendTls(graph);
   return {
     statuses: [
       ...classes.statuses,
       ...[...gateways.values()].flatMap((facts) => [gatewayStatus(facts, attached, affected), ...facts.sets.map((set) => listenerSetStatus(set, attached, affected))]),
       ...routes.flatMap((route) => routeStatus(route, affected) ?? []),
-      ...unsupported.statuses,
+      ...backendTls.statuses,
       ...(policies.verdicts.size === 0 ? [] : policyStatuses(policies, telling, controllerName)),
     ].sort(byObject),
     problems: [
       ...classes.problems,
       ...graphProblems(graph),
-      ...unsupported.problems,
+      ...backendTls.problems,
       ...shadowedMatches(graph),
       ...strangeAnnotations(graph),
       ...orphanGateways(graph),
@@ -53,7 +54,7 @@ function byObject(a: ObjectStatus, b: ObjectStatus): number {
 }
 
 function kindOrder(kind: string): number {
-  const place = ['GatewayClass', 'XMesh', 'Gateway', 'ListenerSet', 'HTTPRoute', 'GRPCRoute'].indexOf(kind);
+  const place = ['GatewayClass', 'XMesh', 'Gateway', 'ListenerSet', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'].indexOf(kind);
   return place < 0 ? Number.MAX_SAFE_INTEGER : place;
 }
 
@@ -61,7 +62,7 @@ function kindOrder(kind: string): number {
 function positioned({ state }: Cluster, problems: readonly Problem[]): readonly Problem[] {
   return problems.map((each) => {
     const { kind, namespace, name } = each.object;
-    const object: KubernetesObject | undefined = state.policies.get(`${kind}/${namespace}/${name}`) ?? (kind === 'XBackendTrafficPolicy' ? state.backendTrafficPolicies : state.httpRoutes).get(`${namespace}/${name}`);
+    const object: KubernetesObject | undefined = state.policies.get(`${kind}/${namespace}/${name}`) ?? (kind === 'XBackendTrafficPolicy' ? state.backendTrafficPolicies.get(`${namespace}/${name}`) : findRoute(state, kind, `${namespace}/${name}`));
     const source = object === undefined ? each.source : positionOf(object, each.path);
     return source === undefined ? each : { ...each, source };
   });
@@ -69,7 +70,7 @@ function positioned({ state }: Cluster, problems: readonly Problem[]): readonly 
 
 /** Routes per listener, each counted once however many of its parentRefs lead there. */
 function attachedCounts(attachments: readonly Attachment[]): ReadonlyMap<ListenerFacts, number> {
-  const routes = new Map<ListenerFacts, Set<HTTPRoute>>();
+  const routes = new Map<ListenerFacts, Set<Attachment['route']>>();
   for (const { route, to } of attachments) {
     if (to?.kind !== 'gateway') continue;
     for (const { listener } of to.sections) routes.set(listener, (routes.get(listener) ?? new Set()).add(route));
@@ -82,7 +83,7 @@ function graphProblems({ gateways, routes }: Graph): readonly Problem[] {
     ...[...gateways.values()].flatMap(({ gateway, faults, warnings, sets }) => [
       ...faults.map((fault) => problem('error', gateway, fault)),
       ...warnings.map((fault) => problem('warning', gateway, fault)),
-      ...sets.flatMap(({ set, faults: wrong }) => wrong.map((fault) => problem('error', set, fault))),
+      ...sets.flatMap(({ set, faults: wrong, warnings: strange }) => [...wrong.map((fault) => problem('error', set, fault)), ...strange.map((fault) => problem('warning', set, fault))]),
     ]),
     ...routes.flatMap(({ route, attachments, warnings }) => [
       ...warnings.map((fault) => problem('warning', route, fault)),

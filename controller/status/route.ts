@@ -1,7 +1,7 @@
 import type { KubernetesObject } from '#crds';
 import type { RouteAttachments } from '../graph/routes/attachments.ts';
 import { controllerName } from '../names.ts';
-import { condition, yes, type Verdict } from '../problems.ts';
+import { condition, yes } from '../problems.ts';
 import type { ConditionDraft, ObjectStatus } from '../types.ts';
 import type { Affected } from './affected.ts';
 import { statusOf } from './conditions.ts';
@@ -21,14 +21,6 @@ export function routeStatus({ route, attachments }: RouteAttachments, affected: 
         ...affected.on(route, { parent: { kind: parentRef.kind, namespace: parentRef.namespace ?? route.metadata.namespace, name: parentRef.name } }),
       ],
     })),
-  );
-}
-
-/** A route of a kind that is not supported: it says so to each parent of ours. */
-export function refusedStatus(route: KubernetesObject, parentRefs: readonly unknown[], verdict: Verdict): ObjectStatus {
-  return parentsStatus(
-    route,
-    parentRefs.map((parentRef) => ({ parentRef, conditions: [condition('Accepted', verdict, route)] })),
   );
 }
 

@@ -15,10 +15,21 @@ export function conflictsWithin(listeners: readonly GatewayListener[], index: nu
   const own = listeners[index];
   if (own === undefined || !isServedProtocol(own.protocol)) return [];
   const rivals = listeners.filter((other, at) => at !== index && portOf(other) === portOf(own) && isServedProtocol(other.protocol));
-  const protocol = rivals.filter((other) => other.protocol !== own.protocol);
+  const protocol = rivals.filter((other) => !areTellable(own.protocol, other.protocol));
   if (protocol.length > 0) return [protocolConflict(own, index, `listener ${names(protocol)}`)];
   const same = rivals.filter((other) => hostnameOf(other) === hostnameOf(own));
+  const [strange] = same.filter((other) => other.protocol !== own.protocol);
+  if (strange !== undefined) return [protocolConflict(own, index, `listener ${strange.name}, whose hostname is the same`)];
   return same.length === 0 ? [] : [hostnameConflict(index, `listener ${names(same)}`)];
+}
+
+/**
+ * Whether hostnames can tell connections for listeners of these protocols apart: HTTP by the Host of requests; HTTPS and TLS by the server
+ * name, which comes first in both. TCP and UDP have nothing but the port.
+ */
+function areTellable(a: string, b: string): boolean {
+  if (a === b) return a !== 'TCP' && a !== 'UDP';
+  return (a === 'HTTPS' || a === 'TLS') && (b === 'HTTPS' || b === 'TLS');
 }
 
 /** The ports, protocols and hostnames that listeners of higher precedence have (ListenerSetSpec.listeners). */
@@ -36,11 +47,16 @@ export class Claims {
 
   /** Why the listener at this index has to give way; empty where it need not. */
   conflicts(owner: ListenerOwner, listener: GatewayListener, index: number): readonly Fault[] {
-    for (const [protocol, hostnames] of this.#ports.get(portOf(listener)) ?? []) {
+    const protocols = this.#ports.get(portOf(listener)) ?? new Map<string, Map<string, Holder>>();
+    for (const [protocol, hostnames] of protocols) {
       const [first] = hostnames.values();
-      if (protocol !== listener.protocol && first !== undefined) return [protocolConflict(listener, index, tellTo(owner, first))];
+      if (first !== undefined && !areTellable(listener.protocol, protocol)) return [protocolConflict(listener, index, tellTo(owner, first))];
+    }
+    for (const [protocol, hostnames] of protocols) {
       const same = hostnames.get(hostnameOf(listener));
-      if (same !== undefined) return [hostnameConflict(index, tellTo(owner, same))];
+      if (same === undefined) continue;
+      const rival = tellTo(owner, same);
+      return [protocol === listener.protocol ? hostnameConflict(index, rival) : protocolConflict(listener, index, `${rival}, whose hostname is the same`)];
     }
     return [];
   }
@@ -55,7 +71,8 @@ export function tellTo(reader: ListenerOwner, { owner, listener }: Holder): stri
 }
 
 function protocolConflict(listener: GatewayListener, index: number, rival: string): Fault {
-  return { reason: 'ProtocolConflict', path: ['spec', 'listeners', index, 'protocol'], message: `port ${listener.port} is also used with another protocol, by ${rival}` };
+  const what = listener.protocol === 'TCP' || listener.protocol === 'UDP' ? `a listener of protocol ${listener.protocol} needs the port for itself, and ${listener.port} is also used` : `port ${listener.port} is also used with another protocol,`;
+  return { reason: 'ProtocolConflict', path: ['spec', 'listeners', index, 'protocol'], message: `${what} by ${rival}` };
 }
 
 function hostnameConflict(index: number, rival: string): Fault {

@@ -1,4 +1,5 @@
 import { objectKey, type Gateway, type GatewayClass } from '#crds';
+import type { Certificate } from '#snapshot';
 import { byAge, type Cluster } from '../../cluster.ts';
 import { Memo, memoByMap } from '../../memo.ts';
 import { isReserved } from '../../infrastructure.ts';
@@ -9,6 +10,7 @@ import { conflictsWithin } from './conflicts.ts';
 import { beneath, describeSets, setsByGateway, type ListenerSetFacts } from './listener-sets.ts';
 import { describeListener, type ListenerFacts } from './listeners.ts';
 import { overlapsAmong } from './overlaps.ts';
+import { clientCertificateOf, type ClientCertificate } from '../tls/client-certificate.ts';
 
 /** One of our Gateways and all that can be said about it without routes. */
 export interface GatewayFacts {
@@ -22,6 +24,8 @@ export interface GatewayFacts {
   readonly programmed: Verdict;
   readonly resolved: Verdict;
   readonly addressesAssigned: Verdict;
+  /** What the Gateway shows to backends that it speaks TLS to. */
+  readonly clientCertificate?: Certificate;
   /** Present while the Gateway takes clients whose certificate was not verified. */
   readonly insecure?: Verdict;
   /** Addresses that the Gateway asked for (or did not refuse) and got. */
@@ -46,9 +50,9 @@ export const listenerSetsOf = memoByMap(
 
 /** Our Gateways by `{namespace}/{name}`. The same object again while nothing that they depend on has changed. */
 export function describeGateways(cluster: Cluster, environment: Environment): ReadonlyMap<string, GatewayFacts> {
-  const { gateways, gatewayClasses, secrets, referenceGrants, listenerSets, namespaces } = cluster.state;
+  const { gateways, gatewayClasses, secrets, configMaps, referenceGrants, listenerSets, namespaces } = cluster.state;
   const addresses = JSON.stringify([...environment.gatewayAddresses].sort());
-  const inputs = [gatewayClasses, secrets, referenceGrants, addresses, environment.portOffset, listenerSets, listenerSets.size === 0 ? undefined : namespaces];
+  const inputs = [gatewayClasses, secrets, configMaps, referenceGrants, addresses, environment.portOffset, listenerSets, listenerSets.size === 0 ? undefined : namespaces];
   return described.get(gateways, inputs, () => describeAll(cluster, environment));
 }
 
@@ -70,7 +74,7 @@ const gatewaysByAge = memoByMap((gateways: ReadonlyMap<string, Gateway>) => [...
 interface Context {
   readonly cluster: Cluster;
   readonly environment: Environment;
-  /** `{address}:{port}` → the Gateway that has it. */
+  /** `{transport}/{address}:{port}` → the Gateway that has it. */
   readonly taken: Map<string, string>;
   readonly key: string;
 }
@@ -103,6 +107,7 @@ function draftOf(gateway: Gateway, gatewayClass: GatewayClass, context: Context)
 
 function describe({ gateway, className, own, addresses, obstacle, listeners, accepted, context }: Draft): GatewayFacts {
   const { cluster, environment, key } = context;
+  const client = clientCertificateOf(gateway, cluster);
   const place = (facts: ListenerFacts): ListenerFacts => (obstacle === undefined && accepted.status === 'True' ? reservePort(facts, addresses.usable, context) : facts);
   const alone = describeSets(setsByGateway(cluster.state.listenerSets).get(key) ?? [], { gateway, accepted, place }, cluster, environment);
   const programmed = programmedVerdict(accepted, addresses, allListeners({ listeners, sets: alone }));
@@ -114,12 +119,13 @@ function describe({ gateway, className, own, addresses, obstacle, listeners, acc
     ...served,
     accepted,
     programmed,
-    resolved: resolvedVerdict(listeners),
+    resolved: resolvedVerdict(client, listeners),
+    ...(client.certificate === undefined ? {} : { clientCertificate: client.certificate }),
     addressesAssigned: addresses.assigned,
     ...insecureVerdict(gateway),
     addresses: accepted.status === 'True' ? addresses.usable : [],
-    faults: [...own, ...addresses.faults, ...listeners.flatMap(({ faults }) => faults)],
-    warnings: gatewayWarnings(gateway),
+    faults: [...own, ...(client.fault === undefined ? [] : [client.fault]), ...addresses.faults, ...listeners.flatMap(({ faults }) => faults)],
+    warnings: [...gatewayWarnings(gateway), ...listeners.flatMap((each) => each.warnings)],
   };
 }
 
@@ -142,7 +148,6 @@ function gatewayFaults(gateway: Gateway, gatewayClass: GatewayClass): readonly F
     fault('InvalidParameters', ['gatewayClassName'], `GatewayClass ${gatewayClass.metadata.name} is not accepted: its parametersRef is not supported yet`);
   }
   if (spec.infrastructure?.parametersRef !== undefined) fault('InvalidParameters', ['infrastructure', 'parametersRef'], 'parametersRef is not supported yet');
-  if (spec.tls?.backend !== undefined) fault('Invalid', ['tls', 'backend'], 'a client certificate for TLS to backends is not supported yet');
   if (spec.defaultScope === 'All') fault('Invalid', ['defaultScope'], 'default Gateways are not supported yet; routes have to name this Gateway in parentRefs');
   for (const [index, address] of (spec.addresses ?? []).entries()) {
     if (address.type !== 'IPAddress') {
@@ -198,7 +203,7 @@ function assignedVerdict(got: number, wanted: number): Verdict {
   return got < wanted ? yes('PartiallyAssigned', `${got} of ${wanted} addresses are assigned`) : yes('AddressesAssigned', 'All addresses are assigned');
 }
 
-/** The listeners concerned are refused until such validation is supported; the condition is the specification's all the same. */
+/** The owner is told for as long as it is so, whether or not a listener has that port (GatewayConditionInsecureFrontendValidationMode). */
 function insecureVerdict({ spec }: Gateway): { readonly insecure?: Verdict } {
   const { frontend } = spec.tls ?? {};
   const modes = [frontend?.default, ...(frontend?.perPort ?? []).map(({ tls }) => tls)].map((config) => config?.validation?.mode);
@@ -215,10 +220,12 @@ function programmedVerdict(accepted: Verdict, addresses: Addresses, listeners: r
   return yes('Programmed', 'Programmed');
 }
 
-function resolvedVerdict(listeners: readonly ListenerFacts[]): Verdict {
+/** The Gateway's own references first, then a summary of the listeners' (GatewayConditionResolvedRefs). */
+function resolvedVerdict({ fault }: ClientCertificate, listeners: readonly ListenerFacts[]): Verdict {
   const bad = listeners.filter(({ resolved }) => resolved.status === 'False');
-  if (bad.length === 0) return yes('ResolvedRefs', 'All references are resolved');
-  return no('ListenersNotResolved', bad.map(({ listener, resolved }) => `listener ${listener.name}: ${resolved.message}`).join('; '));
+  const messages = bad.map(({ listener, resolved }) => `listener ${listener.name}: ${resolved.message}`);
+  if (fault !== undefined) return no(fault.reason, [withPath(fault), ...messages].join('; '));
+  return bad.length === 0 ? yes('ResolvedRefs', 'All references are resolved') : no('ListenersNotResolved', messages.join('; '));
 }
 
 /** A listener is no better off than its Gateway; what is wrong with itself comes first. */
@@ -229,14 +236,15 @@ function notProgrammed(facts: ListenerFacts, because: Verdict): ListenerFacts {
 /** Two Gateways on one address can't share a port: the older one has it. */
 function reservePort(facts: ListenerFacts, addresses: readonly string[], { taken, key }: Context): ListenerFacts {
   if (facts.accepted.status === 'False') return facts;
-  const { port } = facts.listener;
+  const { port, protocol } = facts.listener;
+  const place = (address: string): string => `${protocol === 'UDP' ? 'udp' : 'tcp'}/${address}:${port}`;
   for (const address of addresses) {
-    const owner = taken.get(`${address}:${port}`);
+    const owner = taken.get(place(address));
     if (owner === undefined || owner === key) continue;
     const fault = { reason: 'PortUnavailable', path: ['spec', 'listeners', facts.index, 'port'], message: `port ${port} of address ${address} belongs to Gateway ${owner}` };
     const accepted = no('PortUnavailable', withPath(fault));
     return { ...facts, accepted, programmed: no('Invalid', accepted.message), faults: [...facts.faults, fault] };
   }
-  for (const address of addresses) taken.set(`${address}:${port}`, key);
+  for (const address of addresses) taken.set(place(address), key);
   return facts;
 }

@@ -16,6 +16,7 @@ export interface ListenerSetFacts {
   readonly accepted: Verdict;
   readonly programmed: Verdict;
   readonly faults: readonly Fault[];
+  readonly warnings: readonly Fault[];
 }
 
 /** What a ListenerSet needs to know about its Gateway. */
@@ -48,11 +49,11 @@ export function describeSets(sets: readonly ListenerSet[], parent: SetParent, cl
   let room = maxListeners - gateway.spec.listeners.length;
   return sets.map((set) => {
     const refusal = refusalOf(set, gateway, cluster);
-    if (refusal !== undefined) return { set, listeners: [], accepted: no(refusal.reason, refusal.message), programmed: no(refusal.reason, refusal.message), faults: [refusal] };
+    if (refusal !== undefined) return { set, listeners: [], accepted: no(refusal.reason, refusal.message), programmed: no(refusal.reason, refusal.message), faults: [refusal], warnings: [] };
     const listeners = describeEntries({ gateway, set }, claims, cluster, environment).map((facts) => (room-- > 0 ? parent.place(facts) : surplus(facts)));
     const faults = listeners.flatMap((facts) => facts.faults);
     const accepted = parent.accepted.status === 'True' ? acceptedVerdict(listeners) : no('ParentNotAccepted', `Gateway ${parentKey(set)} is not accepted`);
-    return { set, listeners, accepted, programmed: programmedBy(accepted), faults };
+    return { set, listeners, accepted, programmed: programmedBy(accepted), faults, warnings: listeners.flatMap((facts) => facts.warnings) };
   });
 }
 

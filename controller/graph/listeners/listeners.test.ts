@@ -13,7 +13,7 @@ ${spec}
 const listeners = (...all: readonly string[]): string => `  listeners:\n${all.map((each) => `    - ${each}\n`).join('')}`;
 
 test('a protocol that is not served makes its listener UnsupportedProtocol, with no supported kinds', (t) => {
-  const translation = translateYaml(gateway(listeners('{ name: good, port: 80, protocol: HTTP }', '{ name: bad, port: 90, protocol: TCP }')));
+  const translation = translateYaml(gateway(listeners('{ name: good, port: 80, protocol: HTTP }', '{ name: bad, port: 90, protocol: example.com/odd }')));
   const bad = listenerOf(translation, 'edge', 'bad');
   t.is(conditionsOf(bad)['Accepted'], 'False UnsupportedProtocol');
   t.is(conditionsOf(bad)['Programmed'], 'False Invalid');
@@ -24,7 +24,7 @@ test('a protocol that is not served makes its listener UnsupportedProtocol, with
 });
 
 test('a Gateway without a valid listener is not accepted', (t) => {
-  const translation = translateYaml(gateway(listeners('{ name: bad, port: 90, protocol: UDP }')));
+  const translation = translateYaml(gateway(listeners('{ name: bad, port: 90, protocol: example.com/odd }')));
   t.is(conditionsOf(statusOf(translation, 'Gateway edge'))['Accepted'], 'False ListenersNotValid');
   t.is(conditionsOf(statusOf(translation, 'Gateway edge'))['Programmed'], 'False Invalid');
   t.deepEqual(translation.snapshots.listeners.get('shop/edge'), []);
@@ -47,8 +47,44 @@ test('two protocols on one port conflict, and neither is served', (t) => {
 });
 
 test('a protocol that is not served conflicts with nothing', (t) => {
-  const translation = translateYaml(gateway(listeners('{ name: a, port: 80, protocol: HTTP }', '{ name: b, port: 80, protocol: TCP }')));
+  const translation = translateYaml(gateway(listeners('{ name: a, port: 80, protocol: HTTP }', '{ name: b, port: 80, protocol: example.com/odd }')));
   t.is(conditionsOf(listenerOf(translation, 'edge', 'a'))['Conflicted'], 'False NoConflicts');
+});
+
+const conflicts = (...all: readonly string[]): readonly (string | undefined)[] => {
+  const translation = translateYaml(gateway(listeners(...all)));
+  return all.map((each) => conditionsOf(listenerOf(translation, 'edge', /name: (\w+)/.exec(each)?.[1] ?? ''))['Conflicted']);
+};
+
+test('TCP needs a port for itself; UDP has ports of its own', (t) => {
+  const [protocol, none] = ['True ProtocolConflict', 'False NoConflicts'];
+  t.deepEqual(conflicts('{ name: a, port: 80, protocol: HTTP }', '{ name: b, port: 80, protocol: TCP }'), [protocol, protocol]);
+  t.deepEqual(conflicts('{ name: a, port: 80, protocol: TLS, hostname: a.example.com, tls: { mode: Passthrough } }', '{ name: b, port: 80, protocol: TCP }'), [protocol, protocol]);
+  t.deepEqual(conflicts('{ name: a, port: 80, protocol: HTTP }', '{ name: b, port: 80, protocol: UDP }', '{ name: c, port: 81, protocol: UDP }'), [none, none, none]);
+});
+
+test('TLS and HTTPS share a port where their hostnames differ, whatever the mode', (t) => {
+  const https = (hostname: string): string => `{ name: h, port: 443, protocol: HTTPS, hostname: ${hostname}, tls: { certificateRefs: [{ name: none }] } }`;
+  const tls = (mode: string, name = 't', hostname = 'b.example.com'): string => `{ name: ${name}, port: 443, protocol: TLS, hostname: ${hostname}, tls: { mode: ${mode}, certificateRefs: [{ name: none }] } }`;
+  const none = 'False NoConflicts';
+  t.deepEqual(conflicts(https('a.example.com'), tls('Passthrough')), [none, none]);
+  t.deepEqual(conflicts(https('a.example.com'), tls('Terminate')), [none, none]);
+  t.deepEqual(conflicts(tls('Terminate', 'x', 'a.example.com'), tls('Passthrough')), [none, none]);
+  t.deepEqual(conflicts(https('b.example.com'), tls('Passthrough')), ['True ProtocolConflict', 'True ProtocolConflict']);
+});
+
+test('each protocol takes its kinds of routes; TLS that passes through takes no TCPRoute', (t) => {
+  const kinds = (listener: string): readonly string[] => (listenerOf(translateYaml(gateway(listeners(listener))), 'edge', 'l').supportedKinds as readonly { kind: string }[]).map(({ kind }) => kind);
+  t.deepEqual(kinds('{ name: l, port: 80, protocol: HTTP }'), ['HTTPRoute', 'GRPCRoute']);
+  t.deepEqual(kinds('{ name: l, port: 80, protocol: TLS, tls: { mode: Passthrough } }'), ['TLSRoute']);
+  t.deepEqual(kinds('{ name: l, port: 80, protocol: TLS, tls: { mode: Terminate, certificateRefs: [{ name: none }] } }'), ['TLSRoute', 'TCPRoute']);
+  t.deepEqual(kinds('{ name: l, port: 80, protocol: TCP }'), ['TCPRoute']);
+  t.deepEqual(kinds('{ name: l, port: 80, protocol: UDP }'), ['UDPRoute']);
+});
+
+test('TCP and UDP of one port are two sockets', (t) => {
+  const { snapshots } = translateYaml(gateway(listeners('{ name: t, port: 53, protocol: TCP }', '{ name: u, port: 53, protocol: UDP }')));
+  t.deepEqual(snapshots.listeners.get('shop/edge')?.map(({ name, transport, sections }) => [name, transport, sections.map(({ protocol }) => protocol)]), [['shop/edge/53', undefined, ['TCP']], ['shop/edge/53/udp', 'udp', ['UDP']]]);
 });
 
 test('listeners of one port with distinct hostnames are sections of one socket', (t) => {
@@ -61,7 +97,7 @@ test('listeners of one port with distinct hostnames are sections of one socket',
 test('a route kind that is not supported is InvalidRouteKinds, and the supported one stays', (t) => {
   const translation = translateYaml(gateway(listeners(
     '{ name: some, port: 80, protocol: HTTP, allowedRoutes: { kinds: [{ kind: HTTPRoute }, { kind: TCPRoute }] } }',
-    '{ name: none, port: 81, protocol: HTTP, allowedRoutes: { kinds: [{ kind: GRPCRoute }] } }',
+    '{ name: none, port: 81, protocol: HTTP, allowedRoutes: { kinds: [{ kind: UDPRoute }] } }',
   )));
   const some = listenerOf(translation, 'edge', 'some');
   t.is(conditionsOf(some)['ResolvedRefs'], 'False InvalidRouteKinds');

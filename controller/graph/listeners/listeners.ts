@@ -1,11 +1,12 @@
 import type { Gateway, GatewayListener, ListenerSet } from '#crds';
-import type { Certificate } from '#snapshot';
+import type { Certificate, ClientValidation } from '#snapshot';
 import type { Cluster } from '../../cluster.ts';
 import { gatewayGroup, listenerSectionName } from '../../names.ts';
 import { no, verdictOf, yes, type Fault, type Verdict } from '../../problems.ts';
 import type { Environment } from '../../types.ts';
 import { resolveCertificates, type CertificateName } from './certificates.ts';
 import { selects } from '../selectors.ts';
+import { frontendValidation, undemanding } from '../tls/frontend.ts';
 
 /** Whose listeners they are: the Gateway's own, or those of a ListenerSet that is attached to it. */
 export interface ListenerOwner {
@@ -23,19 +24,44 @@ export interface ListenerFacts extends ListenerOwner {
   readonly certificates: readonly Certificate[];
   /** DNS names of the certificates. */
   readonly certificateNames: readonly CertificateName[];
+  /** Clients have to show a certificate. */
+  readonly clientValidation?: ClientValidation;
   readonly accepted: Verdict;
   readonly conflicted: Verdict;
   readonly resolved: Verdict;
   readonly programmed: Verdict;
   readonly overlapping?: Verdict;
   readonly faults: readonly Fault[];
+  readonly warnings: readonly Fault[];
 }
 
 /** Protocols that are served, and the kinds of routes each takes. */
-const kindsOf: Readonly<Record<string, readonly string[]>> = { HTTP: ['HTTPRoute'], HTTPS: ['HTTPRoute'] };
+const kindsByProtocol: Readonly<Record<string, readonly string[]>> = {
+  HTTP: ['HTTPRoute', 'GRPCRoute'],
+  HTTPS: ['HTTPRoute', 'GRPCRoute'],
+  TLS: ['TLSRoute', 'TCPRoute'],
+  TCP: ['TCPRoute'],
+  UDP: ['UDPRoute'],
+};
 
 export function isServedProtocol(protocol: string): boolean {
-  return kindsOf[protocol] !== undefined;
+  return Object.hasOwn(kindsByProtocol, protocol);
+}
+
+/** A TCPRoute has no server name to look for, so it is of no use where TLS passes through unopened. */
+function kindsOf({ protocol, tls }: GatewayListener): readonly string[] {
+  if (!isServedProtocol(protocol)) return [];
+  return protocol === 'TLS' && tls?.mode === 'Passthrough' ? ['TLSRoute'] : kindsByProtocol[protocol]!;
+}
+
+/** Whether whole connections or datagrams are routed, not requests. */
+export function isStream({ listener: { protocol } }: ListenerFacts): boolean {
+  return protocol !== 'HTTP' && protocol !== 'HTTPS';
+}
+
+/** Whether the gateway ends TLS on the listener, with a certificate of its own. */
+export function endsTls({ protocol, tls }: GatewayListener): boolean {
+  return protocol === 'HTTPS' || (protocol === 'TLS' && tls?.mode !== 'Passthrough');
 }
 
 /** The object that a listener stands in. */
@@ -58,13 +84,14 @@ export function describeListener(place: ListenerPlace, cluster: Cluster, environ
   const { gateway, set, index, conflicts } = place;
   const listener = objectOf(place).spec.listeners[index]!;
   const path = ['spec', 'listeners', index];
-  const own = listenerFaults(place, listener, path, environment);
   const kinds = supportedKinds(listener, [...path, 'allowedRoutes', 'kinds']);
-  const tls = listener.protocol === 'HTTPS' ? resolveCertificates(objectOf(place), listener, path, cluster) : { certificates: [], names: [], faults: [] };
+  const tls = endsTls(listener) ? resolveCertificates(objectOf(place), listener, path, cluster) : { certificates: [], names: [], faults: [] };
+  const clients = endsTls(listener) ? frontendValidation(gateway, listener, cluster, set === undefined ? undefined : path) : undemanding;
+  const own = [...listenerFaults(listener, path, environment), ...clients.refusals];
   // Another listener's port says more than a protocol that is not served.
   const accepted = verdictOf([...conflicts, ...own], yes('Accepted', 'Accepted'));
-  const references = [...kinds.faults, ...tls.faults];
-  const usable = accepted.status === 'True' && kinds.kinds.length > 0 && (listener.protocol !== 'HTTPS' || tls.certificates.length > 0);
+  const references = [...kinds.faults, ...tls.faults, ...clients.references];
+  const usable = accepted.status === 'True' && kinds.kinds.length > 0 && (!endsTls(listener) || tls.certificates.length > 0);
   // The reason is the official tests' for ListenerSets; for Gateways the specification has Invalid.
   const reason = set === undefined ? 'Invalid' : (conflicts[0]?.reason ?? 'Invalid');
   return {
@@ -72,24 +99,35 @@ export function describeListener(place: ListenerPlace, cluster: Cluster, environ
     ...(set === undefined ? {} : { set }),
     listener,
     index,
-    hostname: (listener.hostname ?? '').toLowerCase(),
+    hostname: listener.protocol === 'TCP' || listener.protocol === 'UDP' ? '' : (listener.hostname ?? '').toLowerCase(),
     supportedKinds: kinds.kinds,
     certificates: tls.certificates,
     certificateNames: tls.names,
+    ...(clients.validation === undefined ? {} : { clientValidation: clients.validation }),
     accepted,
     conflicted: conflicts[0] === undefined ? no('NoConflicts', 'No conflicts') : { ...verdictOf(conflicts, accepted), status: 'True' },
     resolved: verdictOf(references, yes('ResolvedRefs', 'All references are resolved')),
     programmed: usable ? yes('Programmed', 'Programmed') : no(reason, accepted.status === 'False' ? accepted.message : verdictOf(references, accepted).message),
     faults: [...conflicts, ...own, ...references],
+    warnings: listenerWarnings(listener, path),
   };
 }
 
+/** What has no effect, by the specification (ListenerTLSConfig.certificateRefs, Listener.hostname). */
+function listenerWarnings({ protocol, tls, hostname }: GatewayListener, path: Fault['path']): readonly Fault[] {
+  const ignored = (field: readonly string[], message: string): Fault => ({ reason: 'UnsupportedValue', path: [...path, ...field], message });
+  return [
+    ...(protocol === 'TLS' && tls?.mode === 'Passthrough' && (tls.certificateRefs ?? []).length > 0 ? [ignored(['tls', 'certificateRefs'], 'certificates have no effect where TLS passes through')] : []),
+    ...((protocol === 'TCP' || protocol === 'UDP') && (hostname ?? '') !== '' ? [ignored(['hostname'], `a hostname has no effect on a listener of protocol ${protocol}`)] : []),
+  ];
+}
+
 /** What is wrong with, or not supported in, a listener by itself. */
-function listenerFaults({ gateway, set }: ListenerOwner, listener: GatewayListener, path: Fault['path'], environment: Environment): readonly Fault[] {
+function listenerFaults(listener: GatewayListener, path: Fault['path'], environment: Environment): readonly Fault[] {
   const faults: Fault[] = [];
   const unsupported = (field: string, message: string): unknown => faults.push({ reason: 'UnsupportedValue', path: [...path, ...field.split('.')], message });
-  if (kindsOf[listener.protocol] === undefined) {
-    const message = `protocol ${listener.protocol} is not supported yet; supported are HTTP and HTTPS`;
+  if (!isServedProtocol(listener.protocol)) {
+    const message = `protocol ${listener.protocol} is not supported; supported are ${Object.keys(kindsByProtocol).join(', ')}`;
     return [{ reason: 'UnsupportedProtocol', path: [...path, 'protocol'], message }];
   }
   const bound = listener.port + environment.portOffset;
@@ -98,29 +136,23 @@ function listenerFaults({ gateway, set }: ListenerOwner, listener: GatewayListen
   }
   if (listener.protocol === 'HTTPS' && listener.tls?.mode === 'Passthrough') unsupported('tls.mode', 'HTTPS needs tls.mode Terminate');
   if (listener.protocol === 'HTTP' && listener.tls !== undefined) unsupported('tls', 'protocol HTTP can not have tls; use HTTPS');
+  if ((listener.protocol === 'TCP' || listener.protocol === 'UDP') && listener.tls !== undefined) unsupported('tls', `protocol ${listener.protocol} can not have tls${listener.protocol === 'TCP' ? '; use TLS' : ''}`);
+  if (listener.protocol === 'TLS' && listener.tls === undefined) unsupported('tls', 'protocol TLS needs tls');
   const options = Object.keys(listener.tls?.options ?? {});
   if (options.length > 0) unsupported('tls.options', `TLS options are not supported yet: ${options.sort().join(', ')}`);
   if ((listener.filters?.requests ?? []).length > 0) unsupported('filters', 'filters on a listener are not supported yet');
-  const { frontend } = gateway.spec.tls ?? {};
-  if (listener.protocol === 'HTTPS' && frontend !== undefined) {
-    const perPort = frontend.perPort?.find((entry) => entry.port === listener.port);
-    // To serve the listener without the check of client certificates would open what its owner closed.
-    if ((perPort?.tls ?? frontend.default).validation !== undefined) {
-      const message = 'validation of client certificates (spec.tls.frontend of the Gateway) is not supported yet';
-      faults.push({ reason: 'UnsupportedValue', path: set === undefined ? ['spec', 'tls', 'frontend'] : path, message });
-    }
-  }
   return faults;
 }
 
 function supportedKinds(listener: GatewayListener, path: Fault['path']): { readonly kinds: ListenerFacts['supportedKinds']; readonly faults: readonly Fault[] } {
-  const possible = kindsOf[listener.protocol] ?? [];
+  const possible = kindsOf(listener);
   const asked = listener.allowedRoutes.kinds ?? [];
   if (asked.length === 0) return { kinds: possible.map((kind) => ({ group: gatewayGroup, kind })), faults: [] };
   const good = asked.filter(({ group, kind }) => group === gatewayGroup && possible.includes(kind));
   const faults = asked.flatMap((each, index): Fault[] => {
     if (good.includes(each)) return [];
-    const message = `routes of kind ${each.kind} (group ${each.group}) can not be attached to a listener of protocol ${listener.protocol}, or are not supported yet`;
+    const mode = listener.protocol === 'TLS' ? ` and mode ${listener.tls?.mode ?? 'Terminate'}` : '';
+    const message = `routes of kind ${each.kind} (group ${each.group}) can not be attached to a listener of protocol ${listener.protocol}${mode}; ${possible.join(' and ')} can`;
     return [{ reason: 'InvalidRouteKinds', path: [...path, index], message }];
   });
   return { kinds: good.map(({ group, kind }) => ({ group, kind })), faults };

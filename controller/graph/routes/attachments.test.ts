@@ -126,9 +126,9 @@ test('a route counts on a listener that is not programmed, and not where it is n
   t.deepEqual(conditionsOf(parentOf(translation, 'HTTPRoute r')), { Accepted: 'True Accepted', ResolvedRefs: 'False BackendNotFound' });
 });
 
-test('kinds of routes that are not supported yet say so to each parent of ours', (t) => {
+test('a GRPCRoute answers each parent of ours', (t) => {
   const grpc = '\napiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: { name: g, namespace: infra }\nspec: { parentRefs: [{ name: edge }, { name: unknown }] }\n---';
   const translation = translateYaml(gateway(http()) + grpc);
-  t.is(conditionsOf(parentOf(translation, 'GRPCRoute g'))['Accepted'], 'False UnsupportedValue');
+  t.is(conditionsOf(parentOf(translation, 'GRPCRoute g'))['Accepted'], 'True Accepted');
   t.is((statusOf(translation, 'GRPCRoute g')['parents'] as readonly unknown[]).length, 1);
 });

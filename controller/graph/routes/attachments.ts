@@ -1,21 +1,23 @@
-import type { HTTPRoute, HTTPRouteParentRef, Service } from '#crds';
+import type { Service } from '#crds';
 import { intersectHostnames, type RouteHostname } from '#snapshot';
 import type { Cluster } from '../../cluster.ts';
 import { Memo } from '../../memo.ts';
 import { experimentalGroup, gatewayGroup } from '../../names.ts';
 import { no, withPath, type Fault, type Verdict } from '../../problems.ts';
-import { protocolRefusal } from '../backends.ts';
+import { carriedBy, protocolRefusal } from '../ports.ts';
 import { listenerSetsOf, type GatewayFacts } from '../listeners/gateways.ts';
 import { parentKey, type ListenerSetFacts } from '../listeners/listener-sets.ts';
 import { allows, type ListenerFacts } from '../listeners/listeners.ts';
-import { buildRoute, type BuiltRoute } from './rules.ts';
+import { backendTlsIndex } from '../tls/backend-policies.ts';
+import { buildRoute, type BuiltRoute } from './build.ts';
+import { hostnamesOf, isRequestRoute, withArticle, type AnyRoute, type ParentRef } from './route.ts';
 
 /** One of a route's parentRefs that is ours to answer, and the answer. */
 export interface Attachment {
-  readonly route: HTTPRoute;
+  readonly route: AnyRoute;
   readonly built: BuiltRoute;
   readonly index: number;
-  readonly parentRef: HTTPRouteParentRef;
+  readonly parentRef: ParentRef;
   readonly accepted: Verdict;
   /** Where the route is attached; undefined where it is not accepted. */
   readonly to?: AttachedTo;
@@ -39,21 +41,21 @@ export interface Parents {
 
 /** What became of a route's parentRefs; those of other controllers are left out. */
 export interface RouteAttachments {
-  readonly route: HTTPRoute;
+  readonly route: AnyRoute;
   readonly attachments: readonly Attachment[];
   /** About parentRefs that nobody answers. */
   readonly warnings: readonly Fault[];
 }
 
-export function attachRoute(route: HTTPRoute, parents: Parents): RouteAttachments {
+export function attachRoute(route: AnyRoute, parents: Parents): RouteAttachments {
   const { state } = parents.cluster;
-  const inputs = [parents.gateways, state.gateways, state.services, state.namespaces, state.listenerSets, state.referenceGrants, state.backendTLSPolicies];
+  const inputs = [parents.gateways, state.gateways, state.services, state.namespaces, state.listenerSets, state.referenceGrants, backendTlsIndex(parents.cluster)];
   return known.get(route, inputs, () => attach(route, parents));
 }
 
-const known = new Memo<HTTPRoute, RouteAttachments>();
+const known = new Memo<AnyRoute, RouteAttachments>();
 
-function attach(route: HTTPRoute, parents: Parents): RouteAttachments {
+function attach(route: AnyRoute, parents: Parents): RouteAttachments {
   const attachments: Attachment[] = [];
   const warnings: Fault[] = [];
   for (const [index, parentRef] of (route.spec.parentRefs ?? []).entries()) {
@@ -73,7 +75,7 @@ function attach(route: HTTPRoute, parents: Parents): RouteAttachments {
 
 type Found = { readonly attach: (index: number) => Attachment } | { readonly warning: Fault } | { readonly foreign: true };
 
-function findParent(route: HTTPRoute, ref: HTTPRouteParentRef, path: Fault['path'], { cluster, gateways }: Parents): Found {
+function findParent(route: AnyRoute, ref: ParentRef, path: Fault['path'], { cluster, gateways }: Parents): Found {
   const namespace = ref.namespace ?? route.metadata.namespace;
   const key = `${namespace}/${ref.name}`;
   if (ref.group === gatewayGroup && ref.kind === 'Gateway') {
@@ -103,7 +105,7 @@ function findParent(route: HTTPRoute, ref: HTTPRouteParentRef, path: Fault['path
 }
 
 /** A ListenerSet that its Gateway does not let in has no listener that a route could be attached to. */
-function attachToSet(route: HTTPRoute, ref: HTTPRouteParentRef, index: number, { facts, cluster }: { readonly facts: ListenerSetFacts; readonly cluster: Cluster }): Attachment {
+function attachToSet(route: AnyRoute, ref: ParentRef, index: number, { facts, cluster }: { readonly facts: ListenerSetFacts; readonly cluster: Cluster }): Attachment {
   const { namespace, name } = facts.set.metadata;
   const parent = { name: `ListenerSet ${namespace}/${name}`, listeners: facts.listeners };
   if (facts.accepted.reason !== 'NotAllowed') return attachToListeners(route, ref, index, { parent, cluster });
@@ -117,7 +119,7 @@ interface ListenerParent {
   readonly listeners: readonly ListenerFacts[];
 }
 
-function attachToListeners(route: HTTPRoute, ref: HTTPRouteParentRef, index: number, { parent, cluster }: { readonly parent: ListenerParent; readonly cluster: Cluster }): Attachment {
+function attachToListeners(route: AnyRoute, ref: ParentRef, index: number, { parent, cluster }: { readonly parent: ListenerParent; readonly cluster: Cluster }): Attachment {
   const built = buildRoute(route, 'gateway', cluster);
   const refuse = (reason: string, path: Fault['path'], message: string): Attachment => refused(route, ref, index, { fault: { reason, path, message }, built });
   const path = ['spec', 'parentRefs', index];
@@ -129,10 +131,10 @@ function attachToListeners(route: HTTPRoute, ref: HTTPRouteParentRef, index: num
   }
   const open = candidates.filter((listener) => allows(listener, route.kind, route.metadata.namespace, cluster));
   if (open.length === 0) {
-    return refuse('NotAllowedByListeners', path, `no listener of ${parent.name} allows an ${route.kind} from namespace ${route.metadata.namespace}: see allowedRoutes of ${listenerNames(candidates)}`);
+    return refuse('NotAllowedByListeners', path, `no listener of ${parent.name} allows ${withArticle(route.kind)} from namespace ${route.metadata.namespace}: see allowedRoutes of ${listenerNames(candidates)}`);
   }
   const sections = open.flatMap((listener): AttachedSection[] => {
-    const hostnames = intersectHostnames(listener.hostname, route.spec.hostnames ?? []);
+    const hostnames = takesHostnames(route) ? intersectHostnames(listener.hostname, hostnamesOf(route)) : [];
     return hostnames === undefined ? [] : [{ listener, hostnames }];
   });
   if (sections.length === 0) {
@@ -146,14 +148,19 @@ function attachToListeners(route: HTTPRoute, ref: HTTPRouteParentRef, index: num
   };
 }
 
+/** A TCPRoute on a listener that ends TLS gets every connection of the listener, whose hostname has chosen already. */
+function takesHostnames(route: AnyRoute): boolean {
+  return isRequestRoute(route) || route.kind === 'TLSRoute';
+}
+
 function listenerNames(listeners: readonly ListenerFacts[]): string {
   return listeners.map(({ listener }) => listener.name).join(', ');
 }
 
 /** Hostnames of the route that no listener it is attached to takes. */
-function unreachableHostnames(route: HTTPRoute, sections: readonly AttachedSection[], parent: string): readonly Fault[] {
+function unreachableHostnames(route: AnyRoute, sections: readonly AttachedSection[], parent: string): readonly Fault[] {
   const reached = new Set(sections.flatMap(({ hostnames }) => hostnames.map(({ written }) => written)));
-  return (route.spec.hostnames ?? []).flatMap((hostname, index): Fault[] => {
+  return hostnamesOf(route).flatMap((hostname, index): Fault[] => {
     if (reached.has(hostname.toLowerCase())) return [];
     return [{ reason: 'UnreachableHostname', path: ['spec', 'hostnames', index], message: `no listener of ${parent} that the route is attached to takes hostname ${hostname}` }];
   });
@@ -163,13 +170,15 @@ function unreachableHostnames(route: HTTPRoute, sections: readonly AttachedSecti
  * Joins a route to the frontend of a Service (GEP-1294). Headless Services and those of type ExternalName have no frontend
  * that requests pass through, so a route on them would have no effect; it is refused.
  */
-function attachToService(route: HTTPRoute, ref: HTTPRouteParentRef, index: number, cluster: Cluster): Attachment {
+function attachToService(route: AnyRoute, ref: ParentRef, index: number, cluster: Cluster): Attachment {
   const built = buildRoute(route, 'mesh', cluster);
   const key = `${ref.namespace ?? route.metadata.namespace}/${ref.name}`;
   const path = ['spec', 'parentRefs', index];
   const refuse = (reason: string, at: Fault['path'], message: string): Attachment => refused(route, ref, index, { fault: { reason, path: at, message }, built });
   const service = cluster.state.services.get(key);
   if (service === undefined) return refuse('NoMatchingParent', path, `Service ${key} not found`);
+  // The mesh takes TCP over, and nothing else.
+  if (route.kind === 'UDPRoute') return refuse('UnsupportedValue', path, `UDP to Service ${key} does not pass through the mesh, so a UDPRoute can't act on it; a Gateway can be its parent`);
   if (service.spec.type === 'ExternalName') return refuse('UnsupportedValue', path, `Service ${key} is of type ExternalName: no request passes through it, so a route can't act on it`);
   if (service.spec.clusterIP === 'None') return refuse('UnsupportedValue', path, `Service ${key} is headless: clients talk to its pods' own addresses, so a route can't act on it`);
   const chosen = service.spec.ports.filter((port) => (ref.port === undefined || port.port === ref.port) && (ref.sectionName === undefined || port.name === ref.sectionName));
@@ -177,7 +186,7 @@ function attachToService(route: HTTPRoute, ref: HTTPRouteParentRef, index: numbe
     const wanted = [...(ref.sectionName === undefined ? [] : [`name ${ref.sectionName}`]), ...(ref.port === undefined ? [] : [`number ${ref.port}`])].join(' and ');
     return refuse('NoMatchingParent', path, `Service ${key} has no port${wanted === '' ? '' : ` with ${wanted}`}`);
   }
-  const refusals = chosen.map((port) => protocolRefusal(service, port));
+  const refusals = chosen.map((port) => protocolRefusal(service, port, carriedBy(route.kind)));
   const ports = chosen.filter((_, at) => refusals[at] === undefined).map((port) => port.port);
   if (ports.length === 0) return refuse('UnsupportedValue', path, refusals.flatMap((refusal) => refusal?.message ?? []).join('; '));
   return {
@@ -187,13 +196,13 @@ function attachToService(route: HTTPRoute, ref: HTTPRouteParentRef, index: numbe
   };
 }
 
-function meshHostnameWarnings(route: HTTPRoute): readonly Fault[] {
+function meshHostnameWarnings(route: AnyRoute): readonly Fault[] {
   const onlyMesh = (route.spec.parentRefs ?? []).every((ref) => ref.kind === 'Service');
-  if (!onlyMesh || (route.spec.hostnames ?? []).length === 0) return [];
+  if (!onlyMesh || !isRequestRoute(route) || hostnamesOf(route).length === 0) return [];
   return [{ reason: 'HostnamesIgnored', path: ['spec', 'hostnames'], message: 'hostnames have no effect on a route whose parent is a Service (GEP-1294); match the Host header instead' }];
 }
 
-function refused(route: HTTPRoute, parentRef: HTTPRouteParentRef, index: number, { fault, built }: { readonly fault: Fault; readonly built: BuiltRoute }): Attachment {
+function refused(route: AnyRoute, parentRef: ParentRef, index: number, { fault, built }: { readonly fault: Fault; readonly built: BuiltRoute }): Attachment {
   // Told along with it, so that mending the one fault does not bring up the next.
   const besides = built.invalid.map((each) => `; besides, ${withPath(each)}`).join('');
   return { route, built, index, parentRef, accepted: no(fault.reason, fault.message + besides), faults: [fault], warnings: [] };

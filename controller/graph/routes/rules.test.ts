@@ -58,11 +58,11 @@ test('a backend of another kind is InvalidKind, an ExternalName Service too', (t
   t.is(conditions('[{ backendRefs: [{ name: out, port: 80 }] }]', service('out', '{ type: ExternalName, externalName: localhost, ports: [{ port: 80 }] }'))['ResolvedRefs'], 'False InvalidKind');
 });
 
-test('an application protocol that HTTP/1.1 does not carry is UnsupportedProtocol; WebSocket is carried', (t) => {
+test('an application protocol that is not HTTP is UnsupportedProtocol; WebSocket and HTTP/2 are carried', (t) => {
   const resolved = (appProtocol: string): string | undefined =>
     conditions('[{ backendRefs: [{ name: app, port: 80 }] }]', service('app', `{ ports: [{ port: 80, appProtocol: ${appProtocol} }] }`))['ResolvedRefs'];
-  for (const protocol of ['http', 'kubernetes.io/ws']) t.is(resolved(protocol), 'True ResolvedRefs', protocol);
-  for (const protocol of ['kubernetes.io/h2c', 'kubernetes.io/wss', 'https', 'grpc']) t.is(resolved(protocol), 'False UnsupportedProtocol', protocol);
+  for (const protocol of ['http', 'kubernetes.io/ws', 'kubernetes.io/h2c', 'grpc']) t.is(resolved(protocol), 'True ResolvedRefs', protocol);
+  for (const protocol of ['kubernetes.io/wss', 'https', 'mysql']) t.is(resolved(protocol), 'False UnsupportedProtocol', protocol);
 });
 
 test('a Service of another namespace needs a ReferenceGrant there; each from and each to stands for itself', (t) => {
