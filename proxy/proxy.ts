@@ -26,7 +26,7 @@ class Runtime implements Proxy {
 
   constructor(environment: ProxyEnvironment) {
     this.#wheel = driveWheel({ now: () => environment.now(), onError: (error) => this.#context.fault(error) });
-    const backends = new Backends({ now: () => environment.now(), random: () => environment.random() });
+    const backends = new Backends({ now: () => environment.now(), random: () => environment.random(), certificate: (name) => this.#certificates.get(name) });
     this.#context = new Context(environment, { ...defaultLimits, ...environment.options }, { wheel: this.#wheel.wheel, backends });
   }
 
@@ -37,7 +37,8 @@ class Runtime implements Proxy {
       const reason = this.#certificates.set(certificate);
       if (reason !== undefined) refusals.push({ kind: 'Certificate', name: certificate.name, reason });
     }
-    backends.apply(update.backends ?? {}, update.endpoints ?? {});
+    if (update.certificates?.changed !== undefined) backends.certificatesChanged(new Set(update.certificates.changed.map(({ name }) => name)));
+    refusals.push(...backends.apply(update.backends ?? {}, update.endpoints ?? {}));
     for (const table of update.routeTables?.changed ?? []) {
       const before = tables.get(table.name);
       tables.set(table.name, new RoutingTable(table, { metrics, budgets: this.#budgets }));

@@ -1,8 +1,9 @@
-import type { Backend, Endpoint } from '#snapshot';
+import { isDeepStrictEqual } from 'node:util';
+import type { Backend, Certificate, Endpoint, Endpoints } from '#snapshot';
 import { createBalancer, EndpointSet, type Balancer, type BalancerInputs, type EndpointState } from '../balancing/index.ts';
-import type { EndpointPool } from '../connection/pool.ts';
-import type { Changes } from '../types.ts';
-import type { Endpoints } from '#snapshot';
+import { EndpointPool } from '../connection/pool.ts';
+import type { Changes, Refusal } from '../types.ts';
+import { ClientContexts, upstreamTls, type UpstreamSecurity } from './backend-tls.ts';
 
 export type PooledEndpoint = EndpointState<EndpointPool>;
 
@@ -12,8 +13,11 @@ export class BackendState {
   readonly endpoints = new EndpointSet<EndpointPool>();
   balancer: Balancer;
   protocol: Backend['protocol'] = 'http1';
+  /** Its endpoints may be known before it is itself: then it is not known yet how to speak to them. */
+  announced = false;
   /** Whether the control plane has named its endpoints. Before, having none means nothing. */
   known = false;
+  security: UpstreamSecurity;
 
   constructor(name: string, balancer: Balancer) {
     this.name = name;
@@ -23,22 +27,40 @@ export class BackendState {
   update(endpoints: readonly Endpoint[]): void {
     this.known = true;
     for (const gone of this.endpoints.update(endpoints)) gone.pool?.retire();
+    for (const state of this.endpoints.states) state.pool ??= new EndpointPool(this.security);
   }
+
+  /** How it is spoken to from now on. Connections of before are used to the end of their requests, and closed. */
+  speak(protocol: Backend['protocol'], security: UpstreamSecurity): void {
+    this.protocol = protocol;
+    this.security = security;
+    for (const state of this.endpoints.states) {
+      state.pool?.retire();
+      state.pool = new EndpointPool(security);
+    }
+  }
+}
+
+export interface BackendInputs extends BalancerInputs {
+  /** The certificate of this name, where it is known. */
+  readonly certificate: (name: string) => Certificate | undefined;
 }
 
 /** All backends by name. Backends and their endpoints are resources of their own and come in any order. */
 export class Backends {
   readonly #byName = new Map<string, BackendState>();
   readonly #backends = new Map<string, Backend>();
-  readonly #inputs: BalancerInputs;
+  readonly #contexts = new ClientContexts();
+  readonly #inputs: BackendInputs;
 
-  constructor(inputs: BalancerInputs) {
+  constructor(inputs: BackendInputs) {
     this.#inputs = inputs;
   }
 
   /** Undefined: not, or not yet, known. */
   get(name: string): BackendState | undefined {
-    return this.#byName.get(name);
+    const state = this.#byName.get(name);
+    return state?.announced === true ? state : undefined;
   }
 
   /** Of the backends that were announced, and endpoints without a backend. */
@@ -46,13 +68,12 @@ export class Backends {
     return new Set(this.#byName.keys());
   }
 
-  apply(backends: Changes<Backend>, endpoints: Changes<Endpoints>): void {
+  /** Certificates come first, in an update of their own kind (`certificatesChanged`). What is refused stays as it was. */
+  apply(backends: Changes<Backend>, endpoints: Changes<Endpoints>): readonly Refusal[] {
+    const refusals: Refusal[] = [];
     for (const backend of backends.changed ?? []) {
-      const state = this.#stateOf(backend.name);
-      const before = this.#backends.get(backend.name);
-      if (before?.balancing !== backend.balancing) state.balancer = createBalancer(backend.balancing, this.#inputs);
-      state.protocol = backend.protocol;
-      this.#backends.set(backend.name, backend);
+      const reason = this.#announce(backend);
+      if (reason !== undefined) refusals.push({ kind: 'Backend', name: backend.name, reason });
     }
     for (const { name, endpoints: list } of endpoints.changed ?? []) this.#stateOf(name).update(list);
     for (const name of endpoints.removed ?? []) this.#byName.get(name)?.update([]);
@@ -61,11 +82,21 @@ export class Backends {
       this.#byName.delete(name);
       this.#backends.delete(name);
     }
+    return refusals;
+  }
+
+  /** New connections show the certificates that there are now. */
+  certificatesChanged(names: ReadonlySet<string>): void {
+    for (const backend of this.#backends.values()) {
+      const shown = backend.tls?.clientCertificate;
+      if (shown !== undefined && names.has(shown)) this.#stateOf(backend.name).speak(backend.protocol, this.#securityOf(backend));
+    }
   }
 
   /** A backend that is no resource: a host outside of the mesh. The caller keeps it. */
   detached(name: string, endpoint: Endpoint): BackendState {
     const state = new BackendState(name, createBalancer('round-robin', this.#inputs));
+    state.announced = true;
     state.update([endpoint]);
     return state;
   }
@@ -73,6 +104,32 @@ export class Backends {
   /** Closes all idle connections. */
   close(): void {
     for (const state of this.#byName.values()) state.update([]);
+  }
+
+  /** Returns why it can't be used. */
+  #announce(backend: Backend): string | undefined {
+    const before = this.#backends.get(backend.name);
+    const state = this.#stateOf(backend.name);
+    state.announced = true;
+    if (before === undefined || before.protocol !== backend.protocol || !isDeepStrictEqual(before.tls, backend.tls)) {
+      try {
+        state.speak(backend.protocol, this.#securityOf(backend));
+      } catch (error) {
+        const reason = reasonOf(error);
+        if (before === undefined) state.speak(backend.protocol, { unusable: reason });
+        return reason;
+      }
+    }
+    if (before?.balancing !== backend.balancing) state.balancer = createBalancer(backend.balancing, this.#inputs);
+    this.#backends.set(backend.name, backend);
+    return undefined;
+  }
+
+  #securityOf({ protocol, tls }: Backend): UpstreamSecurity {
+    if (tls === undefined) return undefined;
+    const certificate = tls.clientCertificate === undefined ? undefined : this.#inputs.certificate(tls.clientCertificate);
+    if (tls.clientCertificate !== undefined && certificate === undefined) return { unusable: 'client-certificate-missing' };
+    return upstreamTls(this.#contexts, protocol, tls, certificate);
   }
 
   #stateOf(name: string): BackendState {
@@ -83,4 +140,9 @@ export class Backends {
     }
     return state;
   }
+}
+
+/** The message is OpenSSL's or ours, and holds no part of a key. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unusable TLS settings';
 }

@@ -1,13 +1,19 @@
+import type { UpstreamSecurity } from '../configuration/backend-tls.ts';
 import type { Upstream } from './upstream.ts';
 
-/** Idle connections to one endpoint. The one that was used last is used next, so that surplus ones grow old and close. */
+/**
+ * Connections to one endpoint, made as its backend is spoken to at one time; what changes that begins another pool. Idle ones: the one that
+ * was used last is used next, so that surplus ones grow old and close.
+ */
 export class EndpointPool {
+  readonly security: UpstreamSecurity;
+  /** The last TLS session of a server that was found to be the right one, so that the next handshake is short. */
+  session: Buffer | undefined;
   readonly #idle: Upstream[] = [];
-  readonly #max: number;
   #retired = false;
 
-  constructor(max: number) {
-    this.#max = max;
+  constructor(security: UpstreamSecurity) {
+    this.security = security;
   }
 
   get size(): number {
@@ -19,8 +25,8 @@ export class EndpointPool {
   }
 
   /** False: there is no room for it. */
-  put(connection: Upstream): boolean {
-    if (this.#retired || this.#idle.length >= this.#max) return false;
+  put(connection: Upstream, max: number): boolean {
+    if (this.#retired || this.#idle.length >= max) return false;
     this.#idle.push(connection);
     return true;
   }
@@ -31,7 +37,7 @@ export class EndpointPool {
     if (index >= 0) this.#idle.splice(index, 1);
   }
 
-  /** The endpoint is gone: what is idle closes now, what is busy when it is done. */
+  /** The endpoint is gone, or is spoken to otherwise: what is idle closes now, what is busy when it is done. */
   retire(): void {
     this.#retired = true;
     for (const connection of this.#idle.splice(0)) connection.close();

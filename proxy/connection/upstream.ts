@@ -1,10 +1,11 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { brokenChunk, ChunkedReader, framing, invalid, needMore, type Framing, type OutputBuffer } from '../codec/index.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
 import type { FailureCode } from '../failures.ts';
 import type { WheelTimer } from '../time/index.ts';
-import { EndpointPool } from './pool.ts';
+import type { EndpointPool } from './pool.ts';
+import { openSocket, speaksAsAsked } from './upstream/socket.ts';
 
 /**
  * What uses a connection to an endpoint: an exchange, a mirrored request, a tunnel. Bytes are lent: they hold until the call returns.
@@ -40,9 +41,10 @@ type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'ended' | 'raw' | 'closed
 const closingMarginMs = 1000;
 /** How long the endpoint may take for the last bytes of a tunnel. */
 const lastWriteMs = 30_000;
-const readBytes = 65_536;
-/** All connections read into the same memory; who needs bytes beyond the event copies them. */
-const readBuffer = Buffer.allocUnsafeSlow(readBytes);
+/** TLS takes what is written to it later than a plain socket: a little is copied, so that the output buffer need not be kept for it. */
+const copiedBytes = 8192;
+/** Of OpenSSL, for what a server says before it takes anything. */
+const lateAlert = /^ERR_SSL_(?:TLSV1|TLSV13|SSLV3|SSL)_ALERT_/;
 
 /** One connection to an endpoint. Frames responses; knows nothing of clients. */
 export class Upstream implements WheelTimer {
@@ -67,7 +69,10 @@ export class Upstream implements WheelTimer {
   dueAt = 0;
 
   readonly #context: Context;
+  readonly #pool: EndpointPool;
   #phase: Phase = 'connecting';
+  /** The endpoint has taken the connection; only TLS may not have been agreed upon. */
+  #reached = false;
   #user: UpstreamUser | undefined;
   #method = '';
   #chunks: ChunkedReader | undefined;
@@ -82,13 +87,8 @@ export class Upstream implements WheelTimer {
   constructor(context: Context, endpoint: PooledEndpoint, connectMs: number) {
     this.#context = context;
     this.endpoint = endpoint;
-    this.socket = connect({
-      host: endpoint.endpoint.address,
-      port: endpoint.endpoint.port,
-      noDelay: true,
-      allowHalfOpen: true,
-      onread: { buffer: readBuffer, callback: (length, bytes) => this.#readSafely(bytes as Buffer, length) },
-    });
+    this.#pool = endpoint.pool!;
+    this.socket = openSocket(endpoint.endpoint, this.#pool, (bytes, length) => this.#readSafely(bytes, length));
     this.#listen();
     if (connectMs > 0) context.wheel.schedule(this, context.now() + connectMs);
   }
@@ -130,9 +130,8 @@ export class Upstream implements WheelTimer {
   /** Hands the connection back after `ended`, to wait at most `idleMs` (0: for ever) for the next request. `now` in milliseconds. */
   release(idleMs: number, now: number): void {
     this.#user = undefined;
-    const pool = this.endpoint.pool;
     const limit = Math.min(idleMs > 0 ? idleMs : Infinity, this.#serverIdleMs - closingMarginMs);
-    if (!this.reusable || limit <= 0 || pool === undefined || this.#phase === 'closed' || this.#context.draining || !pool.put(this)) {
+    if (!this.reusable || limit <= 0 || this.#phase === 'closed' || this.#context.draining || !this.#pool.put(this, this.#context.limits.maxIdlePerEndpoint)) {
       this.close();
       return;
     }
@@ -152,9 +151,10 @@ export class Upstream implements WheelTimer {
 
   /** Writes what the output buffer holds. */
   write(output: OutputBuffer): void {
-    const taken = this.socket.write(output.view());
+    const copies = this.#pool.security !== undefined && output.length <= copiedBytes;
+    const taken = this.socket.write(copies ? Buffer.from(output.view()) : output.view());
     if (this.socket.writableLength === 0) return;
-    output.keep();
+    if (!copies) output.keep();
     if (!taken) this.congested = true;
   }
 
@@ -180,7 +180,7 @@ export class Upstream implements WheelTimer {
   close(): void {
     if (this.#phase === 'closed') return;
     if (this.#phase === 'idle') {
-      this.endpoint.pool?.remove(this);
+      this.#pool.remove(this);
       this.#leaveIdle();
     }
     this.#phase = 'closed';
@@ -207,14 +207,17 @@ export class Upstream implements WheelTimer {
 
   #listen(): void {
     const { metrics } = this.#context;
+    const { security } = this.#pool;
     this.#on('connect', () => {
+      this.#reached = true;
       metrics.move('upstream_connections_active', 1);
       this.socket.once('close', () => metrics.move('upstream_connections_active', -1));
-      this.#connected();
+      if (security === undefined) this.#connected();
     });
-    this.#on('error', (error) => this.#fail(this.#phase === 'connecting' ? 'connect-failed' : 'upstream-reset', (error as NodeJS.ErrnoException).code ?? 'error'));
+    if (security !== undefined) this.#on('secureConnect', () => this.#secured());
+    this.#on('error', (error) => this.#lost((error as NodeJS.ErrnoException).code ?? 'error'));
     this.#on('end', () => this.#endOfStream());
-    this.#on('close', () => this.#fail(this.#phase === 'connecting' ? 'connect-failed' : 'upstream-reset', 'closed'));
+    this.#on('close', () => this.#lost('closed'));
     this.#on('drain', () => {
       this.congested = false;
       this.#user?.drained(this);
@@ -232,14 +235,12 @@ export class Upstream implements WheelTimer {
     });
   }
 
-  /** Returns false to stop reading; pausing is done elsewhere, so never. */
-  #readSafely(bytes: Buffer, length: number): boolean {
+  #readSafely(bytes: Buffer, length: number): void {
     try {
       this.#read(bytes, length);
     } catch (error) {
       this.#crash(error);
     }
-    return true;
   }
 
   #crash(error: unknown): void {
@@ -251,6 +252,13 @@ export class Upstream implements WheelTimer {
     } catch (another) {
       this.#context.fault(another);
     }
+  }
+
+  /** Nothing leaves before this. */
+  #secured(): void {
+    const { security } = this.#pool;
+    if (security === undefined || 'unusable' in security || !speaksAsAsked(this.socket, security)) this.#fail('tls-failed', 'alpn');
+    else this.#connected();
   }
 
   #connected(): void {
@@ -413,11 +421,28 @@ export class Upstream implements WheelTimer {
       this.#end();
     } else if (this.#phase === 'raw') {
       this.#user?.ended(this);
-    } else this.#fail('upstream-reset', 'ended');
+    } else this.#lost('ended');
   }
 
   #leaveIdle(): void {
     this.#context.metrics.move('upstream_connections_idle', -1);
+  }
+
+  /** The socket has failed, or is gone. */
+  #lost(reason: string): void {
+    if (this.#refusedByTls(reason)) {
+      // It may have been the session that was not liked.
+      this.#pool.session = undefined;
+      this.#fail('tls-failed', reason);
+    } else this.#fail(this.#phase === 'connecting' ? 'connect-failed' : 'upstream-reset', reason);
+  }
+
+  /** In TLS 1.3 a server looks at the client's certificate when the client may have sent its request already. It has not been read then. */
+  #refusedByTls(reason: string): boolean {
+    const { security } = this.#pool;
+    if (security === undefined) return false;
+    if (this.#phase === 'connecting') return this.#reached || 'unusable' in security;
+    return this.uses === 1 && !this.answered && lateAlert.test(reason);
   }
 
   #fail(code: FailureCode, reason: string): void {
@@ -436,15 +461,10 @@ export class Upstream implements WheelTimer {
 
 /** A connection to the endpoint: an idle one, or a new one. `connectMs` 0: no limit. */
 export function openUpstream(context: Context, endpoint: PooledEndpoint, connectMs: number): Upstream {
-  return poolOf(context, endpoint).take() ?? dialUpstream(context, endpoint, connectMs);
+  return endpoint.pool!.take() ?? dialUpstream(context, endpoint, connectMs);
 }
 
 /** A new connection, whatever is idle. */
 export function dialUpstream(context: Context, endpoint: PooledEndpoint, connectMs: number): Upstream {
-  poolOf(context, endpoint);
   return new Upstream(context, endpoint, connectMs);
-}
-
-function poolOf(context: Context, endpoint: PooledEndpoint): EndpointPool {
-  return (endpoint.pool ??= new EndpointPool(context.limits.maxIdlePerEndpoint));
 }

@@ -1,0 +1,54 @@
+import { connect, Socket, type OnReadOpts } from 'node:net';
+import { connect as connectSecurely, type TLSSocket } from 'node:tls';
+import type { Endpoint } from '#snapshot';
+import { tlsOptionsOf, type UpstreamTls } from '../../configuration/backend-tls.ts';
+import type { EndpointPool } from '../pool.ts';
+
+const readBytes = 65_536;
+/** All connections to endpoints read into the same memory; who needs bytes beyond the event copies them. */
+const readBuffer = Buffer.allocUnsafeSlow(readBytes);
+
+/** Takes what was read; the bytes are lent. */
+export type Reader = (bytes: Buffer, length: number) => void;
+
+/**
+ * A connection to an endpoint as its pool wants it. In the clear it is there with `connect`; secured, with `secureConnect`, which does not come
+ * unless the other side proved to be the one that was meant. Where TLS can't be spoken, the socket fails without having been opened.
+ */
+export function openSocket(endpoint: Endpoint, pool: EndpointPool, read: Reader): Socket {
+  const { security } = pool;
+  const onread: OnReadOpts = {
+    buffer: readBuffer,
+    // Pausing is done elsewhere.
+    callback: (length, bytes) => {
+      read(bytes as Buffer, length);
+      return true;
+    },
+  };
+  const place = { host: endpoint.address, port: endpoint.port, allowHalfOpen: true, onread };
+  if (security === undefined) return connect({ ...place, noDelay: true });
+  if ('unusable' in security) return new Socket().destroy(Object.assign(new Error(security.unusable), { code: security.unusable }));
+  const socket = connectSecurely({ ...place, ...tlsOptionsOf(security), ...(pool.session === undefined ? {} : { session: pool.session }) });
+  socket.setNoDelay(true);
+  keepSessions(socket, pool);
+  return socket;
+}
+
+/** Whether a connection that is there speaks what was asked for; a server that knows no ALPN speaks HTTP/1.1 (RFC 7301, 3.2). */
+export function speaksAsAsked(socket: Socket, tls: UpstreamTls): boolean {
+  return !tls.alpn.includes('h2') || (socket as TLSSocket).alpnProtocol === 'h2';
+}
+
+/** TLS 1.2 tells a session before the certificate was looked at; one of a server that is not the right one must not be kept. */
+function keepSessions(socket: TLSSocket, pool: EndpointPool): void {
+  let early: Buffer | undefined;
+  let trusted = false;
+  socket.on('session', (session) => {
+    if (trusted) pool.session = session;
+    else early = session;
+  });
+  socket.once('secureConnect', () => {
+    trusted = true;
+    if (early !== undefined) pool.session = early;
+  });
+}
