@@ -46,6 +46,8 @@ export interface Snapshots {
   backend(name: string): Backend | undefined;
   endpoints(name: string): Endpoints | undefined;
   certificate(name: string): Certificate | undefined;
+  /** By `{namespace}/{gateway}`: the name of the Certificate that the Gateway shows to backends, where it shows one. */
+  readonly clientCertificates: ReadonlyMap<string, string>;
 }
 
 /** One path a request can take, for which an effective policy was settled. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ProxyNode, Published, Resource, ResourceKind, ResourceView } from '#snapshot';
+import { gatewayOfVariant } from '../graph/tls/variants.ts';
 import type { Snapshots } from '../types.ts';
 
 const published = new WeakMap<Resource, Published>();
@@ -20,12 +21,21 @@ export function publish(resource: Resource): Published {
 
 /**
  * What one proxy may see of the newest snapshots: a gateway its own listeners, their tables and certificates; a sidecar what clients of
- * its namespace see. A private key reaches only the gateway whose listener names it.
+ * its namespace see. A private key reaches only the gateway that shows it: to clients, because a listener of it says so, or to backends, because it does itself.
  */
 export function viewOf(node: ProxyNode, snapshots: () => Snapshots | undefined): ResourceView {
   const listeners = (): ReturnType<Snapshots['listeners']['get']> =>
     node.role === 'gateway' ? snapshots()?.listeners.get(`${node.namespace}/${node.name}`) : undefined;
   const tables = node.role === 'gateway' ? `listener/${node.namespace}/${node.name}/` : `service/${node.namespace}/`;
+
+  const showsToClients = (certificate: string): boolean => listeners()?.some(({ sections }) => sections.some(({ certificates }) => certificates?.includes(certificate))) === true;
+  const showsToBackends = ({ clientCertificates }: Snapshots, certificate: string): boolean =>
+    node.role === 'gateway' && clientCertificates.get(`${node.namespace}/${node.name}`) === certificate;
+  /** The variant of a Backend that another Gateway uses. */
+  const isForeign = (backend: string): boolean => {
+    const owner = gatewayOfVariant(backend);
+    return owner !== undefined && (node.role !== 'gateway' || owner !== `${node.namespace}/${node.name}`);
+  };
 
   const lookup = (current: Snapshots, type: ResourceKind, name: string): Resource | undefined => {
     switch (type) {
@@ -38,11 +48,11 @@ export function viewOf(node: ProxyNode, snapshots: () => Snapshots | undefined):
       case 'StreamTable':
         return name.startsWith(tables) ? current.streamTable(name) : undefined;
       case 'Certificate':
-        return listeners()?.some(({ sections }) => sections.some((section) => section.certificates?.includes(name))) === true ? current.certificate(name) : undefined;
+        return showsToClients(name) || showsToBackends(current, name) ? current.certificate(name) : undefined;
       case 'Backend':
-        return current.backend(name);
+        return isForeign(name) ? undefined : current.backend(name);
       case 'Endpoints':
-        return current.endpoints(name);
+        return isForeign(name) ? undefined : current.endpoints(name);
     }
   };
 

@@ -1,4 +1,4 @@
-import type { BackendTLSPolicy, BackendTLSPolicyValidationSubjectAltName, ClusterState, Service, ServicePort } from '#crds';
+import { objectKey, type BackendTLSPolicy, type BackendTLSPolicyValidationSubjectAltName, type ClusterState, type Service, type ServicePort } from '#crds';
 import type { BackendTls } from '#snapshot';
 import { byAge, type Cluster } from '../../cluster.ts';
 import { Memo } from '../../memo.ts';
@@ -28,6 +28,14 @@ export interface PolicyTargetFacts {
   readonly section?: string;
   /** The policy that takes precedence there. */
   readonly lostTo?: BackendTLSPolicy;
+}
+
+/** Why a backend can't be used whose BackendTLSPolicy can't be carried out. Gateway API has no reason for it. */
+export const unusablePolicy = 'InvalidBackendTLSPolicy';
+
+/** `BackendTLSPolicy {namespace}/{name}`: for messages. */
+export function nameOfPolicy(policy: BackendTLSPolicy): string {
+  return `BackendTLSPolicy ${objectKey(policy)}`;
 }
 
 export interface BackendTlsIndex {

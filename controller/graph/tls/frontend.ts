@@ -15,7 +15,8 @@ export interface FrontendValidation {
   readonly refusals: readonly Fault[];
 }
 
-const unasked: FrontendValidation = { references: [], refusals: [] };
+/** Clients need no certificate. */
+export const undemanding: FrontendValidation = { references: [], refusals: [] };
 
 /**
  * What holds for the listeners of a port that end TLS, those of ListenerSets included. An entry of `perPort` takes the place of
@@ -23,7 +24,7 @@ const unasked: FrontendValidation = { references: [], refusals: [] };
  */
 export function frontendValidation(gateway: Gateway, { port }: GatewayListener, cluster: Cluster, path?: Fault['path']): FrontendValidation {
   const found = configOf(gateway, port);
-  if (found === undefined) return unasked;
+  if (found === undefined) return undemanding;
   const from = { group: gatewayGroup, kind: 'Gateway', namespace: gateway.metadata.namespace };
   const { authorities, faults } = resolveAuthorities(found.refs, { from, path: found.path, unknownKind: 'InvalidCACertificateKind' }, cluster);
   const told = (fault: Fault): Fault => (path === undefined ? fault : { ...fault, path, message: `Gateway ${objectKey(gateway)}: ${withPath(fault)}` });
