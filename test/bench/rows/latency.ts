@@ -1,0 +1,50 @@
+import type { Bench } from '../bench.ts';
+import { runClient } from '../loads/client.ts';
+import { median, spread } from '../statistics.ts';
+import { smallBytes } from '../targets/backends.ts';
+import type { Target, TargetName } from '../targets/types.ts';
+import { reasonOf, type Group, type Rounds } from './measure.ts';
+import type { Figure } from './types.ts';
+
+/** Microseconds. */
+interface Quantiles {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Latency above that of the backend alone, at a fixed rate over 16 connections. */
+export async function measureLatency(bench: Bench, { targets }: Group, perSecond: number, { rounds, seconds }: Rounds): Promise<readonly Figure[]> {
+  const compared = targets.filter(({ name }) => ['Weft', 'nginx', 'HAProxy', 'Envoy'].includes(name));
+  const added = new Map<TargetName, Quantiles[]>(compared.map(({ name }) => [name, []]));
+  const measure = async (port: number): Promise<Quantiles> => (await runClient('rate.ts', [port, perSecond, seconds, 16, smallBytes])) as Quantiles;
+  try {
+    for (const { port } of compared) await runClient('rate.ts', [port, perSecond, 1, 16, smallBytes]);
+    for (let round = 0; round < rounds; round++) {
+      const direct = await measure(bench.backends.http);
+      for (const target of ordered(compared, round)) {
+        const { p50, p99 } = await measure(target.port);
+        added.get(target.name)!.push({ p50: p50 - direct.p50, p99: p99 - direct.p99 });
+      }
+    }
+  } catch (error) {
+    return [{ id: `latency-${perSecond}`, title: `latency at ${perSecond} requests/s`, values: {}, atMost: '', verdict: 'not measured', note: reasonOf(error) }];
+  }
+  return [figureOf(added, 'p50', perSecond), figureOf(added, 'p99', perSecond)];
+}
+
+function ordered(targets: readonly Target[], round: number): readonly Target[] {
+  return round % 2 === 0 ? targets : targets.toReversed();
+}
+
+function figureOf(added: ReadonlyMap<TargetName, readonly Quantiles[]>, quantile: 'p50' | 'p99', perSecond: number): Figure {
+  const of = (name: TargetName): readonly number[] => (added.get(name) ?? []).map((one) => one[quantile]);
+  const [ours, against] = [median(of('Weft')), median(of(quantile === 'p50' ? 'Envoy' : 'nginx'))];
+  const limit = quantile === 'p50' ? against : against * 1.15;
+  return {
+    id: `latency-${perSecond}-${quantile}`,
+    title: `${quantile} added at ${perSecond.toLocaleString('en-US')} requests/s, µs`,
+    values: Object.fromEntries([...added.keys()].map((name) => [name, `${median(of(name)).toFixed(0)} (${spread(of(name), 0)})`])),
+    atMost: quantile === 'p50' ? "Envoy's" : "nginx's + 15 %",
+    verdict: Number.isNaN(ours) || Number.isNaN(limit) ? 'not measured' : ours <= limit ? 'met' : 'missed',
+  };
+}
