@@ -6,6 +6,7 @@ export { pickBackend } from './filters/pick.ts';
 export { explainCandidates } from './naive/explain.ts';
 export type { Explanation } from './naive/explain.ts';
 export { checkPattern } from './pattern.ts';
+export { isGrpc } from './request/grpc.ts';
 export { normalizeHost } from './request/host.ts';
 export type { NormalHost } from './request/host.ts';
 export { normalizePath } from './request/path.ts';

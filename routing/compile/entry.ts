@@ -1,4 +1,5 @@
 import { hostnameMatches } from '#snapshot';
+import { grpcPattern } from './grpc.ts';
 import { planRule } from '../filters/plan.ts';
 import { patternOf } from '../pattern.ts';
 import type { Pattern } from '../pattern.ts';
@@ -45,7 +46,7 @@ function pushEntries(entries: Entry[], route: Route, rule: Rule, match: Match): 
   const plan = planRule(rule, match);
   const headers = conditions(match.headers);
   const query = conditions(match.query);
-  const path = match.path.type === 'RegularExpression' ? patternOf(match.path.value) : undefined;
+  const path = match.grpc !== undefined ? grpcPattern(match.grpc) : match.path.type === 'RegularExpression' ? patternOf(match.path.value) : undefined;
   for (const hostname of route.hostnames.length === 0 ? anyHost : route.hostnames) {
     const candidate: Candidate = { route, rule, match, hostname: hostname.written, plan };
     const host = hostname.match === hostname.written ? undefined : hostname.match;

@@ -82,6 +82,7 @@ function needsOf(groups: Iterable<readonly Entry[]>): RequestNeeds {
     for (const entry of entries) {
       for (const { name } of entry.headers) headers.add(name);
       query ||= entry.query.length > 0;
+      if (entry.candidate.match.grpc !== undefined) headers.add('content-type');
       const { rule, backends } = entry.candidate.plan;
       if (rule.cors !== undefined || backends.some(({ cors }) => cors !== undefined)) for (const name of corsHeaders) headers.add(name);
     }

@@ -2,23 +2,36 @@ import { literalPrefix } from '../pattern.ts';
 import { bareRoot, reachablePath } from '../request/path.ts';
 import type { RequestView } from '../types.ts';
 import type { Entry } from './entry.ts';
+import { buildGrpcTier, searchGrpc } from './grpc.ts';
+import type { GrpcTier } from './grpc.ts';
 import { append, bestRank, select, selectRanks } from './selection.ts';
 import type { Selection } from './selection.ts';
 import { childAt, createNode, link, nodeFor } from './tree.ts';
 import type { Node } from './tree.ts';
 
-/** Everything that competes under one hostname, by path. */
-export type Tier = Node;
+/** Everything that competes under one hostname. */
+export interface Tier {
+  /** Matches of GRPCRoutes. They never compete with those of HTTPRoutes: where both could get a request, the control plane refuses one. */
+  readonly grpc: GrpcTier | undefined;
+  /** All others, by path. */
+  readonly paths: Node;
+}
 
 const slash = 0x2f;
 
 /** Takes entries in the order of their routes, rules and matches, which settles what path, method and counts leave equal. */
 export function buildTier(entries: readonly Entry[]): Tier {
+  const grpc = entries.filter(({ candidate }) => candidate.match.grpc !== undefined);
+  return { grpc: grpc.length === 0 ? undefined : buildGrpcTier(grpc), paths: buildPaths(entries) };
+}
+
+function buildPaths(entries: readonly Entry[]): Node {
   const exact = new Map<string, Entry[]>();
   const prefixes = new Map<string, Entry[]>();
   const patterns: Entry[] = [];
   for (const entry of entries) {
-    const { type, value } = entry.candidate.match.path;
+    const { grpc, path: { type, value } } = entry.candidate.match;
+    if (grpc !== undefined) continue;
     if (type === 'RegularExpression') {
       patterns.push(entry);
       continue;
@@ -57,8 +70,12 @@ function byDemands(a: Entry, b: Entry): number {
   );
 }
 
-/** The best entry for the request: an exact path, then a pattern, then the longest prefix. */
-export function search(root: Tier, request: RequestView): Entry | undefined {
+/** The best entry for the request: one for gRPC, else an exact path, then a pattern, then the longest prefix. */
+export function search({ grpc, paths }: Tier, request: RequestView): Entry | undefined {
+  return (grpc === undefined ? undefined : searchGrpc(grpc, request)) ?? searchPaths(paths, request);
+}
+
+function searchPaths(root: Node, request: RequestView): Entry | undefined {
   const { path } = request;
   let exact: Selection | undefined;
   let prefix: Node | undefined;

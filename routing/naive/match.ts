@@ -2,6 +2,7 @@ import { hostnameMatches } from '#snapshot';
 import type { RouteHostname } from '#snapshot';
 import { checkPattern, patternOf } from '../pattern.ts';
 import { bareRoot, reachablePath } from '../request/path.ts';
+import { callOf, isGrpc } from '../request/grpc.ts';
 import { queryValue } from '../request/query.ts';
 import type { Match, RequestView, Route } from '../types.ts';
 
@@ -23,7 +24,8 @@ export function hostMismatch(route: Route, request: RequestView): string {
 
 /** HTTPRouteMatch: its conditions are ANDed. Returns one sentence for each that is not met. */
 export function mismatches(match: Match, request: RequestView): readonly string[] {
-  return [pathMismatch(match, request), methodMismatch(match, request), ...headerMismatches(match, request), ...queryMismatches(match, request)].filter(
+  const where = match.grpc === undefined ? [pathMismatch(match, request), methodMismatch(match, request)] : grpcMismatches(match.grpc, request);
+  return [...where, ...headerMismatches(match, request), ...queryMismatches(match, request)].filter(
     (reason) => reason !== undefined,
   );
 }
@@ -58,6 +60,28 @@ function elements(path: string): readonly string[] {
 /** HTTPRouteMatch.method. */
 function methodMismatch({ method }: Match, request: RequestView): string | undefined {
   return method === undefined || method === request.method ? undefined : `method ${request.method}, not ${method}`;
+}
+
+/** GRPCRouteMatch.method; without one, every gRPC request (GRPCRouteRule.matches). */
+function grpcMismatches(grpc: NonNullable<Match['grpc']>, request: RequestView): readonly (string | undefined)[] {
+  const contentType = request.header('content-type');
+  if (!isGrpc(contentType)) return [contentType === undefined ? 'not gRPC: there is no content-type' : `not gRPC: content-type is ${quoted(contentType)}`];
+  const { type, service, method } = grpc;
+  if (service === undefined && method === undefined) return [];
+  // A service alone asks nothing of what comes behind it.
+  if (type === 'Exact' && service !== undefined && method === undefined) return [nameMismatch('service', { type, value: service }, elements(request.path)[0] ?? '')];
+  const call = callOf(request.path);
+  if (call === undefined) return [`path ${shown(request.path)} is not /service/method`];
+  return [
+    service === undefined ? undefined : nameMismatch('service', { type, value: service }, call.service),
+    method === undefined ? undefined : nameMismatch('method', { type, value: method }, call.method),
+  ];
+}
+
+/** GRPCMethodMatch. */
+function nameMismatch(what: string, { type, value }: { readonly type: 'Exact' | 'RegularExpression'; readonly value: string }, actual: string): string | undefined {
+  if (type === 'Exact') return actual === value ? undefined : `${what} is ${quoted(actual)}, not ${quoted(value)}`;
+  return patternOf(value)(actual) ? undefined : `${what} is ${quoted(actual)}, which does not match ${patternText(value)}`;
 }
 
 /** HTTPHeaderMatch. */

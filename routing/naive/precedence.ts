@@ -28,6 +28,23 @@ const criteria: readonly Criterion[] = [
     compare: (a, b) => compareHostnames(a.hostname, b.hostname),
     reason: (winner) => `${ruleOf(winner)} has a more specific hostname (${winner.hostname})`,
   },
+  // Matches of GRPCRoutes and of HTTPRoutes are never merged (GRPCRouteRule.matches); a table has both only for different hosts.
+  {
+    compare: (a, b) => Number(b.match.grpc !== undefined) - Number(a.match.grpc !== undefined),
+    reason: (winner) => `${ruleOf(winner)} is for gRPC`,
+  },
+  // GRPCRouteRule.matches: most characters in a matching service, then in a matching method. Where patterns stand is left to
+  // implementations: behind every name.
+  ...(['service', 'method'] as const).flatMap((part): readonly Criterion[] => [
+    {
+      compare: (a, b) => nameRank(b.match, part) - nameRank(a.match, part),
+      reason: (winner) => `${ruleOf(winner)} has ${nameRank(winner.match, part) === 2 ? 'a name' : 'a regular expression'} for the ${part}`,
+    },
+    {
+      compare: (a, b) => (b.match.grpc?.[part]?.length ?? 0) - (a.match.grpc?.[part]?.length ?? 0),
+      reason: (winner) => `${ruleOf(winner)} has a longer ${winner.match.grpc?.type === 'Exact' ? 'name' : 'pattern'} for the ${part}`,
+    },
+  ]),
   // HTTPRouteRule.matches, "exact" path, then prefix. Where patterns stand is left to implementations: between the two.
   {
     compare: (a, b) => pathRank(b.match) - pathRank(a.match),
@@ -83,13 +100,19 @@ export function precedenceReason(winner: Contender, other: Contender): string | 
   return undefined;
 }
 
-function pathRank({ path }: Match): number {
+function nameRank({ grpc }: Match, part: 'service' | 'method'): number {
+  if (grpc?.[part] === undefined) return 0;
+  return grpc.type === 'Exact' ? 2 : 1;
+}
+
+function pathRank({ path, grpc }: Match): number {
+  if (grpc !== undefined) return 0;
   return ['PathPrefix', 'RegularExpression', 'Exact'].indexOf(path.type);
 }
 
 /** A prefix's trailing slash is ignored here too, for `/foo` and `/foo/` are the same prefix. */
-function pathLength({ path }: Match): number {
-  if (path.type === 'Exact') return 0;
+function pathLength({ path, grpc }: Match): number {
+  if (path.type === 'Exact' || grpc !== undefined) return 0;
   return path.type === 'PathPrefix' ? bareRoot(reachablePath(path.value) ?? path.value).length : path.value.length;
 }
 
