@@ -1,4 +1,4 @@
-import type { ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service } from './core/types.ts';
+import type { ConfigMap, EndpointSlice, Ingress, IngressClass, Namespace, Pod, Secret, Service, ServiceImport } from './core/types.ts';
 import type * as api from './generated/types/index.ts';
 import { objectKey, type KubernetesObject } from './object.ts';
 import { groupOf } from './registry.ts';
@@ -27,6 +27,9 @@ export interface ClusterState {
   readonly namespaces: ReadonlyMap<string, Namespace>;
   readonly secrets: ReadonlyMap<string, Secret>;
   readonly configMaps: ReadonlyMap<string, ConfigMap>;
+  readonly ingresses: ReadonlyMap<string, Ingress>;
+  readonly ingressClasses: ReadonlyMap<string, IngressClass>;
+  readonly serviceImports: ReadonlyMap<string, ServiceImport>;
   /** Objects of kinds that the caller added, by `{kind}/{namespace}/{name}`. */
   readonly policies: ReadonlyMap<string, KubernetesObject>;
 }
@@ -52,6 +55,9 @@ const mapOf: ReadonlyMap<string, Exclude<keyof ClusterState, 'policies'>> = new 
   ['/Namespace', 'namespaces'],
   ['/Secret', 'secrets'],
   ['/ConfigMap', 'configMaps'],
+  ['networking.k8s.io/Ingress', 'ingresses'],
+  ['networking.k8s.io/IngressClass', 'ingressClasses'],
+  ['multicluster.x-k8s.io/ServiceImport', 'serviceImports'],
 ] as const);
 
 export function emptyState(): ClusterState {

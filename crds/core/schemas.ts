@@ -121,3 +121,52 @@ export const configMapSchema = object({
   data: { ...map(text), default: {} },
   binaryData: { ...map({ type: 'string', format: 'byte' }), default: {} },
 });
+
+const ingressBackend: Schema = {
+  ...object({
+    service: object({ name: { ...text, minLength: 1 }, port: object({ name: text, number: port }) }, ['name']),
+    resource: object({ apiGroup: text, kind: { ...text, minLength: 1 }, name: { ...text, minLength: 1 } }, ['kind', 'name']),
+  }),
+  'x-kubernetes-validations': [
+    { rule: 'has(self.service) != has(self.resource)', message: 'exactly one of service and resource must be set' },
+    { rule: '!has(self.service) || (has(self.service.port) && has(self.service.port.name) != has(self.service.port.number))', message: 'a port needs either a name or a number', fieldPath: '.service' },
+  ],
+};
+
+const ingressHost: Schema = { ...text, maxLength: 253, pattern: '^((\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$' };
+
+const ingressPath: Schema = {
+  ...object({ path: text, pathType: { type: 'string', enum: ['Exact', 'Prefix', 'ImplementationSpecific'] }, backend: ingressBackend }, ['pathType', 'backend']),
+  'x-kubernetes-validations': [
+    { rule: "self.pathType == 'ImplementationSpecific' || (has(self.path) && self.path.startsWith('/'))", message: 'must be a path that begins with /', fieldPath: '.path' },
+    { rule: "!has(self.path) || self.path == '' || self.path.startsWith('/')", message: 'must begin with /', fieldPath: '.path' },
+  ],
+};
+
+export const ingressSchema = object(
+  {
+    spec: {
+      ...object({
+        ingressClassName: text,
+        defaultBackend: ingressBackend,
+        tls: list(object({ hosts: list(ingressHost), secretName: text })),
+        rules: list(object({ host: ingressHost, http: object({ paths: { type: 'array', items: ingressPath, minItems: 1 } }, ['paths']) })),
+      }),
+      'x-kubernetes-validations': [{ rule: 'self.rules.size() > 0 || has(self.defaultBackend)', message: 'needs rules or a defaultBackend' }],
+    },
+  },
+  ['spec'],
+);
+
+export const ingressClassSchema = object({ spec: { ...object({ controller: { ...text, default: '' } }), default: {} } });
+
+export const serviceImportSchema = object(
+  {
+    spec: object({
+      type: { type: 'string', enum: ['ClusterSetIP', 'Headless'] },
+      ips: list(text),
+      ports: list(object({ name: { ...text, default: '' }, port, protocol, appProtocol: text }, ['port'])),
+    }, ['type']),
+  },
+  ['spec'],
+);

@@ -113,3 +113,52 @@ export interface ConfigMap extends KubernetesObject {
   /** Base64. */
   readonly binaryData: Readonly<Record<string, string>>;
 }
+
+export interface Ingress extends KubernetesObject {
+  readonly apiVersion: 'networking.k8s.io/v1';
+  readonly kind: 'Ingress';
+  readonly spec: IngressSpec;
+}
+
+export interface IngressSpec {
+  readonly ingressClassName?: string;
+  /** For requests that no rule of any Ingress matches. */
+  readonly defaultBackend?: IngressBackend;
+  readonly tls: readonly { readonly hosts: readonly string[]; readonly secretName?: string }[];
+  readonly rules: readonly IngressRule[];
+}
+
+export interface IngressRule {
+  /** Absent or empty: every host. `*.` stands for one label, unlike Gateway API's. */
+  readonly host?: string;
+  readonly http?: { readonly paths: readonly IngressPath[] };
+}
+
+export interface IngressPath {
+  readonly path?: string;
+  readonly pathType: 'Exact' | 'Prefix' | 'ImplementationSpecific';
+  readonly backend: IngressBackend;
+}
+
+/** One of the two. */
+export interface IngressBackend {
+  readonly service?: { readonly name: string; /** One of the two. */ readonly port?: { readonly name?: string; readonly number?: number } };
+  readonly resource?: { readonly apiGroup?: string; readonly kind: string; readonly name: string };
+}
+
+export interface IngressClass extends KubernetesObject {
+  readonly apiVersion: 'networking.k8s.io/v1';
+  readonly kind: 'IngressClass';
+  readonly spec: { readonly controller: string };
+}
+
+/** A Service of the cluster set (KEP-1645). Its endpoints are in EndpointSlices that a multi-cluster controller puts into each cluster. */
+export interface ServiceImport extends KubernetesObject {
+  readonly apiVersion: 'multicluster.x-k8s.io/v1alpha1';
+  readonly kind: 'ServiceImport';
+  readonly spec: {
+    readonly type: 'ClusterSetIP' | 'Headless';
+    readonly ips: readonly string[];
+    readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: 'TCP' | 'UDP' | 'SCTP'; readonly appProtocol?: string }[];
+  };
+}
