@@ -36,6 +36,17 @@ export const pullPolicySchema = Type.Enum(['Always', 'IfNotPresent', 'Never'], {
 
 export const logLevelSchema = Type.Enum(logLevels, { type: 'string', description: 'Least level of the lines that are written' });
 
+/** Empty: no traces. */
+export const collectorPattern = '^(https?://[^/?#@ ]{1,253}(/[^?# ]{0,200})?)?$';
+
+export const tracingSchema = Type.Object(
+  {
+    endpoint: Type.String({ pattern: collectorPattern, description: 'Collector of traces (OTLP over HTTP), such as http://collector.monitoring:4318; empty: none' }),
+    sample: Type.Number({ minimum: 0, maximum: 1, description: 'Share of the traces that begin here; one that comes with a request goes on as its beginning decided' }),
+  },
+  strict,
+);
+
 /** What the injector puts into Pods. One per installation; a Pod's annotations may only change what `annotations.ts` lists. */
 export const injectionSchema = Type.Object(
   {
@@ -46,6 +57,7 @@ export const injectionSchema = Type.Object(
     rootNamespace: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'Namespace of the control plane; its Pods never get a sidecar' }),
     logLevel: logLevelSchema,
     terminationDelaySeconds: terminationDelaySchema,
+    tracing: Type.Optional(tracingSchema),
     proxyResources: resourcesSchema,
     initResources: resourcesSchema,
   },
@@ -65,6 +77,7 @@ export const defaultInjection: InjectionConfig = {
   rootNamespace: 'weft-system',
   logLevel: 'info',
   terminationDelaySeconds: 5,
+  tracing: { endpoint: '', sample: 1 },
   proxyResources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '256Mi' } },
   initResources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
 };

@@ -1,4 +1,4 @@
-import { defaultInjection, logLevelSchema, pullPolicySchema, resourcesSchema, terminationDelaySchema } from '#injector';
+import { collectorPattern, defaultInjection, logLevelSchema, pullPolicySchema, resourcesSchema, terminationDelaySchema } from '#injector';
 import { Type, type Static } from 'typebox';
 
 /**
@@ -56,7 +56,21 @@ export const valuesSchema = Type.Object(
       },
       strict,
     ),
-    proxy: Type.Object({ logLevel: level, terminationDelaySeconds: terminationDelaySchema, resources: resources(defaultInjection.proxyResources) }, strict),
+    proxy: Type.Object(
+      {
+        logLevel: level,
+        terminationDelaySeconds: terminationDelaySchema,
+        tracing: Type.Object(
+          {
+            endpoint: Type.String({ pattern: collectorPattern, default: '', description: 'Collector of traces (OTLP over HTTP) of sidecars and gateways, such as http://collector.monitoring:4318; empty: none' }),
+            sample: Type.Number({ minimum: 0, maximum: 1, default: 1, description: 'Share of the traces that begin in a proxy; one that comes with a request goes on as its beginning decided' }),
+          },
+          strict,
+        ),
+        resources: resources(defaultInjection.proxyResources),
+      },
+      strict,
+    ),
     gateways: Type.Object(
       {
         replicas: Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'Replicas that a new Gateway begins with; then whoever scales its Deployment (kubectl scale, an autoscaler) owns the number. Of several, evictions take one at a time; a single one may be evicted' }),

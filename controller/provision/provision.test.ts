@@ -131,3 +131,9 @@ status: { loadBalancer: { ingress: [{ ip: 192.0.2.1 }, { hostname: lb.example }]
   t.deepEqual([...provisionedAddresses(stateFrom(yaml('app.kubernetes.io/managed-by: weft-mesh.io')))], [['shop/edge', ['192.0.2.9', '192.0.2.1', 'lb.example']]]);
   t.deepEqual([...provisionedAddresses(stateFrom(yaml('a: b')))], []);
 });
+
+test('traces of a gateway go where those of the installation go', (t) => {
+  const text = (more: Partial<ProvisionConfig>): string => JSON.stringify(provision(gateway(), { ...config, ...more }));
+  t.false(text({}).includes('OTEL_'));
+  t.true(text({ tracing: { endpoint: 'http://collector:4318', sample: 0.5 } }).includes('{"name":"OTEL_EXPORTER_OTLP_ENDPOINT","value":"http://collector:4318"},{"name":"WEFT_TRACE_SAMPLE","value":"0.5"}'));
+});

@@ -12,6 +12,8 @@ export interface ProvisionConfig {
   readonly logLevel: string;
   /** Of the container. */
   readonly resources: Readonly<Record<string, unknown>>;
+  /** Where traces go, and which share of those that begin here; absent: nowhere. */
+  readonly tracing?: { readonly endpoint: string; readonly sample: number };
   /** Of a Gateway that is new; then whoever scales it owns the number. */
   readonly replicas: number;
   /** Whether the cluster's network brings an address to its nodes, so that a Service may take it as an external one. */
@@ -139,6 +141,7 @@ function container(gateway: Gateway, config: ProvisionConfig, admin: number): ob
       { name: 'WEFT_LOG_LEVEL', value: config.logLevel },
       { name: 'WEFT_DRAIN_SECONDS', value: String(drainSeconds) },
       { name: 'WEFT_DRAIN_DELAY_SECONDS', value: String(drainDelaySeconds) },
+      ...(config.tracing === undefined ? [] : [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: config.tracing.endpoint }, { name: 'WEFT_TRACE_SAMPLE', value: String(config.tracing.sample) }]),
     ],
     resources: config.resources,
     readinessProbe: { httpGet: { path: '/ready', port: 'weft-admin' }, periodSeconds: 1, failureThreshold: 2 },

@@ -35,3 +35,10 @@ test('without an image of proxies Gateways get none; ranges of addresses must be
   for (const range of ['192.0.2.0', '192.0.2.0/33', 'x/8']) t.is(parse(['--external-addresses', range, '--proxy-image', 'i']).kind, 'wrong', range);
   for (const argv of [['--proxy-pull-policy', 'x'], ['--proxy-log-level', 'x'], ['--proxy-resources', '[]']]) t.is(parse(argv).kind, 'wrong', argv.join(' '));
 });
+
+test('traces and replicas of gateways', (t) => {
+  t.like(parse(['--proxy-image', 'i']), { options: { gateways: { replicas: 1 } } });
+  const parsed = parse(['--proxy-image', 'i', '--gateway-replicas', '3', '--proxy-tracing-endpoint', 'http://collector:4318', '--proxy-tracing-sample', '0.1']);
+  t.like(parsed, { options: { gateways: { replicas: 3, tracing: { endpoint: 'http://collector:4318', sample: 0.1 } } } });
+  for (const argv of [['--gateway-replicas', '0'], ['--proxy-tracing-endpoint', 'collector'], ['--proxy-tracing-sample', '2']]) t.is(parse(['--proxy-image', 'i', ...argv]).kind, 'wrong', argv.join(' '));
+});

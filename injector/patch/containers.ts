@@ -69,6 +69,7 @@ export function proxyOf(config: InjectionConfig, choices: Choices, graceSeconds:
       { name: 'WEFT_LOG_LEVEL', value: choices.logLevel },
       // The kubelet kills the Pod when its grace is over; until then, requests in flight may end.
       { name: 'WEFT_DRAIN_SECONDS', value: `${graceSeconds}` },
+      ...tracingOf(config),
     ],
     resources: choices.resources,
     // What follows starts only when this has passed once. Two minutes: an image pulled on a busy node, a controller that is away.
@@ -85,4 +86,9 @@ export function proxyOf(config: InjectionConfig, choices: Choices, graceSeconds:
     },
     volumeMounts: volumeMounts('proxy'),
   };
+}
+
+function tracingOf({ tracing }: InjectionConfig): readonly Json[] {
+  if (tracing === undefined || tracing.endpoint === '') return [];
+  return [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: tracing.endpoint }, { name: 'WEFT_TRACE_SAMPLE', value: `${tracing.sample}` }];
 }

@@ -122,6 +122,15 @@ test('annotations choose ports, log level and resources', (t) => {
   t.deepEqual(proxy!.resources, { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '0.5Gi' } });
 });
 
+test('traces go to the collector of the installation, where it names one', (t) => {
+  t.is(variable(pod(), 'OTEL_EXPORTER_OTLP_ENDPOINT'), undefined);
+  const tracing = { endpoint: 'http://collector.monitoring:4318', sample: 0.1 };
+  const injection = injectionFor(pod(), shop, { ...defaultInjection, tracing });
+  if (injection.kind !== 'patch') throw new Error(injection.kind);
+  const { env } = (applyOperations(pod(), injection.operations) as unknown as ReturnType<typeof injected>).spec.initContainers[1]!;
+  t.deepEqual(env.slice(-2), [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: tracing.endpoint }, { name: 'WEFT_TRACE_SAMPLE', value: '0.1' }]);
+});
+
 test("the sidecar drains for the Pod's grace", (t) => {
   t.is(variable(pod(), 'WEFT_DRAIN_SECONDS'), '30');
   t.is(variable(pod({ spec: { terminationGracePeriodSeconds: 120 } }), 'WEFT_DRAIN_SECONDS'), '120');

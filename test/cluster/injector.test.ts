@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { spawn } from 'node:child_process';
 import test from 'ava';
 import { apply, eventually, kubectl, later } from './cluster.ts';
+import { tryOn } from './tries.ts';
 
 /** The webhook as the API server calls it. Most Pods here are only tried (`--dry-run=server`): admission is the same for them. */
 
@@ -67,42 +67,10 @@ test('what weft inject printed goes through unchanged', (t) => {
   t.deepEqual(containersOf(again), ['weft-init', 'weft-proxy']);
 });
 
-/** Tries Pods one after the other, until it is told to stop; what failed. */
-function tryOn(): { stop(): Promise<{ readonly tries: number; readonly faults: readonly string[] }> } {
-  let going = true;
-  const faults: string[] = [];
-  let tries = 0;
-  const once = (): Promise<void> =>
-    new Promise((resolve) => {
-      const child = spawn('kubectl', ['create', '-n', labelled, '--dry-run=server', '-o', 'name', '-f', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
-      let fault = '';
-      child.stderr.setEncoding('utf8').on('data', (text: string) => (fault += text));
-      child.once('close', (code) => {
-        tries += 1;
-        if (code !== 0) faults.push(fault);
-        resolve();
-      });
-      child.stdin.end(manifest());
-    });
-  const lane = (async () => {
-    while (going) {
-      await once();
-      await later(50);
-    }
-  })();
-  return {
-    stop: async () => {
-      going = false;
-      await lane;
-      return { tries, faults };
-    },
-  };
-}
-
 const system = process.env['WEFT_NAMESPACE'] ?? 'weft-system';
 
 test('no Pod is refused while the injector is rolled out anew', async (t) => {
-  const trying = tryOn();
+  const trying = tryOn(labelled, manifest());
   await later(1000);
   kubectl(['rollout', 'restart', '-n', system, 'deployment/weft-injector']);
   kubectl(['rollout', 'status', '-n', system, 'deployment/weft-injector', '--timeout=120s']);
@@ -120,7 +88,7 @@ test('no Pod is refused while certificates are rotated, several times', async (t
     kubectl(['rollout', 'status', '-n', system, 'deployment/weft-injector', '--timeout=120s']);
   };
   const bundle = (): string => kubectl(['get', 'mutatingwebhookconfiguration', 'weft-injector', '-o', 'jsonpath={.webhooks[0].clientConfig.caBundle}']);
-  const trying = tryOn();
+  const trying = tryOn(labelled, manifest());
   try {
     // 36 seconds of life, renewed 12 before its end, both trusted for 5 before and after the change, a look each second.
     setArgs([...args.filter((arg) => !arg.startsWith('--certificate-')), '--certificate-lifetime-hours=0.01', '--certificate-overlap-seconds=5', '--look-seconds=1']);

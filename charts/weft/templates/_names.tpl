@@ -93,6 +93,8 @@ rootNamespace: {{ .Release.Namespace }}
 logLevel: {{ .Values.proxy.logLevel }}
 {{- /* The sleep of preStop hooks is on from 1.30; before, the API server refuses it. */}}
 terminationDelaySeconds: {{ if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}{{ .Values.proxy.terminationDelaySeconds }}{{ else }}0{{ end }}
+tracing:
+  {{- toYaml .Values.proxy.tracing | nindent 2 }}
 proxyResources:
   {{- toYaml .Values.proxy.resources | nindent 2 }}
 initResources:

@@ -1,0 +1,130 @@
+import { spawnSync } from 'node:child_process';
+import test from 'ava';
+import { makePair, type Pair } from '../../injector/certificate/make.ts';
+import { apply, eventually, get, kubectl, later } from './cluster.ts';
+import { applyAll, makeSpace, system } from './rig.ts';
+import { tryOn } from './tries.ts';
+
+/** The chart as it is installed: its own test, its notes, and values that the other tests leave as they are. */
+
+const shop = makeSpace('chart', 'in the mesh');
+
+function helm(...words: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync('helm', words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`helm ${words.join(' ')}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+/** Keeps all values but these. */
+function upgrade(...values: readonly string[]): void {
+  helm('upgrade', 'weft', 'charts/weft', '-n', system, '--reuse-values', '--wait', ...values.flatMap((value) => ['--set', value]));
+  for (const name of ['weft-controller', 'weft-injector']) kubectl(['rollout', 'status', '-n', system, `deployment/${name}`, '--timeout=120s']);
+}
+
+test.after.always(() => shop.drop());
+
+test.serial('helm test runs weft check, with the rights of its own account alone', (t) => {
+  t.regex(helm('test', 'weft', '-n', system, '--timeout', '90s'), /Phase: +Succeeded/);
+  t.regex(kubectl(['logs', '-n', system, 'weft-check']), /✔ webhook-authority/);
+});
+
+test.serial('the notes name three commands, and they are right', (t) => {
+  const commands = helm('get', 'notes', 'weft', '-n', system).split('\n').filter((line) => line.startsWith('  ')).map((line) => line.trim());
+  t.is(commands.length, 3);
+  for (const command of commands) {
+    const { status, stderr } = spawnSync('bash', ['-c', command.replaceAll('NAMESPACE', shop.name).replace(/^weft /, 'node cli/main.ts ')], { encoding: 'utf8' });
+    t.is(status, 0, `${command}: ${stderr}`);
+  }
+});
+
+test.serial('a Gateway begins with the replicas of the chart, one of which may be evicted at a time', async (t) => {
+  upgrade('gateways.replicas=2');
+  try {
+    applyAll(JSON.stringify({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata: { namespace: shop.name, name: 'twice' }, spec: { gatewayClassName: 'weft', listeners: [{ name: 'http', protocol: 'HTTP', port: 80 }] } }));
+    const deployment = await eventually(() => {
+      const found = get('deployment', 'twice-weft', shop.name) as { spec: { replicas: number }; status: { readyReplicas?: number } };
+      return found.status.readyReplicas === 2 && found;
+    }, 60_000);
+    t.is(deployment.spec.replicas, 2);
+    await eventually(() => (get('poddisruptionbudget', 'twice-weft', shop.name) as { status: { disruptionsAllowed: number; expectedPods: number } }).status.disruptionsAllowed === 1);
+    const pod = kubectl(['get', 'pods', '-n', shop.name, '-l', 'gateway.networking.k8s.io/gateway-name=twice', '-o', 'jsonpath={.items[0].metadata.name}']);
+    const eviction = JSON.stringify({ apiVersion: 'policy/v1', kind: 'Eviction', metadata: { namespace: shop.name, name: pod } });
+    kubectl(['create', '--raw', `/api/v1/namespaces/${shop.name}/pods/${pod}/eviction`, '-f', '-'], eviction);
+    // Scaled by hand, it stays so when the controller applies the Deployment anew.
+    kubectl(['scale', '-n', shop.name, 'deployment/twice-weft', '--replicas=1']);
+    kubectl(['patch', 'gateway', 'twice', '-n', shop.name, '--type=merge', '-p', '{"spec":{"infrastructure":{"labels":{"team":"shop"}}}}']);
+    await eventually(() => (get('deployment', 'twice-weft', shop.name) as { metadata: { labels: Record<string, string> } }).metadata.labels['team'] === 'shop');
+    t.is((get('deployment', 'twice-weft', shop.name) as { spec: { replicas: number } }).spec.replicas, 1);
+  } finally {
+    kubectl(['delete', 'gateway', 'twice', '-n', shop.name, '--ignore-not-found']);
+    upgrade('gateways.replicas=1');
+  }
+});
+
+/** Of cert-manager, what Helm needs to know of its kinds. This test does what it would: the Secret, and the caBundle. */
+const certificateKind = JSON.stringify({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'certificates.cert-manager.io' },
+  spec: {
+    group: 'cert-manager.io',
+    names: { kind: 'Certificate', plural: 'certificates' },
+    scope: 'Namespaced',
+    versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } }],
+  },
+});
+
+function issue({ certificate, key }: Pair): void {
+  apply(JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { namespace: system, name: 'weft-injector-tls' }, type: 'kubernetes.io/tls', stringData: { 'tls.crt': certificate, 'tls.key': key } }));
+}
+
+const webhooks = (): readonly { readonly clientConfig: { readonly caBundle?: string } }[] => (get('mutatingwebhookconfiguration', 'weft-injector') as { webhooks: ReturnType<typeof webhooks> }).webhooks;
+
+function trust(...authorities: readonly string[]): void {
+  const value = Buffer.from(authorities.join('')).toString('base64');
+  kubectl(['patch', 'mutatingwebhookconfiguration', 'weft-injector', '--type=json', '-p', JSON.stringify(webhooks().map((_, index) => ({ op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value })))]);
+}
+
+test.serial('with certificates of cert-manager: the injector serves what the Secret holds, and what it holds next, without a Pod refused', async (t) => {
+  const names = [`weft-injector.${system}.svc`];
+  const [first, second] = await Promise.all([makePair({ names, lifetimeMs: 3_600_000, now: Date.now() }), makePair({ names, lifetimeMs: 7_200_000, now: Date.now() })]);
+  const own = Buffer.from(webhooks()[0]!.clientConfig.caBundle ?? '', 'base64').toString();
+  const manifest = JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { generateName: 'try-' }, spec: { containers: [{ name: 'web', image: 'web' }] } });
+  apply(certificateKind);
+  kubectl(['wait', '--for=condition=Established', 'crd/certificates.cert-manager.io', '--timeout=30s']);
+  try {
+    issue(first);
+    const trying = tryOn(shop.name, manifest);
+    trust(own, first.authority);
+    upgrade('injector.certificate.source=cert-manager', 'injector.certificate.issuerName=cluster-ca');
+    const { spec } = get('certificate.cert-manager.io', 'weft-injector', system) as { spec: { secretName: string; dnsNames: readonly string[]; issuerRef: object } };
+    t.is(spec.secretName, 'weft-injector-tls');
+    t.true(spec.dnsNames.includes(names[0]!));
+    t.deepEqual(spec.issuerRef, { kind: 'Issuer', name: 'cluster-ca' });
+    t.like((get('mutatingwebhookconfiguration', 'weft-injector') as { metadata: { annotations: object } }).metadata.annotations, { 'cert-manager.io/inject-ca-from': `${system}/weft-injector` });
+    // Ours is trusted no more: what answers is the one of the Secret.
+    trust(first.authority);
+    await later(1000);
+    trust(first.authority, second.authority);
+    issue(second);
+    // The kubelet brings the Secret's change into the Pods within about a minute.
+    await eventually(() => admits(second.authority), 150_000);
+    const { tries, faults } = await trying.stop();
+    t.true(tries > 20, `${tries} tries`);
+    t.deepEqual(faults, []);
+  } finally {
+    upgrade('injector.certificate.source=self', 'injector.certificate.issuerName=');
+    kubectl(['delete', 'crd', 'certificates.cert-manager.io']);
+    kubectl(['delete', 'secret', 'weft-injector-tls', '-n', system, '--ignore-not-found']);
+  }
+  await eventually(() => webhooks().every(({ clientConfig }) => Buffer.from(clientConfig.caBundle ?? '', 'base64').toString() === own));
+  await eventually(() => kubectl(['create', '-n', shop.name, '--dry-run=server', '-o', 'name', '-f', '-'], manifest) !== '');
+
+  /** Every replica serves a certificate of this authority. */
+  function admits(authority: string): boolean {
+    const addresses = kubectl(['get', 'pods', '-n', system, '-l', 'app.kubernetes.io/component=injector', '--field-selector=status.phase=Running', '-o', 'jsonpath={.items[*].status.podIP}']).split(' ');
+    return addresses.every((address) => spawnSync(process.execPath, ['-e', probe, address, names[0]!, authority]).status === 0);
+  }
+});
+
+const probe = "const [address, servername, ca] = process.argv.slice(1); require('node:tls').connect({ host: address, port: 15017, servername, ca }, () => process.exit(0)).on('error', () => process.exit(1));";
