@@ -1,8 +1,9 @@
-import type { StreamTable } from '#snapshot';
-import { OutputBuffer, RequestHead, ResponseHead } from './codec/index.ts';
+import { Fields, OutputBuffer, RequestHead, ResponseHead } from './codec/index.ts';
 import type { Backends } from './configuration/backends.ts';
 import { HeadView } from './exchange/view.ts';
 import type { RoutingTable } from './configuration/tables.ts';
+import { HeaderEncoder, http2Environment, type Http2Environment } from './http2/index.ts';
+import type { StreamRouting } from './streams/index.ts';
 import { RandomIds, type AccessLog, type Metrics, type Tracer } from './telemetry/index.ts';
 import type { TimerWheel } from './time/index.ts';
 import type { ProxyEnvironment, ProxyLimits } from './types.ts';
@@ -18,11 +19,19 @@ export class Context {
   readonly ids = new RandomIds();
   readonly requestHead: RequestHead;
   readonly responseHead: ResponseHead;
+  /** Trailers that were last parsed. */
+  readonly trailers: Fields;
+  /** Of header blocks. */
+  readonly encoder = new HeaderEncoder();
+  /** Of pieces of them. */
+  readonly parts = new HeaderEncoder();
+  /** What all HTTP/2 connections share; who wants other limits makes another of it. */
+  readonly http2: Http2Environment;
   /** The request that was last parsed, as rules see it. */
   readonly view: HeadView;
   readonly output = new OutputBuffer();
   readonly tables = new Map<string, RoutingTable>();
-  readonly streamTables = new Map<string, StreamTable>();
+  readonly streamTables = new Map<string, StreamRouting>();
   readonly backends: Backends;
   /** `address:port` where workloads' requests are accepted: to forward one there would not end. */
   readonly outboundPlaces = new Set<string>();
@@ -41,6 +50,13 @@ export class Context {
     this.requestHead = new RequestHead(limits);
     this.view = new HeadView(this.requestHead);
     this.responseHead = new ResponseHead(limits);
+    this.trailers = new Fields(limits, 'trailers');
+    this.http2 = http2Environment({
+      now: () => environment.now(),
+      wheel: parts.wheel,
+      limits: { maxHeaderListBytes: limits.maxHeadBytes, maxHeaders: limits.maxHeaders, maxTargetBytes: limits.maxTargetBytes, maxInterimResponses: limits.maxInterimResponses },
+      onError: (error) => this.fault(error),
+    });
   }
 
   /** Something threw that must not have. */

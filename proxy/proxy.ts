@@ -1,14 +1,14 @@
 import type { Listener } from '#snapshot';
 import { Backends } from './configuration/backends.ts';
 import { Certificates } from './configuration/certificates.ts';
-import { Sections } from './configuration/sections.ts';
 import { RoutingTable } from './configuration/tables.ts';
 import { Context } from './context.ts';
-import { GatewayBinding } from './listening/gateway.ts';
+import { GatewayPort } from './listening/gateway-port.ts';
 import { IntakeBinding } from './listening/intake.ts';
 import { OutboundBinding } from './listening/outbound.ts';
-import { Acceptor, type ServerCertificates } from './listening/server.ts';
+import { Acceptor, OutboundPort } from './listening/server.ts';
 import { RetryBudgets } from './retry/index.ts';
+import { StreamRouting } from './streams/index.ts';
 import { driveWheel, type DrivenWheel } from './time/index.ts';
 import { defaultLimits, type Bound, type BoundListener, type Intake, type IntakeOptions, type OutboundOptions, type Proxy, type ProxyEnvironment, type Refusal, type ResourceUpdate } from './types.ts';
 
@@ -48,8 +48,14 @@ class Runtime implements Proxy {
       tables.get(name)?.release();
       tables.delete(name);
     }
-    for (const table of update.streamTables?.changed ?? []) streamTables.set(table.name, table);
-    for (const name of update.streamTables?.removed ?? []) streamTables.delete(name);
+    for (const table of update.streamTables?.changed ?? []) {
+      streamTables.get(table.name)?.release();
+      streamTables.set(table.name, new StreamRouting(table, metrics));
+    }
+    for (const name of update.streamTables?.removed ?? []) {
+      streamTables.get(name)?.release();
+      streamTables.delete(name);
+    }
     for (const name of update.certificates?.removed ?? []) this.#certificates.delete(name);
     if (update.certificates !== undefined) for (const acceptor of this.#bound) acceptor.refreshCertificate();
     this.#budgets.retain(backends.names());
@@ -58,25 +64,14 @@ class Runtime implements Proxy {
   }
 
   async listen(listener: Listener): Promise<BoundListener> {
-    const binding = new GatewayBinding(this.#context, new Sections(listener));
-    const certificates: ServerCertificates = {
-      choose: (serverName) => this.#certificates.choose(binding.sections.find(serverName)?.section.certificates ?? [], serverName),
-      withoutServerName: () => binding.sections.find('')?.section.certificates?.flatMap((name) => this.#certificates.get(name) ?? [])[0],
-    };
-    const acceptor = new Acceptor(this.#context, binding, { address: listener.address, ...(binding.scheme === 'https' ? { certificates } : {}) });
-    const bound = await this.#bind(acceptor, listener.port);
-    return {
-      ...bound,
-      update: (next) => {
-        binding.sections = new Sections(next);
-        acceptor.refreshCertificate();
-      },
-    };
+    const port = new GatewayPort(this.#context, this.#certificates, listener);
+    const bound = await this.#bind(new Acceptor(this.#context, port, listener.address), listener.port);
+    return { ...bound, update: (next) => port.update(next) };
   }
 
   async listenOutbound(options: OutboundOptions): Promise<Bound> {
-    const binding = new OutboundBinding(this.#context, options);
-    return this.#bind(new Acceptor(this.#context, binding, { address: options.address }), options.port);
+    const port = new OutboundPort(this.#context, new OutboundBinding(this.#context, options), options.address);
+    return this.#bind(new Acceptor(this.#context, port, options.address), options.port);
   }
 
   intake(options: IntakeOptions): Intake {

@@ -14,6 +14,8 @@ export interface ProxyEnvironment {
   readonly accessLog?: AccessLog;
   readonly tracer?: Tracer;
   readonly options?: Partial<ProxyLimits>;
+  /** Other processes bind the same ports: the kernel spreads connections over all of them (SO_REUSEPORT). */
+  readonly sharesPorts?: boolean;
   /** A fault of the proxy itself was caught: for the process's log. The proxy goes on. */
   onFault?(error: unknown): void;
 }
@@ -43,7 +45,10 @@ export interface ProxyLimits {
   /** How long, and for how many bytes, a connection that is to be closed is read on, so that the client gets the last response. */
   readonly lingerMs: number;
   readonly lingerBytes: number;
+  /** For a handshake, and before it for the ClientHello where that decides who ends TLS. */
   readonly tlsHandshakeMs: number;
+  /** How long a connection of a TCPRoute or TLSRoute may go without a byte in either direction. */
+  readonly streamConnectionIdleMs: number;
   /** Proxies in front of a gateway whose `x-forwarded-*` and `x-request-id` are believed; 0: the client's own are replaced. */
   readonly trustedHops: number;
 }
@@ -63,6 +68,7 @@ export const defaultLimits: ProxyLimits = {
   lingerMs: 1000,
   lingerBytes: 1_048_576,
   tlsHandshakeMs: 10_000,
+  streamConnectionIdleMs: 3_600_000,
   trustedHops: 0,
 };
 

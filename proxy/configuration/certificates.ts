@@ -6,7 +6,12 @@ interface Held {
   readonly certificate: Certificate;
   readonly context: SecureContext;
   readonly leaf: X509Certificate;
+  /** For clients that are to show a certificate: by the authorities that are trusted. */
+  readonly trusting: Map<string, SecureContext>;
 }
+
+/** Authorities per certificate for which a context is kept: those of one port each. */
+const maxTrusting = 32;
 
 /** Secure contexts by certificate name: made once per certificate, so that a handshake does not parse PEM. */
 export class Certificates {
@@ -16,10 +21,18 @@ export class Certificates {
     return this.#held.get(name)?.certificate;
   }
 
-  /** Gateway API, Listener.tls: of those named, the one with the longest name that matches the server name; else the first that is there. */
-  choose(names: readonly string[], serverName: string): SecureContext | undefined {
+  /**
+   * Gateway API, Listener.tls: of those named, the one with the longest name that matches the server name; else the first that is there.
+   * `authorities`: PEM, of the authorities by which clients' certificates are verified. Throws where these can't be used.
+   */
+  choose(names: readonly string[], serverName: string, authorities?: string): SecureContext | undefined {
+    const held = this.#best(names, serverName);
+    return held === undefined || authorities === undefined ? held?.context : trusting(held, authorities);
+  }
+
+  #best(names: readonly string[], serverName: string): Held | undefined {
     const held = names.flatMap((name) => this.#held.get(name) ?? []);
-    if (held.length < 2) return held[0]?.context;
+    if (held.length < 2) return held[0];
     let best = held[0]!;
     let bestLength = -1;
     for (const each of held) {
@@ -29,14 +42,14 @@ export class Certificates {
       best = each;
       bestLength = matched.length;
     }
-    return best.context;
+    return best;
   }
 
   /** Returns why the certificate can't be used; then the one before stays. */
   set(certificate: Certificate): string | undefined {
     try {
       const context = createSecureContext({ cert: certificate.chain, key: certificate.key, minVersion: 'TLSv1.2' });
-      this.#held.set(certificate.name, { certificate, context, leaf: new X509Certificate(certificate.chain) });
+      this.#held.set(certificate.name, { certificate, context, leaf: new X509Certificate(certificate.chain), trusting: new Map() });
       return undefined;
     } catch (error) {
       // The message is OpenSSL's and holds no part of the key.
@@ -47,4 +60,13 @@ export class Certificates {
   delete(name: string): void {
     this.#held.delete(name);
   }
+}
+
+function trusting({ certificate, trusting: known }: Held, authorities: string): SecureContext {
+  let context = known.get(authorities);
+  if (context !== undefined) return context;
+  context = createSecureContext({ cert: certificate.chain, key: certificate.key, ca: authorities, allowPartialTrustChain: true, minVersion: 'TLSv1.2' });
+  if (known.size >= maxTrusting) known.clear();
+  known.set(authorities, context);
+  return context;
 }

@@ -6,6 +6,8 @@ export interface Section {
   readonly section: ListenerSection;
   readonly hostname: string;
   readonly timeouts: TimeoutSettings;
+  /** For connections whose bytes pass as they are: what a policy says of them. Milliseconds. */
+  readonly streamTimes: { readonly connectMs: number; readonly idleMs: number | undefined };
 }
 
 /** Sections of one socket, by the host that they are for. Replaced as a whole. */
@@ -19,7 +21,7 @@ export class Sections {
 
   constructor(listener: Listener) {
     this.listener = listener;
-    this.#all = listener.sections.map((section) => ({ section, hostname: section.hostname, timeouts: timeoutSettings(section.policy) }));
+    this.#all = listener.sections.map(readSection);
     const exact = new Map<string, Section>();
     for (const section of this.#all) if (section.hostname !== '' && !section.hostname.startsWith('*.') && !exact.has(section.hostname)) exact.set(section.hostname, section);
     this.#exact = exact;
@@ -33,6 +35,23 @@ export class Sections {
   }
 
   get secure(): boolean {
-    return this.#all.some(({ section }) => section.protocol === 'HTTPS');
+    return this.#has('HTTPS');
   }
+
+  /** What comes over the socket. `tls`: TLS of which the server name says who ends it, HTTPS among it. */
+  get carries(): 'http' | 'https' | 'tcp' | 'tls' {
+    if (this.#has('TLS')) return 'tls';
+    if (this.secure) return 'https';
+    return this.#has('TCP') ? 'tcp' : 'http';
+  }
+
+  #has(protocol: ListenerSection['protocol']): boolean {
+    return this.#all.some(({ section }) => section.protocol === protocol);
+  }
+}
+
+function readSection(section: ListenerSection): Section {
+  const timeouts = timeoutSettings(section.policy);
+  const idleMs = section.policy?.timeouts?.streamIdle === undefined ? undefined : timeouts.streamIdle;
+  return { section, hostname: section.hostname, timeouts, streamTimes: { connectMs: timeouts.connect, idleMs } };
 }

@@ -110,7 +110,7 @@ export function tablelessSettings(metrics: Metrics, source: string, backend: str
 }
 
 /** `listener/{namespace}/{gateway}/{section}` is of that section, `service/{client namespace}/…` of the mesh as that namespace sees it. */
-function sourceOf(table: string): string {
+export function sourceOf(table: string): string {
   const [kind, ...rest] = table.split('/');
   if (kind === 'listener') return rest.join('/');
   return kind === 'service' ? `mesh/${rest[0]}` : table;

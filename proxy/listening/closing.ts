@@ -1,10 +1,16 @@
-import type { ClientConnection } from '../connection/client.ts';
+/** Something with a connection to a client. */
+export interface Party {
+  /** Closes it if it waits for nothing but a next request. */
+  closeIdle(): void;
+  /** At once. */
+  cut(): void;
+}
 
 /** A client that is about to send its next request gets an orderly last response instead of a closed connection. */
 const idleGraceMs = 200;
 
 /** Lets clients finish what they have in flight for at most `drainMs` milliseconds, then cuts them. Fulfils when `closed` does. */
-export async function closeClients(clients: () => Iterable<ClientConnection>, closed: Promise<void>, drainMs: number): Promise<void> {
+export async function closeClients(clients: () => Iterable<Party>, closed: Promise<void>, drainMs: number): Promise<void> {
   if (drainMs > 0) {
     await Promise.race([closed, wait(Math.min(drainMs, idleGraceMs))]);
     for (const client of clients()) client.closeIdle();

@@ -1,0 +1,194 @@
+import type { Socket } from 'node:net';
+import type { ClientValidation, Listener } from '#snapshot';
+import type { Certificates } from '../configuration/certificates.ts';
+import { Sections, type Section } from '../configuration/sections.ts';
+import type { Context } from '../context.ts';
+import type { FailureCode } from '../failures.ts';
+import { decodeErrorAlert, Ledger, passingSettings, peekHello, plainAddress, reset, StreamConnection, type Peeked } from '../streams/index.ts';
+import type { StreamProtocol } from '../telemetry/index.ts';
+import { acceptClient } from './clients.ts';
+import type { Party } from './closing.ts';
+import { GatewayBinding } from './gateway.ts';
+import { httpProtocols, SecureServer } from './secure.ts';
+import type { Port } from './server.ts';
+
+/**
+ * One TCP port of a gateway. Its sections say what it carries: HTTP, HTTPS, bytes (TCP), or TLS by server name, with HTTPS among it. Only
+ * the last is looked at before TLS is ended or passed through: the most specific hostname over all sections decides which one has it.
+ */
+export class GatewayPort implements Port {
+  readonly #context: Context;
+  readonly #certificates: Certificates;
+  #sections: Sections;
+  #http: GatewayBinding;
+  /** For clients of before the port changed what it carries, or whom it lets in. */
+  readonly #former = new Set<GatewayBinding>();
+  #https: SecureServer | undefined;
+  #terminating: SecureServer | undefined;
+  readonly #streams = new Set<StreamConnection>();
+  /** Not yet known what they are, or TLS not yet ended. */
+  readonly #waiting = new Set<Socket>();
+  #number = 0;
+  #isClosing = false;
+
+  constructor(context: Context, certificates: Certificates, listener: Listener) {
+    this.#context = context;
+    this.#certificates = certificates;
+    this.#sections = new Sections(listener);
+    this.#http = new GatewayBinding(context, this.#sections);
+  }
+
+  update(listener: Listener): void {
+    const before = this.#sections;
+    const after = (this.#sections = new Sections(listener));
+    if (before.secure === after.secure && sameValidation(validationOf(before, 'HTTPS'), validationOf(after, 'HTTPS'))) this.#http.sections = after;
+    else this.#replaceHttp();
+    if (!sameValidation(validationOf(before, 'TLS'), validationOf(after, 'TLS'))) this.#terminating = undefined;
+    this.refreshCertificate();
+  }
+
+  accept(socket: Socket): void {
+    const { carries } = this.#sections;
+    if (carries === 'http') {
+      acceptClient(this.#context, this.#http, socket, '');
+      return;
+    }
+    socket.on('error', ignore);
+    if (this.#isClosing) socket.destroy();
+    else if (carries === 'https') this.#secureHttp(socket);
+    else if (carries === 'tcp') this.#stream(socket, this.#sections.initial!, { protocol: 'tcp', serverName: '' });
+    else this.#peek(socket);
+  }
+
+  bound(port: number): void {
+    this.#number = this.#http.port = port;
+  }
+
+  closing(): void {
+    this.#isClosing = true;
+    this.#http.closing = true;
+  }
+
+  *parties(): Iterable<Party> {
+    for (const binding of [this.#http, ...this.#former]) yield* binding.clients;
+    yield* this.#streams;
+    for (const socket of this.#waiting) yield { closeIdle: ignore, cut: () => void socket.destroy() };
+  }
+
+  refreshCertificate(): void {
+    this.#https?.refresh();
+    this.#terminating?.refresh();
+  }
+
+  #replaceHttp(): void {
+    const former = this.#http;
+    former.closing = true;
+    for (const binding of this.#former) if (binding.clients.size === 0) this.#former.delete(binding);
+    this.#former.add(former);
+    for (const client of former.clients) client.closeIdle();
+    this.#https = undefined;
+    this.#http = new GatewayBinding(this.#context, this.#sections);
+    this.#http.port = this.#number;
+    this.#http.closing = this.#isClosing;
+  }
+
+  #peek(socket: Socket): void {
+    const { wheel, limits } = this.#context;
+    this.#wait(socket);
+    peekHello(socket, { wheel, now: () => this.#context.now(), timeoutMs: limits.tlsHandshakeMs }, (peeked) => {
+      this.#waiting.delete(socket);
+      if (peeked.kind === 'hello') this.#pass(socket, peeked.serverName);
+      else this.#refuseHello(socket, peeked);
+    });
+  }
+
+  #pass(socket: Socket, serverName: string): void {
+    const found = this.#sections.find(serverName);
+    const { protocol, mode, routes } = found?.section ?? {};
+    // No alert: what refuses a connection that no route is for is its end, which clients (and the conformance tests) tell from a fault of TLS.
+    if (found === undefined || (protocol !== 'HTTPS' && protocol !== 'TLS')) this.#refuse(socket, serverName, { failure: 'no-listener' });
+    else if (protocol === 'HTTPS') this.#secureHttp(socket);
+    else if (mode === 'Passthrough' || this.#context.streamTables.get(routes!)?.refusesAll(serverName) !== false) this.#stream(socket, found, { protocol: 'tls', serverName });
+    else this.#terminate(socket);
+  }
+
+  #secureHttp(socket: Socket): void {
+    const validation = validationOf(this.#sections, 'HTTPS');
+    const http = this.#http;
+    this.#https ??= this.#secureServer(httpProtocols, validation, (secured, serverName) => acceptClient(this.#context, http, secured, serverName));
+    this.#wait(socket);
+    this.#https.accept(socket);
+  }
+
+  #terminate(socket: Socket): void {
+    this.#terminating ??= this.#secureServer([], validationOf(this.#sections, 'TLS'), (secured, serverName) => {
+      const found = this.#sections.find(serverName);
+      if (found?.section.protocol === 'TLS' && !this.#isClosing) this.#stream(secured, found, { protocol: 'tls', serverName });
+      else this.#refuse(secured, serverName, { failure: 'no-listener' });
+    });
+    this.#wait(socket);
+    this.#terminating.accept(socket);
+  }
+
+  #secureServer(protocols: readonly string[], validation: ClientValidation | undefined, secured: (socket: Socket, serverName: string) => void): SecureServer {
+    const named = (serverName: string): readonly string[] => this.#sections.find(serverName)?.section.certificates ?? [];
+    return new SecureServer(this.#context, {
+      protocols,
+      validation,
+      choose: (serverName) => this.#certificates.choose(named(serverName), serverName, validation?.authorities),
+      withoutServerName: () => named('').flatMap((name) => this.#certificates.get(name) ?? [])[0],
+      secured,
+    });
+  }
+
+  #stream(socket: Socket, { section, streamTimes }: Section, about: { readonly protocol: StreamProtocol; readonly serverName: string }): void {
+    const { metrics, limits } = this.#context;
+    metrics.count('client_connections_accepted');
+    metrics.move('client_connections_active', 1);
+    const way = { streams: section.routes, source: this.#sections.listener.name, ...about };
+    const connection = new StreamConnection(this.#context, socket, {
+      way,
+      times: { connectMs: streamTimes.connectMs, idleMs: streamTimes.idleMs ?? limits.streamConnectionIdleMs },
+      ended: (ended) => {
+        this.#streams.delete(ended);
+        metrics.move('client_connections_active', -1);
+      },
+    });
+    this.#streams.add(connection);
+  }
+
+  #refuseHello(socket: Socket, { kind, reason }: Exclude<Peeked, { kind: 'hello' }>): void {
+    // Whoever only looks whether the port is there is no client that failed.
+    if (kind === 'gone') {
+      socket.destroy();
+      return;
+    }
+    this.#context.metrics.count('client_hellos_refused');
+    if (kind === 'malformed') socket.write(decodeErrorAlert);
+    this.#refuse(socket, '', { failure: 'client-hello', reason, orderly: kind === 'malformed' });
+  }
+
+  #refuse(socket: Socket, serverName: string, why: { readonly failure: FailureCode; readonly reason?: string; readonly orderly?: boolean }): void {
+    const ledger = new Ledger(this.#context, passingSettings(this.#context, this.#sections.listener.name), { protocol: 'tls', serverName, client: plainAddress(socket.remoteAddress ?? '') });
+    ledger.fail(why.failure, why.reason);
+    ledger.end();
+    if (why.orderly === true) socket.destroySoon();
+    else reset(socket);
+  }
+
+  #wait(socket: Socket): void {
+    if (this.#waiting.has(socket)) return;
+    this.#waiting.add(socket);
+    socket.once('close', () => this.#waiting.delete(socket));
+  }
+}
+
+function validationOf({ listener }: Sections, protocol: 'HTTPS' | 'TLS'): ClientValidation | undefined {
+  return listener.sections.find((section) => section.protocol === protocol && section.clientValidation !== undefined)?.clientValidation;
+}
+
+function sameValidation(a: ClientValidation | undefined, b: ClientValidation | undefined): boolean {
+  return a?.mode === b?.mode && a?.authorities === b?.authorities;
+}
+
+function ignore(): void {}

@@ -1,0 +1,79 @@
+import type { StreamRoute, StreamTable, WeightedBackend } from '#snapshot';
+import { sourceOf } from '../configuration/tables.ts';
+import type { FailureCode } from '../failures.ts';
+import { describeTarget, type Metrics } from '../telemetry/index.ts';
+import { pickStreamBackend, streamChooser, type StreamChooser } from './choose.ts';
+
+/** What a connection is counted and logged under. */
+export interface StreamSettings {
+  readonly series: number;
+  readonly description: string;
+}
+
+export type StreamChoice =
+  | { readonly kind: 'backend'; /** Name of a Backend. */ readonly backend: string; readonly settings: StreamSettings }
+  | { readonly kind: 'refused'; readonly failure: FailureCode; readonly reason?: string; readonly settings: StreamSettings };
+
+/** A StreamTable in force. Replaced as a whole; connections stay with the endpoint they have. */
+export class StreamRouting {
+  readonly #chooser: StreamChooser;
+  readonly #metrics: Metrics;
+  readonly #source: string;
+  readonly #unmatched: StreamSettings;
+  /** Made for what gets connections. By backend, `undefined` for the route alone. */
+  readonly #settings = new Map<StreamRoute, Map<WeightedBackend | undefined, StreamSettings>>();
+
+  constructor(table: StreamTable, metrics: Metrics) {
+    this.#chooser = streamChooser(table.routes);
+    this.#metrics = metrics;
+    this.#source = sourceOf(table.name);
+    this.#unmatched = unroutedSettings(metrics, this.#source);
+  }
+
+  /** `serverName`: lower case, no trailing dot; empty without one. `random` in [0, 1). */
+  choose(serverName: string, random: () => number): StreamChoice {
+    const route = this.#chooser.find(serverName);
+    if (route === undefined) return { kind: 'refused', failure: 'no-route', settings: this.#unmatched };
+    const picked = pickStreamBackend(route.rule.backends, random);
+    const settings = this.#settingsOf(route, picked);
+    if (picked === undefined) return { kind: 'refused', failure: 'no-backends', settings };
+    const { target } = picked;
+    return target.kind === 'backend' ? { kind: 'backend', backend: target.backend, settings } : { kind: 'refused', failure: 'invalid-backend', reason: target.reason, settings };
+  }
+
+  /** Whether no connection with this server name can be served: known before TLS is ended. */
+  refusesAll(serverName: string): boolean {
+    const route = this.#chooser.find(serverName);
+    return route === undefined || !route.rule.backends.some(({ target, weight }) => target.kind === 'backend' && weight > 0);
+  }
+
+  /** The table is no longer in force: its series may go once nothing uses them. */
+  release(): void {
+    for (const { series } of [this.#unmatched, ...[...this.#settings.values()].flatMap((each) => [...each.values()])]) this.#metrics.release(series);
+  }
+
+  #settingsOf(route: StreamRoute, backend: WeightedBackend | undefined): StreamSettings {
+    let ofRoute = this.#settings.get(route);
+    if (ofRoute === undefined) this.#settings.set(route, (ofRoute = new Map<WeightedBackend | undefined, StreamSettings>()));
+    let made = ofRoute.get(backend);
+    if (made === undefined) ofRoute.set(backend, (made = this.#make(route, backend)));
+    return made;
+  }
+
+  #make({ ref, rule }: StreamRoute, backend: WeightedBackend | undefined): StreamSettings {
+    const name = backend === undefined ? '' : nameOf(backend);
+    return {
+      series: this.#metrics.series({ source: this.#source, routeKind: ref.kind, routeNamespace: ref.namespace, routeName: ref.name, rule: rule.name ?? String(rule.index), backend: name }),
+      description: describeTarget({ source: this.#source, route: ref, rule: rule.name ?? rule.index, ...(name === '' ? {} : { backend: name }) }),
+    };
+  }
+}
+
+/** Of connections that get no route, or whose table has not come. */
+export function unroutedSettings(metrics: Metrics, source: string): StreamSettings {
+  return { series: metrics.series({ source, routeKind: '', routeNamespace: '', routeName: '', rule: '', backend: '' }), description: describeTarget({ source }) };
+}
+
+function nameOf({ target }: WeightedBackend): string {
+  return target.kind === 'backend' ? target.backend : `${target.ref.namespace}/${target.ref.name}:${target.port ?? ''}`;
+}

@@ -1,0 +1,117 @@
+import type { Socket } from 'node:net';
+import type { TimerWheel, WheelTimer } from '../time/index.ts';
+
+export interface SpliceOptions {
+  readonly wheel: TimerWheel;
+  now(): number;
+  /** Without a byte in either direction, at most a quarter longer. Milliseconds; 0: no limit. */
+  readonly idleMs: number;
+  /** What was read of either side before. */
+  readonly ahead?: { readonly client?: Uint8Array; readonly upstream?: Uint8Array };
+  /** Called once, when both sides are closed. */
+  ended(end: SpliceEnd): void;
+}
+
+export interface SpliceEnd {
+  /** From whoever opened the connection. Bytes. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Whether it was cut for want of bytes. */
+  readonly idle: boolean;
+}
+
+const nothing = new Uint8Array(0);
+/** Looks per idle time. */
+const looks = 4;
+
+/**
+ * Joins two open connections: bytes pass as they are, no faster than the other side takes them; each direction ends by itself; a reset on
+ * one side is one on the other.
+ */
+export class Splice implements WheelTimer {
+  wheelNext: WheelTimer | undefined = undefined;
+  wheelPrev: WheelTimer | undefined = undefined;
+  wheelSlot = -1;
+  dueAt = 0;
+  readonly #sides: readonly [client: Socket, upstream: Socket];
+  readonly #options: SpliceOptions;
+  readonly #bytes: [fromClient: number, fromUpstream: number] = [0, 0];
+  #open = 2;
+  #moved = false;
+  /** Looks in a row at which nothing had moved. */
+  #still = 0;
+  #idle = false;
+
+  constructor(client: Socket, upstream: Socket, options: SpliceOptions) {
+    this.#sides = [client, upstream];
+    this.#options = options;
+    for (const side of this.#sides) side.on('error', ignore);
+    client.once('close', (hadError: boolean) => this.#closed(client, upstream, hadError));
+    upstream.once('close', (hadError: boolean) => this.#closed(upstream, client, hadError));
+    this.#pass(0, options.ahead?.client ?? nothing);
+    this.#pass(1, options.ahead?.upstream ?? nothing);
+    this.#watch();
+  }
+
+  /** Ends both sides at once. */
+  cut(): void {
+    for (const side of this.#sides) reset(side);
+  }
+
+  expired(): void {
+    this.#still = this.#moved ? 0 : this.#still + 1;
+    this.#moved = false;
+    if (this.#still < looks) return this.#watch();
+    this.#idle = true;
+    this.cut();
+  }
+
+  #watch(): void {
+    const { wheel, idleMs, now } = this.#options;
+    if (idleMs > 0 && this.#open > 0) wheel.schedule(this, now() + idleMs / looks);
+  }
+
+  #pass(direction: 0 | 1, ahead: Uint8Array): void {
+    const from = this.#sides[direction];
+    const to = this.#sides[direction === 0 ? 1 : 0];
+    if (ahead.length > 0) this.#write(direction, from, to, ahead);
+    // A side that ended before says so no more.
+    if (from.readableEnded) {
+      to.end();
+      return;
+    }
+    from.on('data', (bytes: Buffer) => this.#write(direction, from, to, bytes));
+    from.on('end', () => to.end());
+    to.on('drain', () => {
+      this.#moved = true;
+      from.resume();
+    });
+    if (!to.writableNeedDrain) from.resume();
+  }
+
+  #write(direction: 0 | 1, from: Socket, to: Socket, bytes: Uint8Array): void {
+    this.#moved = true;
+    this.#bytes[direction] += bytes.length;
+    if (!to.write(bytes)) from.pause();
+  }
+
+  #closed(one: Socket, other: Socket, hadError: boolean): void {
+    // An orderly close has been passed on as an end; anything else must not look like one.
+    if (hadError || !one.readableEnded || !one.writableFinished) reset(other);
+    this.#open -= 1;
+    if (this.#open > 0) return;
+    this.#options.wheel.cancel(this);
+    this.#options.ended({ bytesIn: this.#bytes[0], bytesOut: this.#bytes[1], idle: this.#idle });
+  }
+}
+
+/** Closes at once, with a reset where the state of the socket allows one. */
+export function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  // While a shutdown is under way, libuv refuses to reset, and Node would leak the handle. TLS that ends without its goodbye is no end.
+  if (socket.writableEnded || socket.connecting || 'encrypted' in socket) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+/** What is to be said about an error, `close` says. */
+function ignore(): void {}
