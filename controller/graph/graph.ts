@@ -5,6 +5,7 @@ import { listenerTables, routesByListener, type ListenerTable } from '../render/
 import type { Mesh } from '../render/mesh.ts';
 import type { Environment } from '../types.ts';
 import { attachRoute, type Attachment, type RouteAttachments } from './routes/attachments.ts';
+import { settleRivals } from './routes/rivals.ts';
 import { routesOf } from './routes/route.ts';
 import { describeGateways, type GatewayFacts } from './listeners/gateways.ts';
 import { meshRoutes } from './mesh.ts';
@@ -27,7 +28,7 @@ export interface Graph {
 export function buildGraph(state: ClusterState, environment: Environment): Graph {
   const cluster = clusterOf(state);
   const gateways = describeGateways(cluster, environment);
-  const routes = routesOf(state).map((route) => attachRoute(route, { cluster, gateways }));
+  const routes = settleRivals(routesOf(state).map((route) => attachRoute(route, { cluster, gateways })));
   const policies = attachPolicies(cluster, gateways);
   const attachments = routes.flatMap((route) => route.attachments);
   const byListener = routesByListener(attachments, cluster);

@@ -89,7 +89,7 @@ function enter(index: Map<string, Map<string | undefined, ListenerFacts[]>>, nam
 }
 
 /** The name itself and every wider one: `a.b.c` is covered by `*.b.c`, `*.c` and the empty name. */
-function covering(name: string): readonly string[] {
+export function covering(name: string): readonly string[] {
   const labels = name.replace(/^\*\./, '').split('.');
   const suffixes = labels.slice(1).map((_, index) => `*.${labels.slice(index + 1).join('.')}`);
   return [...new Set([name, ...suffixes, ''])];

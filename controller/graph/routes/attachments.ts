@@ -110,7 +110,7 @@ function attachToSet(route: AnyRoute, ref: ParentRef, index: number, { facts, cl
   const parent = { name: `ListenerSet ${namespace}/${name}`, listeners: facts.listeners };
   if (facts.accepted.reason !== 'NotAllowed') return attachToListeners(route, ref, index, { parent, cluster });
   const fault = { reason: 'NoMatchingParent', path: ['spec', 'parentRefs', index], message: `${parent.name} is not attached to its Gateway: ${facts.accepted.message}` };
-  return refused(route, ref, index, { fault, built: buildRoute(route, 'gateway', cluster) });
+  return refused({ route, built: buildRoute(route, 'gateway', cluster), index, parentRef: ref }, fault);
 }
 
 /** A Gateway or a ListenerSet, and the listeners that are its own: a route of the one has no part in the other's. */
@@ -121,7 +121,7 @@ interface ListenerParent {
 
 function attachToListeners(route: AnyRoute, ref: ParentRef, index: number, { parent, cluster }: { readonly parent: ListenerParent; readonly cluster: Cluster }): Attachment {
   const built = buildRoute(route, 'gateway', cluster);
-  const refuse = (reason: string, path: Fault['path'], message: string): Attachment => refused(route, ref, index, { fault: { reason, path, message }, built });
+  const refuse = (reason: string, path: Fault['path'], message: string): Attachment => refused({ route, built, index, parentRef: ref }, { reason, path, message });
   const path = ['spec', 'parentRefs', index];
 
   const candidates = parent.listeners.filter(({ listener }) => (ref.sectionName === undefined || listener.name === ref.sectionName) && (ref.port === undefined || listener.port === ref.port));
@@ -174,7 +174,7 @@ function attachToService(route: AnyRoute, ref: ParentRef, index: number, cluster
   const built = buildRoute(route, 'mesh', cluster);
   const key = `${ref.namespace ?? route.metadata.namespace}/${ref.name}`;
   const path = ['spec', 'parentRefs', index];
-  const refuse = (reason: string, at: Fault['path'], message: string): Attachment => refused(route, ref, index, { fault: { reason, path: at, message }, built });
+  const refuse = (reason: string, at: Fault['path'], message: string): Attachment => refused({ route, built, index, parentRef: ref }, { reason, path: at, message });
   const service = cluster.state.services.get(key);
   if (service === undefined) return refuse('NoMatchingParent', path, `Service ${key} not found`);
   // The mesh takes TCP over, and nothing else.
@@ -202,7 +202,8 @@ function meshHostnameWarnings(route: AnyRoute): readonly Fault[] {
   return [{ reason: 'HostnamesIgnored', path: ['spec', 'hostnames'], message: 'hostnames have no effect on a route whose parent is a Service (GEP-1294); match the Host header instead' }];
 }
 
-function refused(route: AnyRoute, parentRef: ParentRef, index: number, { fault, built }: { readonly fault: Fault; readonly built: BuiltRoute }): Attachment {
+/** The same attachment refused. */
+export function refused({ route, built, index, parentRef }: Pick<Attachment, 'route' | 'built' | 'index' | 'parentRef'>, fault: Fault): Attachment {
   // Told along with it, so that mending the one fault does not bring up the next.
   const besides = built.invalid.map((each) => `; besides, ${withPath(each)}`).join('');
   return { route, built, index, parentRef, accepted: no(fault.reason, fault.message + besides), faults: [fault], warnings: [] };

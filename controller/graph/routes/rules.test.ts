@@ -89,13 +89,6 @@ test('a ReferenceGrant that is taken away counts no more', (t) => {
   t.is(conditions(rules, far)['ResolvedRefs'], 'False RefNotPermitted');
 });
 
-test('a BackendTLSPolicy that can not be obeyed makes its Service an invalid backend, never plain text', (t) => {
-  const policy = 'apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: { name: tls, namespace: shop }\nspec: { targetRefs: [{ group: "", kind: Service, name: cart }], validation: { hostname: x.example.com, wellKnownCACertificates: System } }\n---';
-  const translation = translateYaml(world('[{ backendRefs: [{ name: cart, port: 80 }] }]', policy));
-  t.is(conditionsOf(parentOf(translation, 'HTTPRoute r'))['ResolvedRefs'], 'False UnsupportedProtocol');
-  t.true(translation.statuses.some(({ kind }) => kind === 'BackendTLSPolicy'));
-});
-
 test('one invalid rule among valid ones is dropped: its requests get a 500, and PartiallyInvalid names it', (t) => {
   const translation = translateYaml(world(`[${good}, { matches: [{ path: { value: /bad } }], sessionPersistence: { type: Header, header: { name: x } } }]`));
   const parent = parentOf(translation, 'HTTPRoute r');
