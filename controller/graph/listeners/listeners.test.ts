@@ -114,7 +114,6 @@ test('what a Gateway asks for and is not supported yet is named, not left out', 
   const cases: readonly (readonly [string, string, string])[] = [
     ['  addresses: [{ type: Hostname, value: example.com }]\n', 'False UnsupportedAddress', 'Hostname'],
     ['  infrastructure: { parametersRef: { group: x.io, kind: P, name: p } }\n', 'False InvalidParameters', 'parametersRef'],
-    ['  tls: { backend: { clientCertificateRef: { name: c } } }\n', 'False Invalid', 'client certificate'],
     ['  defaultScope: All\n', 'False Invalid', 'default Gateways'],
   ];
   for (const [spec, accepted, word] of cases) {
@@ -125,12 +124,6 @@ test('what a Gateway asks for and is not supported yet is named, not left out', 
     t.deepEqual(translation.snapshots.listeners.get('shop/edge'), []);
     t.is(translation.problems.filter(({ severity }) => severity === 'error').length, 1);
   }
-});
-
-test('an HTTPS listener with validation of client certificates is refused rather than served without it', (t) => {
-  const spec = '  tls: { frontend: { default: { validation: { caCertificateRefs: [{ group: "", kind: ConfigMap, name: ca }] } } } }\n';
-  const translation = translateYaml(gateway(spec + listeners('{ name: tls, port: 443, protocol: HTTPS, tls: { certificateRefs: [{ name: none }] } }')));
-  t.is(conditionsOf(listenerOf(translation, 'edge', 'tls'))['Accepted'], 'False UnsupportedValue');
 });
 
 test('an address that the environment does not have is AddressNotUsable, none at all AddressNotAssigned', (t) => {
