@@ -1,47 +1,45 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
 import { withBench, type Bench } from './bench.ts';
-import { installTools } from './programs/install.ts';
+import { profileRow, type Profiled } from './profile/profile.ts';
+import { installTools, type Tools } from './programs/install.ts';
 import { cores } from './programs/program.ts';
-import { costTable, goalTable } from './report/cost-table.ts';
-import { figureTable } from './report/figure-table.ts';
+import { pageOf, writePage, type Results } from './report/page.ts';
 import { costRows } from './rows/cost.ts';
 import { measureLatency } from './rows/latency.ts';
-import { measureCost, startGroup, type Rounds } from './rows/measure.ts';
+import { measureCost, reasonOf, startGroup, type Rounds } from './rows/measure.ts';
 import { busyMemory, measureMemory } from './rows/memory.ts';
 import { measureStart } from './rows/start.ts';
 import { measureSwap } from './rows/swap.ts';
 import type { CostResult, Figure } from './rows/types.ts';
+import { measureWorkers } from './rows/workers.ts';
+import { runShort } from './short.ts';
 
-/** `npm run bench -- [--short] [--rounds N] [--seconds S] [--only ID,ID] [--dry]`: see README.md here. */
+/**
+ * `npm run bench -- [--rounds N] [--seconds S] [--only ID,ID] [--dry]`, `npm run bench -- --short [--record]`: see README.md here.
+ * `--dry` writes no page; nor does `--only`.
+ */
 
 function option(name: string): string | undefined {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? undefined : (process.argv[at + 1] ?? '');
 }
 
+const given = (name: string): boolean => process.argv.includes(`--${name}`);
 const only = option('only')?.split(',');
-
-function wanted(id: string): boolean {
-  return only === undefined || only.includes(id);
-}
-
-interface Results {
-  readonly costs: readonly CostResult[];
-  readonly figures: readonly Figure[];
-}
+const wanted = (id: string): boolean => only === undefined || only.includes(id);
+const profiled = ['keep-alive', 'new-connection'];
 
 /** Rows of one scenario after the other: only its proxies are up meanwhile. */
 async function measureAll(bench: Bench, rounds: Rounds): Promise<Results> {
   const costs: CostResult[] = [];
   const figures: Figure[] = [];
-  const rows = costRows.filter(({ id }) => wanted(id));
   for (const scenario of ['plain', 'routes', 'grpc', 'tls', 'terminate'] as const) {
-    const ofScenario = rows.filter((row) => row.scenario === scenario);
+    const rows = costRows.filter((row) => row.scenario === scenario && wanted(row.id));
     const rates = scenario === 'plain' ? [1000, 5000].filter((rate) => wanted(`latency-${rate}`)) : [];
-    if (ofScenario.length === 0 && rates.length === 0) continue;
-    const group = await startGroup(bench, scenario, ofScenario.length === 0 ? ['nginx', 'HAProxy', 'Envoy'] : [...new Set(ofScenario.flatMap(({ peers }) => peers))]);
-    for (const row of ofScenario) {
+    if (rows.length === 0 && rates.length === 0) continue;
+    const group = await startGroup(bench, scenario, rows.length === 0 ? ['nginx', 'HAProxy', 'Envoy'] : [...new Set(rows.flatMap(({ peers }) => peers))]);
+    for (const row of rows) {
       console.error(`${row.title} …`);
       costs.push(await measureCost(bench, row, group, rounds));
     }
@@ -51,28 +49,62 @@ async function measureAll(bench: Bench, rounds: Rounds): Promise<Results> {
     }
     await group.stop();
   }
-  return { costs, figures: [...figures, ...(await measureRest(bench, costs))] };
+  figures.push(...(await measureRest(bench, costs, rounds)));
+  return { costs, figures, profiles: await measureProfiles(bench) };
 }
 
-async function measureRest(bench: Bench, costs: readonly CostResult[]): Promise<readonly Figure[]> {
+async function measureRest(bench: Bench, costs: readonly CostResult[], rounds: Rounds): Promise<readonly Figure[]> {
   const figures: Figure[] = [];
   const first = costs.find(({ row }) => row.id === 'keep-alive');
-  console.error('memory, start, changes …');
+  console.error('memory, start, changes, workers …');
   if (wanted('memory')) figures.push(...(await measureMemory(bench)));
   if (first !== undefined) figures.push(busyMemory(first));
   if (wanted('start')) figures.push(...(await measureStart(bench, 7)));
   if (wanted('swap')) figures.push(await measureSwap(bench));
+  if (wanted('workers')) figures.push(await measureWorkers(bench, rounds));
   return figures;
 }
 
-const tools = installTools({ envoy: 'yes' });
-for (const line of tools.missing) console.log(`left out: ${line}`);
-// This process waits while others work, and must not do that on the core of the program under test.
-execFileSync('taskset', ['-cp', cores.load, String(process.pid)], { stdio: 'ignore' });
-await withBench(tools, async (bench) => {
-  const rounds = { rounds: Number(option('rounds') ?? 5), seconds: Number(option('seconds') ?? 3) };
-  const { costs, figures } = await measureAll(bench, rounds);
-  const lines = [`${cpus()[0]?.model}, load ${loadavg().map((value) => value.toFixed(1)).join(' ')}`, ...goalTable(costs), '', ...costTable(costs), '', ...figureTable(figures)];
-  console.log(lines.join('\n'));
-  for (const { row, leftOut } of costs) for (const line of leftOut) console.log(`${row.id}: ${line}`);
-});
+async function measureProfiles(bench: Bench): Promise<readonly Profiled[]> {
+  const profiles: Profiled[] = [];
+  if (!wanted('profile')) return profiles;
+  for (const id of profiled) {
+    console.error(`profile: ${id} …`);
+    try {
+      profiles.push(await profileRow(bench, id, 4));
+    } catch (error) {
+      console.error(`profile of ${id}: ${reasonOf(error)}`);
+    }
+  }
+  return profiles;
+}
+
+/** What nothing works without. */
+function usable(tools: Tools): boolean {
+  for (const line of tools.missing) console.log(`left out: ${line}`);
+  if (process.platform === 'linux' && tools.nginx && tools.wrk && tools.taskset && cpus().length >= 2) return true;
+  console.log('the benchmark needs Linux, two cores, taskset, wrk and nginx (its backend): apt-get install util-linux wrk nginx-light');
+  return false;
+}
+
+async function run(): Promise<boolean> {
+  const tools = given('short') ? installTools({ envoy: 'no', only: ['nginx', 'haproxy', 'wrk', 'taskset'] }) : installTools({ envoy: 'yes' });
+  if (!usable(tools)) return false;
+  // This process waits while others work, and must not do that on the core of the program under test.
+  execFileSync('taskset', ['-cp', cores.load, String(process.pid)], { stdio: 'ignore' });
+  const loadBefore = loadavg();
+  let fine = true;
+  await withBench(tools, async (bench) => {
+    if (given('short')) {
+      fine = await runShort(bench, { rounds: Number(option('rounds') ?? 7), seconds: Number(option('seconds') ?? 1) }, given('record') ? 'record' : 'compare');
+      return;
+    }
+    const rounds = { rounds: Number(option('rounds') ?? 5), seconds: Number(option('seconds') ?? 3) };
+    const lines = pageOf(await measureAll(bench, rounds), { tools, rounds: `${rounds.rounds} rounds of ${rounds.seconds} s`, loadBefore });
+    console.log(lines.join('\n'));
+    if (only === undefined && !given('dry')) console.log(`\nwritten to ${writePage(lines)}`);
+  });
+  return fine;
+}
+
+if (!(await run())) process.exitCode = 1;

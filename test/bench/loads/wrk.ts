@@ -15,6 +15,8 @@ export interface WrkLoad {
   readonly bodyBytes: number;
   /** A Lua script of `writeScripts`. */
   readonly script: string;
+  /** That of the load unless set. */
+  readonly cores?: string;
 }
 
 /** As a browser sends them: 480 bytes of head. */
@@ -60,8 +62,8 @@ end
 }
 
 /** Rejects where an answer was not what it should be: the figure would mean nothing. */
-export async function wrk({ url, connections, seconds, headers, bodyBytes, script }: WrkLoad): Promise<Done> {
-  const words = ['-c', cores.load, 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, ...headers.flatMap((header) => ['-H', header]), url];
+export async function wrk({ url, connections, seconds, headers, bodyBytes, script, cores: pinned = cores.load }: WrkLoad): Promise<Done> {
+  const words = ['-c', pinned, 'wrk', `-t${pinned.split(',').length}`, `-c${connections}`, `-d${seconds}s`, '-s', script, ...headers.flatMap((header) => ['-H', header]), url];
   const { stdout } = await promisify(execFile)('taskset', words);
   const [requests = 0, bytes = 0, micros = 0, failed = 0] = (/summary (\d+) (\d+) (\d+) (\d+)/.exec(stdout)?.slice(1) ?? []).map(Number);
   if (requests === 0 || failed > 0) throw new Error(`${requests} requests, ${failed} failed`);

@@ -77,8 +77,13 @@ export class Program {
   }
 }
 
-export function threadsCpuNs(pid: number): number {
-  return tasksOf(pid).reduce((sum, task) => sum + Number(read(`/proc/${pid}/task/${task}/schedstat`).split(' ')[0]), 0);
+function threadsCpuNs(pid: number): number {
+  return tasksOf(pid).reduce((sum, task) => sum + taskCpuNs(pid, task), 0);
+}
+
+/** Of one thread. */
+export function taskCpuNs(pid: number, task: string): number {
+  return Number(read(`/proc/${pid}/task/${task}/schedstat`).split(' ')[0]);
 }
 
 function residentKiB(pid: number): number {

@@ -39,6 +39,6 @@ export const costRows: readonly CostRow[] = [
   { id: 'grpc-64x1', title: 'gRPC unary, h2c both sides, 64 connections × 1 stream', scenario: 'grpc', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.5 }], load: calls(64, 1) },
   { id: 'grpc-8x16', title: 'gRPC unary, h2c both sides, 8 connections × 16 streams', scenario: 'grpc', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.3 }], load: calls(8, 16) },
   { id: 'tls', title: 'TLS in, mTLS out, 1 KiB, keep-alive', scenario: 'tls', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.65 }], load: keepAlive('/product/1?view=full', smallBytes) },
-  { id: 'handshake', title: 'full TLS handshake and request', scenario: 'terminate', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 1.3 }], load: handshakes('new') },
-  { id: 'handshake-ticket', title: 'TLS handshake with a session ticket, and request', scenario: 'terminate', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.8 }], load: handshakes('resumed') },
+  { id: 'handshake', title: 'full TLS handshake and request', scenario: 'terminate', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 1.3 }], warmUpSeconds: 4, load: handshakes('new') },
+  { id: 'handshake-ticket', title: 'TLS handshake with a session ticket, and request', scenario: 'terminate', peers: ['nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.8 }], warmUpSeconds: 4, load: handshakes('resumed') },
 ];

@@ -1,6 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../bench.ts';
 import type { PeerName, Scenario, Target, TargetName } from '../targets/types.ts';
 import type { CostResult, CostRow, Sample } from './types.ts';
+
+/** Five seconds after its start a proxy gives back pages that only that needed. Milliseconds. */
+const settleMs = 5500;
 
 export interface Rounds {
   readonly rounds: number;
@@ -28,6 +32,7 @@ export async function startGroup(bench: Bench, scenario: Scenario, peers: readon
   };
   await start('Weft', () => bench.weft(scenario));
   for (const peer of peers) await start(peer, () => bench.peer(peer, scenario));
+  await sleep(settleMs);
   return { targets, leftOut, stop: async () => void (await Promise.all(targets.map((target) => target.stop()))) };
 }
 
@@ -37,7 +42,7 @@ export async function measureCost(bench: Bench, row: CostRow, { targets, leftOut
   const rates = new Map<Target, number>();
   for (const target of targets.filter(({ name }) => name === 'Weft' || row.peers.some((peer) => peer === name))) {
     try {
-      const { requests, seconds: took } = await row.load(bench, target, 1, undefined);
+      const { requests, seconds: took } = await row.load(bench, target, row.warmUpSeconds ?? 1, undefined);
       rates.set(target, requests / took);
     } catch (error) {
       faults.push(`${target.name}: ${reasonOf(error)}`);

@@ -9,8 +9,6 @@ import { reasonOf, startGroup } from './measure.ts';
 import type { CostResult, Figure } from './types.ts';
 
 export const idleConnections = 9900;
-/** A proxy gives back pages of its start five seconds after it. Milliseconds. */
-const settleMs = 7000;
 
 /** Resident memory of fresh proxies: idle, then with idle connections that have made one request each. */
 export async function measureMemory(bench: Bench): Promise<readonly Figure[]> {
@@ -18,7 +16,7 @@ export async function measureMemory(bench: Bench): Promise<readonly Figure[]> {
   const idle = new Map<TargetName, number>();
   const crowded = new Map<TargetName, number>();
   const notes = [...group.leftOut];
-  await sleep(settleMs);
+  await sleep(1500);
   for (const { name, program } of group.targets) idle.set(name, program.residentMiB());
   for (const { name, port, program } of group.targets) {
     try {
