@@ -56,6 +56,7 @@ export class ClientSession extends Session {
     this.#next += 2;
     this.streams.set(stream.id, stream);
     this.#full = !this.canOpen;
+    this.budget.opened();
     stream.headers(block);
     return stream;
   }
@@ -65,6 +66,19 @@ export class ClientSession extends Session {
     if (!this.reading) return;
     this.#stopOpening();
     if (this.streams.size === 0) this.allDone();
+  }
+
+  /** How long it may wait for another stream once it has none, in milliseconds; 0: for ever. */
+  keepIdle(ms: number): void {
+    this.deadlines.idleMs = ms;
+  }
+
+  /** Asks for a sign of life if nothing has come for so many milliseconds: without an answer in time the connection is over. True: it was asked. */
+  probe(quietMs: number): boolean {
+    if (!this.reading || !this.deadlines.ask(this.environment.now(), quietMs)) return false;
+    this.sender.ping(0, this.deadlines.pingPayload, 0);
+    this.watch();
+    return true;
   }
 
   headers(id: number, flags: number, bytes: Buffer, start: number, end: number): void {
@@ -111,10 +125,13 @@ export class ClientSession extends Session {
   }
 
   protected freed(): void {
+    if (this.streams.size === 0) this.#keeper.idle?.(this);
     this.#tellAvailable();
   }
 
-  protected answered(): void {}
+  protected answered(): void {
+    this.#keeper.alive?.(this);
+  }
 
   protected told(code: ErrorCode, reason: string): void {
     this.#keeper.closed(this, code, reason);
@@ -152,6 +169,7 @@ export class ClientSession extends Session {
     else if (block.status < 200) this.#takeInterim(stream, ends, block);
     else {
       stream.headed = true;
+      stream.headEnds = ends;
       stream.expect(block);
       stream.user.responded(stream, block);
       if (ends && !stream.closed) this.remoteEnd(stream);

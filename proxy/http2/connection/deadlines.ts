@@ -11,6 +11,9 @@ export class Deadlines {
   /** Of our PINGs: theirs are answered, ours recognised. */
   readonly pingPayload = Buffer.from('weftping', 'latin1');
 
+  /** How long it may be without a stream; 0: for ever. */
+  idleMs: number;
+
   readonly #limits: Http2Limits;
   #settingsDue: number;
   /** Since when the peer is in the middle of a frame; Infinity where it isn't. */
@@ -27,6 +30,7 @@ export class Deadlines {
 
   constructor(limits: Http2Limits, now: number) {
     this.#limits = limits;
+    this.idleMs = limits.idleMs;
     this.#settingsDue = later(now, limits.settingsAckMs);
     // The peer owes its preface.
     this.#incompleteSince = now;
@@ -50,6 +54,13 @@ export class Deadlines {
   settingsAcknowledged(): void {
     this.#acknowledged = true;
     this.#settingsDue = Infinity;
+  }
+
+  /** Whether a PING is due out of turn: nothing has come for so long, and none is on its way. Its answer is then waited for. */
+  ask(now: number, quietMs: number): boolean {
+    if (this.#pingedAt < Infinity || now - this.#lastHeard < quietMs) return false;
+    this.#pingedAt = now;
+    return true;
   }
 
   pingAnswered(): void {
@@ -87,23 +98,24 @@ export class Deadlines {
   /** When the first of the waits may be over. */
   next(streams: number): number {
     if (this.#lingerDue < Infinity) return this.#lingerDue;
-    const { frameMs, idleMs, keepAliveMs, keepAliveTimeoutMs, stallMs } = this.#limits;
+    const { frameMs, keepAliveMs, keepAliveTimeoutMs, stallMs } = this.#limits;
     let next = Math.min(this.#settingsDue, this.#noticeDue, later(this.#incompleteSince, frameMs));
-    if (keepAliveMs > 0) next = Math.min(next, this.#pingedAt < Infinity ? this.#pingedAt + keepAliveTimeoutMs : this.#lastHeard + keepAliveMs);
-    if (streams === 0) next = Math.min(next, later(this.#idleSince, idleMs));
+    if (this.#pingedAt < Infinity) next = Math.min(next, this.#pingedAt + keepAliveTimeoutMs);
+    else if (keepAliveMs > 0) next = Math.min(next, this.#lastHeard + keepAliveMs);
+    if (streams === 0) next = Math.min(next, later(this.#idleSince, this.idleMs));
     return Math.min(next, later(this.#stalledSince, stallMs));
   }
 
   /** What has come due. `pending`: bytes that the peer does not take; 0 where it does. */
   due(now: number, streams: number, pending: number): Due {
     if (this.#lingerDue < Infinity) return now >= this.#lingerDue ? 'lingered' : undefined;
-    const { frameMs, idleMs, keepAliveMs, keepAliveTimeoutMs } = this.#limits;
+    const { frameMs, keepAliveMs, keepAliveTimeoutMs } = this.#limits;
     if (this.#hasStalled(now, pending)) return 'stalled';
     if (now >= this.#settingsDue) return 'settings';
     if (now >= later(this.#incompleteSince, frameMs)) return 'frame';
     if (now >= this.#noticeDue) return 'notice';
-    if (keepAliveMs > 0 && now >= this.#pingedAt + keepAliveTimeoutMs) return 'silent';
-    if (streams === 0 && now >= later(this.#idleSince, idleMs)) return 'idle';
+    if (now >= this.#pingedAt + keepAliveTimeoutMs) return 'silent';
+    if (streams === 0 && now >= later(this.#idleSince, this.idleMs)) return 'idle';
     if (keepAliveMs > 0 && this.#pingedAt === Infinity && now >= this.#lastHeard + keepAliveMs) {
       this.#pingedAt = now;
       return 'ping';

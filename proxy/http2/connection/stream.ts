@@ -19,6 +19,8 @@ export class Stream {
   closed = false;
   /** Client: the final response's head has come. Server: the request's, always. */
   headed = false;
+  /** Client: the final response's head was the last frame, there is no body. */
+  headEnds = false;
   interims = 0;
   /** Of the body, as its head told; -1 where it did not. */
   expected = -1;

@@ -79,6 +79,10 @@ export interface Keeper {
   ready(session: ClientSession): void;
   /** Streams can be opened again. */
   available(session: ClientSession): void;
+  /** Its last stream is over. */
+  idle?(session: ClientSession): void;
+  /** A PING was answered. */
+  alive?(session: ClientSession): void;
   /** No further stream can be opened, those that are open go on. */
   leaving(session: ClientSession): void;
   closed(session: ClientSession, code: ErrorCode, reason: string): void;
