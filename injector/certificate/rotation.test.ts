@@ -85,6 +85,17 @@ test('whatever any replica serves at any time is trusted at that time', async (t
   t.true(replicas[0]!.served.length > 5);
 });
 
+test('a pair that is found shortly before its end is replaced before it', async (t) => {
+  const cluster = new MemoryCluster();
+  const clock = { now: 0 };
+  const { turn, served } = replica(cluster, clock);
+  await turn();
+  // Away until 400 before its end, which is less than the overlap.
+  for (clock.now = 8600; clock.now < 9000; clock.now += 50) await turn();
+  t.deepEqual(served, ['certificate 0', 'certificate 8600']);
+  t.true(cluster.bundles.get('pod')!.includes('authority 0'));
+});
+
 test('replicas that start at once agree', async (t) => {
   const cluster = new MemoryCluster();
   const [first, second] = [replica(cluster, { now: 0 }), replica(cluster, { now: 7 })];

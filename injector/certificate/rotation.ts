@@ -38,7 +38,9 @@ export function stepOf(ring: Ring | undefined, trusted: readonly string[], now: 
     return previous !== undefined && now >= previous.until ? { kind: 'write', ring: { current } } : { kind: 'keep' };
   }
   const known = trusted.length > 0 && trusted.every((bundle) => bundle.includes(next.authority.trim()));
-  if (!known || now < next.since + timing.overlapMs) return { kind: 'keep' };
+  // After a long absence the current pair may have less left than the overlap: it must not expire while it is served.
+  const overlapMs = Math.min(timing.overlapMs, (current.notAfter - next.since) / 2);
+  if (!known || now < next.since + overlapMs) return { kind: 'keep' };
   return { kind: 'write', ring: { current: next, previous: { authority: current.authority, until: now + timing.overlapMs } } };
 }
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import test from 'ava';
 import { makePair, type Pair } from '../../injector/certificate/make.ts';
 import { apply, eventually, get, kubectl, later } from './cluster.ts';
-import { applyAll, makeSpace, system } from './rig.ts';
+import { appPod, appService, applyAll, Client, makeSpace, podIp, route, soon, system, waitReady } from './rig.ts';
 import { tryOn } from './tries.ts';
 
 /** The chart as it is installed: its own test, its notes, and values that the other tests leave as they are. */
@@ -60,6 +60,33 @@ test.serial('a Gateway begins with the replicas of the chart, one of which may b
     upgrade('gateways.replicas=1');
   }
 });
+
+test.serial('traces of gateways and sidecars go to the collector of the chart; both sides of a call are measured', async (t) => {
+  upgrade(`proxy.tracing.endpoint=http://collector.${shop.name}:80`);
+  try {
+    applyAll(
+      ...['collector', 'web', 'client'].map((name) => appPod(shop.name, name)),
+      ...['collector', 'web'].map((name) => appService(shop.name, name, { app: name })),
+      JSON.stringify({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata: { namespace: shop.name, name: 'traced' }, spec: { gatewayClassName: 'weft', listeners: [{ name: 'http', protocol: 'HTTP', port: 80 }] } }),
+      route(shop.name, 'web', { parentRefs: [{ name: 'traced' }, { group: '', kind: 'Service', name: 'web' }], rules: [{ backendRefs: [{ name: 'web', port: 80 }] }] }),
+    );
+    waitReady(shop.name, 'collector', 'web', 'client');
+    kubectl(['rollout', 'status', '-n', shop.name, 'deployment/traced-weft', '--timeout=90s']);
+    const gateway = JSON.parse(kubectl(['get', 'pods', '-n', shop.name, '-l', 'gateway.networking.k8s.io/gateway-name=traced', '-o', 'json'])).items[0].status.podIP as string;
+    const client = new Client(shop.name, 'client');
+    await soon(async () => (await client.call('http://web/')).status === 200 && (await client.call(`http://${gateway}/`)).status === 200, 30_000);
+    const exported = async (address: string): Promise<number> => Number(/^weft_spans_exported_total (\d+)/m.exec(await metricsOf(address))?.[1] ?? 0);
+    for (const address of [podIp(shop.name, 'client'), podIp(shop.name, 'web'), gateway]) await soon(async () => (await exported(address)) > 0, 30_000);
+    t.regex(await metricsOf(podIp(shop.name, 'client')), /^weft_requests_total\{[^}]*backend="[^"]*\/web:80"/m);
+    t.regex(await metricsOf(podIp(shop.name, 'web')), /^weft_requests_total\{[^}]*source="inbound/m);
+  } finally {
+    upgrade('proxy.tracing.endpoint=');
+  }
+});
+
+async function metricsOf(address: string): Promise<string> {
+  return (await fetch(`http://${address}:15020/metrics`)).text();
+}
 
 /** Of cert-manager, what Helm needs to know of its kinds. This test does what it would: the Secret, and the caBundle. */
 const certificateKind = JSON.stringify({

@@ -155,6 +155,33 @@ test.serial('weft check passes on this cluster, before and after; a Pod without 
   kubectl(['label', 'namespace', odd.name, 'weft-mesh.io/inject-']);
 });
 
+test.serial('weft check --pre finds a CRD that is missing, of another release, or of the wrong channel', (t) => {
+  // One that no object here is of; Gateway API's own admission policy lets no CRD go back to another channel, so it is made anew.
+  const name = 'udproutes.gateway.networking.k8s.io';
+  const { apiVersion, kind, metadata, spec } = get('crd', name) as { apiVersion: string; kind: string; metadata: { annotations: Record<string, string>; labels?: object }; spec: object };
+  const make = (more: Record<string, string>): void => {
+    kubectl(['delete', 'crd', name, '--ignore-not-found', '--timeout=30s']);
+    kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion, kind, metadata: { name, annotations: { ...metadata.annotations, ...more }, labels: metadata.labels ?? {} }, spec }));
+    kubectl(['wait', '--for=condition=Established', `crd/${name}`, '--timeout=30s']);
+  };
+  try {
+    kubectl(['delete', 'crd', name]);
+    const missing = weft('check', '--pre');
+    t.regex(missing.out, /! gateway-api-crds.*\n.*not installed, so not to be used: UDPRoute/);
+    t.is(missing.status, 0);
+    make({ 'gateway.networking.k8s.io/channel': 'standard' });
+    const mixed = weft('check', '--pre');
+    t.regex(mixed.out, /! gateway-api-channel.*\n.*of several channels: experimental, standard/);
+    t.is(mixed.status, 0);
+    make({ 'gateway.networking.k8s.io/bundle-version': 'v1.6.0' });
+    const old = weft('check', '--pre');
+    t.regex(old.out, /✘ gateway-api-bundle.*\n.*they come from different releases: .*v1\.6\.0 \(UDPRoute\)/);
+    t.is(old.status, 1);
+  } finally {
+    make({});
+  }
+});
+
 test.serial('weft inject prints what the webhook would make, and such a Pod is left as it is', (t) => {
   const { stdout, status } = spawnSync(process.execPath, ['cli/main.ts', 'inject', '-n', 'shop', '-f', '-'], { encoding: 'utf8', input: appPod('shop', 'printed') });
   t.is(status, 0);
