@@ -5,3 +5,4 @@ export { failures, failureCodes, ProxyError, type Failure, type FailureCode } fr
 export { retrySettings, timeoutSettings, type RetrySettings, type TimeoutSettings } from './retry/index.ts';
 export * from './control/index.ts';
 export * from './process/index.ts';
+export { streamChooser, type StreamChooser } from './streams/choose.ts';

@@ -28,13 +28,17 @@ export interface ExplainedBackend {
 export interface ExplainedRejection {
   readonly route: ObjectRef;
   readonly rule: number;
-  readonly match: number;
+  /** Absent where rules have no matches: routes for TLS, TCP and UDP. */
+  readonly match?: number;
   readonly reason: string;
 }
 
 /** What would happen to one request, and why. The shape of `weft explain -o json`. */
 export interface Answer {
-  readonly outcome: 'forward' | 'redirect' | 'respond' | 'passthrough';
+  /** `refuse`: of a connection, which is reset, or of datagrams, which are dropped. */
+  readonly outcome: 'forward' | 'redirect' | 'respond' | 'passthrough' | 'refuse';
+  /** Present where it is not about a request but about a connection, or datagrams. */
+  readonly protocol?: 'tls' | 'tcp' | 'udp';
   readonly status?: number;
   readonly location?: string;
   /** Why the proxy would answer itself. */
@@ -99,7 +103,7 @@ function candidatesElsewhere(translation: Translation, here: Explained, { reques
     const table = translation.snapshots.routeTable(routes);
     if (table === undefined) return [];
     const candidates = candidatesOf(explainCandidates(table, viewOf(request, target)));
-    return candidates.filter((candidate) => candidate.route.kind !== 'Service' && !known.has(nameOfCandidate(candidate))).map(({ route, rule, match }) => ({ route, rule, match, reason }));
+    return candidates.filter((candidate) => candidate.route.kind !== 'Service' && !known.has(nameOfCandidate(candidate))).map((candidate) => ({ ...candidate, reason }));
   });
 }
 
@@ -147,7 +151,12 @@ function outcomeOf(candidate: Candidate, asked: Asked): Pick<Answer, 'outcome' |
   return { outcome: 'forward' };
 }
 
-function explainBackend(translation: Translation, table: RouteTable, backend: WeightedBackend): ExplainedBackend {
+/** Of a connection: no policy acts on its backends. */
+export function explainBackends(translation: Translation, backends: readonly WeightedBackend[]): readonly ExplainedBackend[] {
+  return backends.map((backend) => explainBackend(translation, { policies: [] }, backend));
+}
+
+function explainBackend(translation: Translation, table: Pick<RouteTable, 'policies'>, backend: WeightedBackend): ExplainedBackend {
   const { target, weight, filters } = backend;
   const policy = backend.policy === undefined ? undefined : table.policies[backend.policy];
   const common = { namespace: target.ref.namespace, name: target.ref.name, port: target.port, weight, filters, ...(policy === undefined ? {} : { policy }) };

@@ -22,22 +22,31 @@ export class UsageError extends Error {}
 
 /** The Gateway listener that a request to `url` reaches: its port, then the most specific hostname (Gateway API, Listener.hostname). */
 export function placeAtGateway(translation: Translation, gateway: string, request: ExplainedRequest): Place {
-  const listeners = translation.snapshots.listeners.get(gateway);
-  if (listeners === undefined || listeners.length === 0) {
-    const known = [...translation.snapshots.listeners].filter(([, bound]) => bound.length > 0).map(([name]) => name);
-    throw new UsageError(`no Gateway ${gateway} that serves; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ') || 'none'}. 'weft analyze' says what is wrong with the others`);
-  }
+  const listeners = servedListeners(translation, gateway);
   const protocol = request.url.protocol === 'https:' ? 'HTTPS' : 'HTTP';
   const sections = sectionsFor(gateway, listeners, request.url, protocol);
   const host = requestHost(request);
   const best = mostSpecific(sections, host);
   if (best === undefined) return { kind: 'no-listener', reason: `no listener of ${gateway} is for the host ${host}; there are ${sections.map(({ section }) => `${section.name} (${section.hostname})`).join(', ')}`, notes: [] };
   const { listener, section } = best;
-  const port = Number(listener.name.split('/').at(-1));
+  const port = listenerPort(listener);
   const passedOver = sections
     .filter((other) => other.listener === listener && other.section !== section && hostnameMatches(other.hostname, host))
     .map((other) => ({ routes: other.section.routes, reason: `attached to listener ${other.section.name}; for this host listener ${section.name} (${section.hostname}) is more specific` }));
   return { kind: 'listener', listener: { gateway: listener.gateway, name: section.name, hostname: section.hostname, port }, routes: section.routes, passedOver, notes: [] };
+}
+
+/** Throws a UsageError where the Gateway serves nothing. */
+export function servedListeners(translation: Translation, gateway: string): readonly Listener[] {
+  const listeners = translation.snapshots.listeners.get(gateway);
+  if (listeners !== undefined && listeners.length > 0) return listeners;
+  const known = [...translation.snapshots.listeners].filter(([, bound]) => bound.length > 0).map(([name]) => name);
+  throw new UsageError(`no Gateway ${gateway} that serves; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ') || 'none'}. 'weft analyze' says what is wrong with the others`);
+}
+
+/** The port in the Gateway's spec (Listener.name). */
+export function listenerPort({ name }: Listener): number {
+  return Number(name.split('/')[2]);
 }
 
 interface BoundSection {
@@ -49,10 +58,10 @@ interface BoundSection {
 /** Those on the URL's port. A URL without a port means the scheme's own, or, where the Gateway has no such listener, all of that protocol. */
 function sectionsFor(gateway: string, listeners: readonly Listener[], url: URL, protocol: 'HTTP' | 'HTTPS'): readonly BoundSection[] {
   const all = listeners.flatMap((listener) => listener.sections.map((section) => ({ hostname: section.hostname, listener, section }))).filter(({ section }) => section.protocol === protocol);
-  const onPort = (port: string): BoundSection[] => all.filter(({ listener }) => listener.name.split('/').at(-1) === port);
+  const onPort = (port: string): BoundSection[] => all.filter(({ listener }) => String(listenerPort(listener)) === port);
   const found = url.port === '' ? [onPort(protocol === 'HTTPS' ? '443' : '80'), all].find((some) => some.length > 0) : onPort(url.port);
   if (found !== undefined && found.length > 0) return found;
-  const known = listeners.flatMap((listener) => listener.sections.map((section) => `${section.name} (${section.protocol} ${listener.name.split('/').at(-1)})`));
+  const known = listeners.flatMap((listener) => listener.sections.map((section) => `${section.name} (${section.protocol} ${listenerPort(listener)})`));
   throw new UsageError(`Gateway ${gateway} has no ${protocol} listener${url.port === '' ? '' : ` on port ${url.port}`}; it has ${known.join(', ')}`);
 }
 

@@ -14,13 +14,13 @@ export function answerText(answer: Answer): string {
   const facts: string[][] = [];
   if (answer.listener !== undefined) facts.push(['listener', `${listenerText(answer.listener)}, port ${answer.listener.port}, ${answer.listener.hostname === '' ? 'any host' : answer.listener.hostname}`]);
   if (answer.service !== undefined) facts.push(['service', `${nameOf(answer.service)} port ${answer.service.port}`]);
-  if (answer.route !== undefined) facts.push(['route', `${answer.route.kind} ${nameOf(answer.route)}, rule ${answer.rule?.index}${answer.rule?.name === undefined ? '' : ` "${answer.rule.name}"`}, match ${answer.match?.index}`]);
-  else if (answer.outcome === 'forward') facts.push(['route', 'none: no route is attached to the Service, so every request goes to it']);
+  if (answer.route !== undefined) facts.push(['route', `${answer.route.kind} ${nameOf(answer.route)}, rule ${answer.rule?.index}${answer.rule?.name === undefined ? '' : ` "${answer.rule.name}"`}${answer.match === undefined ? '' : `, match ${answer.match.index}`}`]);
+  else if (answer.outcome === 'forward') facts.push(['route', 'none: no route is attached to the Service, so everything goes to it']);
   for (const [index, filter] of answer.filters.entries()) facts.push([index === 0 ? 'filters' : '', filterText(filter)]);
   const parts = [headline(answer), columns(facts, '  ')];
   if (answer.backends.length > 0) parts.push(`  backends\n${backendsText(answer.backends)}`);
-  if (answer.outcome === 'forward') parts.push(`  policy\n${fieldsInForce(answer, '    ')}`);
-  if (answer.rejected.length > 0) parts.push(`  not chosen\n${columns(answer.rejected.map((lost) => [`${lost.route.kind} ${nameOf(lost.route)} rule ${lost.rule} match ${lost.match}`, lost.reason]), '    ')}`);
+  if (answer.outcome === 'forward' && answer.protocol === undefined) parts.push(`  policy\n${fieldsInForce(answer, '    ')}`);
+  if (answer.rejected.length > 0) parts.push(`  not chosen\n${columns(answer.rejected.map((lost) => [`${lost.route.kind} ${nameOf(lost.route)} rule ${lost.rule}${lost.match === undefined ? '' : ` match ${lost.match}`}`, lost.reason]), '    ')}`);
   for (const note of answer.notes) parts.push(`note: ${note}`);
   return `${parts.filter((part) => part !== '').join('\n')}\n`;
 }
@@ -31,6 +31,8 @@ function headline(answer: Answer): string {
       return 'forward';
     case 'passthrough':
       return 'passthrough';
+    case 'refuse':
+      return `refuse: ${answer.reason}`;
     case 'redirect':
       return `redirect ${answer.status} to ${answer.location}`;
     case 'respond':
