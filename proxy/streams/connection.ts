@@ -8,6 +8,8 @@ import { Ledger } from './ledger.ts';
 import { unroutedSettings, type StreamChoice, type StreamSettings } from './routing.ts';
 import { reset, Splice } from './splice.ts';
 
+const keepAliveMs = 30_000;
+
 /** Where a connection's bytes go. */
 export interface StreamWay {
   /** Name of a StreamTable. */
@@ -73,6 +75,8 @@ export class StreamConnection {
     const choice = chooseStream(context, way);
     this.#ledger = new Ledger(context, choice.settings, { protocol: way.protocol, serverName: way.serverName, client: plainAddress(client.remoteAddress ?? '') });
     client.on('error', ignore);
+    // A client that is gone looks like one that only sends no more, until it is asked.
+    client.setKeepAlive(true, keepAliveMs);
     client.once('close', this.#gone);
     openStream(context, choice, this.#ledger, { connectMs: times.connectMs, signal: this.#given.signal })
       .then((joined) => this.#join(joined, times.idleMs), () => reset(client))
