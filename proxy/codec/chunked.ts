@@ -3,6 +3,7 @@ import { COLON, CR, hexValue, HTAB, LF, SP, tokenByte, valueByte } from './table
 /** Bytes of a chunk's size and extensions (CVE-2024-22019: they were unbounded). */
 const maxSizeLineBytes = 256;
 const maxTrailerBytes = 8192;
+const firstTrailerBytes = 512;
 /** Hexadecimal digits of a chunk's size: below 2^48. */
 const maxSizeDigits = 12;
 
@@ -30,8 +31,8 @@ type Phase = (typeof phase)[keyof typeof phase];
 const SEMICOLON = 59;
 
 /**
- * Takes a chunked body apart (RFC 9112, 7.1), whatever pieces it comes in. Extensions and trailers are validated, counted and
- * dropped: nothing of the sender's framing is passed on.
+ * Takes a chunked body apart (RFC 9112, 7.1), whatever pieces it comes in. Extensions are validated, counted and dropped, trailers kept
+ * aside: nothing of the sender's framing is passed on.
  */
 export class ChunkedReader {
   /** The run of data that the last `next` found; empty where it found none. */
@@ -42,8 +43,12 @@ export class ChunkedReader {
   #digits = 0;
   /** Bytes of the current size line, or of all trailers. */
   #overhead = 0;
+  #trailers: Buffer | undefined;
+  #trailerBytes = 0;
 
   reset(): void {
+    this.#trailers = undefined;
+    this.#trailerBytes = 0;
     this.dataStart = this.dataEnd = 0;
     this.#phase = phase.sizeStart;
     this.#remaining = this.#digits = this.#overhead = 0;
@@ -51,6 +56,11 @@ export class ChunkedReader {
 
   get done(): boolean {
     return this.#phase === phase.done;
+  }
+
+  /** Once `done`: the trailers as lines, with the empty line behind them; undefined where there are none. */
+  get trailers(): Buffer | undefined {
+    return this.#trailers?.subarray(0, this.#trailerBytes);
   }
 
   /** Reads up to the end of the next run of data. Returns how far it got (`to`, or less after data or at the body's end), or `brokenChunk`. */
@@ -118,6 +128,7 @@ export class ChunkedReader {
 
   #trailerStep(byte: number): boolean {
     if (++this.#overhead > maxTrailerBytes) return false;
+    this.#keepTrailer(byte);
     switch (this.#phase) {
       case phase.trailerStart:
         this.#phase = byte === CR ? phase.lastEnd : phase.trailerName;
@@ -137,5 +148,16 @@ export class ChunkedReader {
       default:
         return false;
     }
+  }
+
+  /** The empty line alone is not worth a buffer. */
+  #keepTrailer(byte: number): void {
+    if (this.#trailers === undefined) {
+      if (byte === CR || byte === LF) return;
+      this.#trailers = Buffer.allocUnsafe(firstTrailerBytes);
+    } else if (this.#trailerBytes === this.#trailers.length) {
+      this.#trailers = Buffer.concat([this.#trailers], Math.min(maxTrailerBytes, 4 * this.#trailers.length));
+    }
+    this.#trailers[this.#trailerBytes++] = byte;
   }
 }

@@ -1,5 +1,5 @@
 import type { FailureCode } from '../failures.ts';
-import { field, identifyField, isRemovable, type FieldId } from './names.ts';
+import { belongsInHead, field, identifyField, isRemovable, type FieldId } from './names.ts';
 import { bytesOf, COLON, CR, HTAB, isToken, LF, SP, tokenByte, valueByte } from './tables.ts';
 
 export interface HeadLimits {
@@ -17,6 +17,8 @@ export const invalid = -2;
 const maxNameBytes = 256;
 const maxConnectionOptions = 32;
 const stride = 4;
+const COMMA = 44;
+const SEMICOLON = 59;
 
 /** How the body's end is told (RFC 9112, 6.3). */
 export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
@@ -31,9 +33,23 @@ export const treatment = {
 } as const;
 
 const chunked = bytesOf('chunked');
+const trailers = bytesOf('trailers');
 const close = bytesOf('close');
 const keepAlive = bytesOf('keep-alive');
 const upgrade = bytesOf('upgrade');
+
+/** Fields by offsets, and the bytes that they lie in: what a header block of HTTP/2 is. */
+export interface FieldBlock {
+  readonly bytes: Buffer;
+  readonly count: number;
+  readonly start: number;
+  readonly end: number;
+  readonly at: Int32Array;
+  readonly ids: Uint8Array;
+  readonly treatments: Uint8Array;
+  /** -1 where there is none. */
+  readonly contentLength: number;
+}
 
 /**
  * Fields of a head, as offsets into the bytes that were parsed. One object serves all messages: what it says holds until the
@@ -45,9 +61,9 @@ export class Fields {
   start = 0;
   end = 0;
   /** By field: name start, name end, value start, value end. */
-  readonly at: Int32Array;
-  readonly ids: Uint8Array;
-  readonly treatments: Uint8Array;
+  at: Int32Array;
+  ids: Uint8Array;
+  treatments: Uint8Array;
   /** Index of the one field with that id that matters, -1 where there is none. */
   host = -1;
   expect = -1;
@@ -67,16 +83,21 @@ export class Fields {
   closes = false;
   keepsAlive = false;
   upgrades = false;
+  /** `TE: trailers`. */
+  trailersWelcome = false;
 
   failure: FailureCode = 'bad-request';
   reason = '';
 
   readonly #limits: HeadLimits;
+  readonly #side: 'request' | 'response' | 'trailers';
+  readonly #own: { readonly at: Int32Array; readonly ids: Uint8Array; readonly treatments: Uint8Array };
   readonly #faults: { readonly syntax: FailureCode; readonly size: FailureCode; readonly coding: FailureCode };
   #connections = 0;
 
-  constructor(limits: HeadLimits, side: 'request' | 'response') {
+  constructor(limits: HeadLimits, side: 'request' | 'response' | 'trailers') {
     this.#limits = limits;
+    this.#side = side;
     this.#faults =
       side === 'request'
         ? { syntax: 'bad-request', size: 'head-too-large', coding: 'unsupported-transfer-coding' }
@@ -84,6 +105,26 @@ export class Fields {
     this.at = new Int32Array(limits.maxHeaders * stride);
     this.ids = new Uint8Array(limits.maxHeaders);
     this.treatments = new Uint8Array(limits.maxHeaders);
+    this.#own = { at: this.at, ids: this.ids, treatments: this.treatments };
+  }
+
+  /** Shows fields that were parsed elsewhere, without a copy: a header block of HTTP/2. They hold as long as the block does. */
+  show(block: FieldBlock): void {
+    this.#reset(block.start);
+    this.at = block.at;
+    this.ids = block.ids;
+    // Filters leave trailers out by marking them here: the block itself may be of others, too.
+    if (this.#side === 'trailers') this.treatments.set(block.treatments.subarray(0, block.count));
+    else this.treatments = block.treatments;
+    this.count = block.count;
+    this.end = block.end;
+    this.contentLength = block.contentLength;
+    for (let index = 0; index < block.count; index++) {
+      const id = block.ids[index]!;
+      if (this.#side === 'trailers') this.#noteTrailer(block.bytes, index, id as FieldId);
+      else if (id === field.host) this.host = index;
+      else if (id !== field.other) this.#notePlace(index, id as FieldId);
+    }
   }
 
   /** Parses from the first field's first byte on. Returns the offset behind the empty line, `needMore` or `invalid`. */
@@ -141,7 +182,8 @@ export class Fields {
       treatments[index] = canonical ? treatment.copy : treatment.rewrite;
       const id = identifyField(bytes, nameStart, nameEnd);
       ids[index] = id;
-      if (id !== field.other && !this.#note(bytes, index, id)) return invalid;
+      if (this.#side === 'trailers') this.#noteTrailer(bytes, index, id);
+      else if (id !== field.other && !this.#note(bytes, index, id)) return invalid;
       this.count = index + 1;
       p += 2;
     }
@@ -218,10 +260,16 @@ export class Fields {
   }
 
   #reset(from: number): void {
+    if (this.at !== this.#own.at) {
+      this.at = this.#own.at;
+      this.ids = this.#own.ids;
+      this.treatments = this.#own.treatments;
+    }
     this.start = from;
     this.count = 0;
     this.host = this.expect = this.upgrade = this.forwardedFor = this.requestId = this.traceparent = this.retryAfter = this.keepAlive = -1;
     this.hosts = this.contentLengths = this.transferEncodings = this.#connections = 0;
+    this.trailersWelcome = false;
     this.contentLength = -1;
     this.closes = this.keepsAlive = this.upgrades = false;
   }
@@ -250,6 +298,10 @@ export class Fields {
         this.keepAlive = index;
         this.treatments[index] = treatment.drop;
         return true;
+      case field.te:
+        if (isTrailers(bytes, this.valueStart(index), this.valueEnd(index))) this.trailersWelcome = true;
+        this.treatments[index] = treatment.drop;
+        return true;
       case field.hopByHop:
         this.treatments[index] = treatment.drop;
         return true;
@@ -269,6 +321,11 @@ export class Fields {
     else if (id === field.expect) this.expect = index;
     else if (id === field.retryAfter) this.retryAfter = index;
     else if (id === field.internal) this.treatments[index] = treatment.drop;
+  }
+
+  /** RFC 9110, 6.5.1: what a recipient must act upon before the body means nothing behind it, and could only deceive whoever merges it into the head. */
+  #noteTrailer(bytes: Uint8Array, index: number, id: FieldId): void {
+    if (id !== field.other || belongsInHead(bytes, this.nameStart(index), this.nameEnd(index))) this.treatments[index] = treatment.drop;
   }
 
   /** `0|[1-9][0-9]*`, once: any other spelling is read differently by different servers. */
@@ -336,4 +393,18 @@ export class Fields {
       }
     }
   }
+}
+
+/** Whether `TE` lists `trailers` (RFC 9110, 10.1.4), by itself or among codings. */
+function isTrailers(bytes: Uint8Array, start: number, end: number): boolean {
+  let p = start;
+  while (p < end) {
+    const from = p;
+    while (p < end && tokenByte[bytes[p]!] !== 0) p++;
+    if (p - from === trailers.length && isToken(bytes, from, trailers) && (p === end || bytes[p] !== SEMICOLON)) return true;
+    while (p < end && bytes[p] !== COMMA) p++;
+    p++;
+    while (p < end && (bytes[p] === SP || bytes[p] === HTAB)) p++;
+  }
+  return false;
 }

@@ -1,6 +1,6 @@
-export { RequestHead, type TargetForm } from './request.ts';
-export { ResponseHead } from './response.ts';
-export { Fields, framing, invalid, needMore, treatment, type Framing, type HeadLimits } from './fields.ts';
+export { RequestHead, type RequestBlock, type TargetForm } from './request.ts';
+export { ResponseHead, type ResponseBlock } from './response.ts';
+export { Fields, framing, invalid, needMore, treatment, type FieldBlock, type Framing, type HeadLimits } from './fields.ts';
 export { field } from './names.ts';
 export { ChunkedReader, brokenChunk } from './chunked.ts';
 export { OutputBuffer } from './output.ts';

@@ -9,7 +9,7 @@ export const field = {
   connection: 4,
   expect: 5,
   upgrade: 6,
-  /** Hop-by-hop (RFC 9110, 7.6.1) without a meaning for us: proxy-connection, te, trailer, http2-settings, proxy-authorization… */
+  /** Hop-by-hop (RFC 9110, 7.6.1) without a meaning for us: proxy-connection, trailer, http2-settings, proxy-authorization… */
   hopByHop: 7,
   forwardedFor: 8,
   forwardedProto: 9,
@@ -28,6 +28,8 @@ export const field = {
   endToEnd: 19,
   /** Hop-by-hop; how long a server keeps its connection. */
   keepAlive: 20,
+  /** Hop-by-hop; whether trailers are welcome. */
+  te: 21,
 } as const;
 
 export type FieldId = (typeof field)[keyof typeof field];
@@ -44,7 +46,7 @@ const known: readonly (readonly [string, FieldId])[] = [
   ['proxy-authorization', field.hopByHop],
   ['proxy-authenticate', field.hopByHop],
   ['proxy-authentication-info', field.hopByHop],
-  ['te', field.hopByHop],
+  ['te', field.te],
   ['trailer', field.hopByHop],
   ['http2-settings', field.hopByHop],
   ['x-forwarded-for', field.forwardedFor],
@@ -63,6 +65,22 @@ const known: readonly (readonly [string, FieldId])[] = [
 
 /** Further names that `Connection` must not be able to remove. */
 const lasting: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'cache-control', 'location', 'origin']);
+
+/** Fields that a recipient needs before the body, beside those above (RFC 9110, 6.5.1): framing, routing, conditions, credentials, content. */
+const headOnly: readonly string[] = [
+  'age', 'accept-ranges', 'allow', 'authentication-info', 'cache-control', 'content-disposition', 'content-encoding', 'content-language', 'content-location', 'content-range',
+  'content-type', 'cookie2', 'date', 'expires', 'from', 'if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'location', 'max-forwards', 'origin', 'pragma',
+  'range', 'referer', 'server', 'set-cookie2', 'strict-transport-security', 'user-agent', 'vary', 'via', 'warning', 'www-authenticate',
+];
+const headOnlyByLength: readonly (readonly Uint8Array[])[] = Array.from({ length: 32 }, (_, length) => headOnly.filter((name) => name.length === length).map(bytesOf));
+
+/** Whether the token names a field that means nothing in trailers. */
+export function belongsInHead(bytes: Uint8Array, start: number, end: number): boolean {
+  const candidates = headOnlyByLength[end - start];
+  if (candidates === undefined) return false;
+  for (let index = 0; index < candidates.length; index++) if (isToken(bytes, start, candidates[index]!)) return true;
+  return false;
+}
 
 const LETTER_X = 120;
 
@@ -136,5 +154,5 @@ function isAlphanumeric(lower: number): boolean {
 
 /** Whether a name that `Connection` lists (lower case) may be removed for it: others rely on the rest (CVE-2024-45410). */
 export function isRemovable(id: FieldId, name: string): boolean {
-  return (id === field.other && !lasting.has(name)) || id === field.hopByHop || id === field.upgrade || id === field.keepAlive;
+  return (id === field.other && !lasting.has(name)) || id === field.hopByHop || id === field.upgrade || id === field.keepAlive || id === field.te;
 }

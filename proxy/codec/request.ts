@@ -1,5 +1,5 @@
 import { normalizeHost, normalizePath, type NormalHost } from '#routing';
-import { Fields, framing, invalid, needMore, type Framing, type HeadLimits } from './fields.ts';
+import { Fields, framing, invalid, needMore, type FieldBlock, type Framing, type HeadLimits } from './fields.ts';
 import { field } from './names.ts';
 import { CR, isToken, LF, SP, bytesOf, targetByte, targetClass, tokenByte } from './tables.ts';
 
@@ -12,6 +12,16 @@ const continueExpectation = bytesOf('100-continue');
 const websocket = bytesOf('websocket');
 /** A request may leave its Host empty (RFC 9112, 3.2), and one of HTTP/1.0 may have none. */
 const noAuthority: NormalHost = { host: '', port: undefined };
+
+/** A request's header block of HTTP/2, known to be well formed. */
+export interface RequestBlock extends FieldBlock {
+  readonly method: string;
+  readonly authority: string;
+  readonly path: string;
+  /** Every byte of the path stands in a path as it is. */
+  readonly pathIsPlain: boolean;
+  readonly trailersWelcome: boolean;
+}
 
 /**
  * Head of a request. Strings are made of the method, the authority and the path alone; everything else stays bytes. Like `Fields`, one
@@ -50,6 +60,24 @@ export class RequestHead {
   constructor(limits: HeadLimits) {
     this.#limits = limits;
     this.fields = new Fields(limits, 'request');
+  }
+
+  /** Shows a request of HTTP/2. `body`: whether one follows. False: it is refused (`fields.failure`, `fields.reason`). */
+  show(block: RequestBlock, body: 'none' | 'follows'): boolean {
+    const { fields } = this;
+    fields.show(block);
+    fields.failure = 'bad-request';
+    fields.trailersWelcome = block.trailersWelcome;
+    this.method = block.method;
+    this.lineStart = this.targetStart = this.targetEnd = 0;
+    this.minorVersion = 1;
+    this.keepAlive = true;
+    this.hostDisagrees = this.verbatim = this.upgradesToWebSocket = false;
+    this.contentLength = Math.max(0, block.contentLength);
+    this.framing = this.contentLength > 0 ? framing.length : body === 'none' || block.contentLength === 0 ? framing.none : framing.chunked;
+    const fault = this.#settleExpectation(block.bytes) || this.#settleBlockTarget(block);
+    if (fault !== '' && fault !== 'reported') fields.refuse(fault);
+    return fault === '';
   }
 
   /** Returns the offset behind the head, `needMore` or `invalid` (`fields.failure`, `fields.reason`). */
@@ -134,17 +162,48 @@ export class RequestHead {
       this.framing = this.contentLength > 0 ? framing.length : framing.none;
     }
     this.keepAlive = !fields.closes && (this.minorVersion === 1 || fields.keepsAlive);
-    this.expectsContinue = false;
-    // RFC 9110, 10.1.1: to be ignored in HTTP/1.0, so the upstream, which gets HTTP/1.1, must not see it.
-    if (fields.expect >= 0 && this.minorVersion === 0) fields.dropAll(field.expect);
-    else if (fields.expect >= 0) {
-      for (let index = 0; index < fields.count; index++) {
-        if (fields.ids[index] === field.expect && !this.#valueIs(bytes, index, continueExpectation)) return this.#report('expectation-failed', 'expect');
-      }
-      this.expectsContinue = this.framing !== framing.none;
-    }
     this.upgradesToWebSocket =
       fields.upgrade >= 0 && fields.upgrades && this.method === 'GET' && this.minorVersion === 1 && this.framing === framing.none && this.#valueIs(bytes, fields.upgrade, websocket);
+    // RFC 9110, 10.1.1: to be ignored in HTTP/1.0, so the upstream, which gets HTTP/1.1, must not see it.
+    if (fields.expect >= 0 && this.minorVersion === 0) fields.dropAll(field.expect);
+    this.expectsContinue = false;
+    return this.minorVersion === 0 ? '' : this.#settleExpectation(bytes);
+  }
+
+  #settleExpectation(bytes: Buffer): string {
+    const { fields } = this;
+    this.expectsContinue = false;
+    if (fields.expect < 0) return '';
+    for (let index = 0; index < fields.count; index++) {
+      if (fields.ids[index] === field.expect && !this.#valueIs(bytes, index, continueExpectation)) return this.#report('expectation-failed', 'expect');
+    }
+    this.expectsContinue = this.framing !== framing.none;
+    return '';
+  }
+
+  /** A block's authority and path have been looked at for what HTTP/2 allows (RFC 9113, 8.3.1). */
+  #settleBlockTarget(block: RequestBlock): string {
+    if (block.authority !== this.authorityText) {
+      const authority = normalizeHost(block.authority);
+      if ('problem' in authority) return 'host';
+      this.authority = authority;
+      this.authorityText = block.authority;
+    }
+    this.query = undefined;
+    if (block.method === 'CONNECT' || block.path === '*') {
+      this.form = block.method === 'CONNECT' ? 'authority' : 'asterisk';
+      this.path = block.path;
+      return '';
+    }
+    this.form = 'origin';
+    if (block.pathIsPlain) {
+      this.path = block.path;
+      return '';
+    }
+    const target = normalizePath(block.path);
+    if ('problem' in target) return 'path';
+    this.path = target.path;
+    this.query = target.query;
     return '';
   }
 

@@ -1,7 +1,15 @@
-import { Fields, framing, invalid, needMore, type Framing, type HeadLimits } from './fields.ts';
+import { Fields, framing, invalid, needMore, type FieldBlock, type Framing, type HeadLimits } from './fields.ts';
 import { bytesOf, CR, LF, SP, valueByte } from './tables.ts';
 
 const statusLineStart = bytesOf('HTTP/1.');
+
+/** A response's header block of HTTP/2, known to be well formed. */
+export interface ResponseBlock extends FieldBlock {
+  readonly status: number;
+  /** It stays as it is, and comes again: what is made of it can be kept in `attachment`. */
+  readonly kept: boolean;
+  attachment: unknown;
+}
 
 /** Head of a response; see `RequestHead` for how long it holds. */
 export class ResponseHead {
@@ -15,6 +23,8 @@ export class ResponseHead {
   /** From the status code to the end of the reason phrase. */
   statusStart = 0;
   reasonEnd = 0;
+  /** What is shown; undefined for a head that was parsed. */
+  block: ResponseBlock | undefined;
 
   readonly #limits: HeadLimits;
 
@@ -25,11 +35,26 @@ export class ResponseHead {
 
   /** `method` is that of the request, for a HEAD's response has no body. Returns the offset behind the head, `needMore` or `invalid`. */
   parse(bytes: Buffer, from: number, to: number, method: string): number {
+    this.block = undefined;
     let end = this.#parseLine(bytes, from, to);
     if (end >= 0) end = this.fields.parse(bytes, end, to);
     if (end === invalid) return invalid;
     if ((end === needMore ? to : end) - from > this.#limits.maxHeadBytes) return this.fields.refuseSize('head-too-large');
     return end === needMore ? needMore : this.#settle(end, method);
+  }
+
+  /** Shows a response of HTTP/2. `body`: whether one may follow, as its frame says. Its end is told by the connection, as with chunks. */
+  show(block: ResponseBlock, method: string, body: 'none' | 'follows'): void {
+    const { status, contentLength } = block;
+    this.fields.show(block);
+    this.block = block;
+    this.status = status;
+    this.minorVersion = 1;
+    this.keepAlive = true;
+    this.statusStart = this.reasonEnd = 0;
+    this.contentLength = contentLength;
+    if (body === 'none' || method === 'HEAD' || status < 200 || status === 204 || status === 304) this.framing = framing.none;
+    else this.framing = contentLength > 0 ? framing.length : framing.chunked;
   }
 
   /** Milliseconds for which the server says that it keeps the idle connection (`Keep-Alive: timeout=5`); Infinity where it does not say. */

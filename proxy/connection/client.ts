@@ -1,25 +1,15 @@
 import type { Socket } from 'node:net';
-import { invalid, needMore, type OutputBuffer } from '../codec/index.ts';
+import { framing, invalid, needMore, type OutputBuffer } from '../codec/index.ts';
 import type { Context } from '../context.ts';
 import { Exchange } from '../exchange/exchange.ts';
+import type { Reply } from '../exchange/replies.ts';
 import type { Binding } from '../listening/binding.ts';
 import type { TimeoutSettings } from '../retry/index.ts';
 import type { WheelTimer } from '../time/index.ts';
-
-/** Something that takes a client's bytes as they are, after 101 or CONNECT. */
-export interface TunnelEnd {
-  fromClient(bytes: Buffer): void;
-  /** The client sends no more. */
-  clientEnded(): void;
-  /** The client is gone. */
-  clientClosed(): void;
-  /** What was written to the client has left. */
-  clientDrained(): void;
-  /** When a byte last went through, in milliseconds. */
-  readonly activity: number;
-  /** 0: no limit. */
-  readonly idleMs: number;
-}
+import { Forwarded } from './forwarded.ts';
+import { Http1Body } from './http1-body.ts';
+import { Http1Response } from './http1-response.ts';
+import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
 
 /**
  * `open`: requests are read, or one is under way. `lingering`: the last response is out, what the client still sends is dropped until
@@ -27,8 +17,8 @@ export interface TunnelEnd {
  */
 type Phase = 'open' | 'lingering' | 'tunnel' | 'closed';
 
-/** One connection of a client: reads requests one after the other, and holds back what was sent ahead. */
-export class ClientConnection implements WheelTimer {
+/** One HTTP/1.1 connection of a client: reads requests one after the other, and holds back what was sent ahead. */
+export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer {
   readonly socket: Socket;
   readonly context: Context;
   readonly binding: Binding;
@@ -38,6 +28,9 @@ export class ClientConnection implements WheelTimer {
   readonly serverName: string;
   readonly openedAt: number;
   readonly exchange: Exchange;
+  readonly forwarded: Forwarded;
+  readonly protocol = 'HTTP/1';
+  readonly lendsBytes = false;
   /** The client takes nothing now. */
   congested = false;
   /** The client has ended its side: there will be no further request. */
@@ -52,8 +45,11 @@ export class ClientConnection implements WheelTimer {
   /** Bytes that were read and are not used yet: part of a head, or what was sent ahead. */
   #input: Buffer | undefined;
   #consuming = false;
-  #forwardedFor: string | undefined;
-  #forwarded: Buffer = Buffer.alloc(0);
+  readonly #body: Http1Body;
+  readonly #response: Http1Response;
+  /** Of the current request. */
+  #headStart = 0;
+  #headEnd = 0;
   #paused = false;
   #tunnel: TunnelEnd | undefined;
   #timeouts: TimeoutSettings;
@@ -73,7 +69,10 @@ export class ClientConnection implements WheelTimer {
     this.address = plainAddress(socket.remoteAddress ?? '');
     this.openedAt = this.#since = context.now();
     this.#timeouts = binding.initialTimeouts(this);
+    this.forwarded = new Forwarded(this.address, binding, context.parts);
     this.exchange = new Exchange(this);
+    this.#body = new Http1Body(this.exchange);
+    this.#response = new Http1Response(this.exchange);
     socket.on('data', (bytes: Buffer) => this.#readSafely(bytes));
     this.#on('end', () => this.#ended());
     this.#on('error', () => this.#gone());
@@ -91,19 +90,6 @@ export class ClientConnection implements WheelTimer {
     return this.#phase === 'open' && !this.exchange.active && !this.#inHead;
   }
 
-  /** `x-forwarded-*` lines for a first hop; nearly all requests of a connection are for one host. */
-  forwardedLines(authority: string): Buffer {
-    if (authority !== this.#forwardedFor) {
-      this.#forwardedFor = authority;
-      this.#forwarded = Buffer.from(
-        `x-forwarded-for: ${this.address}\r\nx-forwarded-proto: ${this.binding.scheme}\r\n` +
-          `x-forwarded-host: ${authority}\r\nx-forwarded-port: ${this.binding.port}\r\n`,
-        'latin1',
-      );
-    }
-    return this.#forwarded;
-  }
-
   /** The policy of the section that the client's requests turn out to be for. */
   adopt(timeouts: TimeoutSettings): void {
     this.#timeouts = timeouts;
@@ -116,6 +102,57 @@ export class ClientConnection implements WheelTimer {
     return maxConnectionDuration > 0 && now - this.openedAt >= maxConnectionDuration;
   }
 
+  get client(): Client {
+    return this;
+  }
+
+  get tunnels(): Tunnels {
+    return this;
+  }
+
+  showHead(): void {
+    this.context.requestHead.parse(this.exchange.bytes, this.#headStart, this.#headEnd);
+  }
+
+  interim(bytes: Buffer): void {
+    if (this.exchange.minorVersion === 0) return;
+    this.#response.interim(bytes);
+    this.flush();
+  }
+
+  head(bytes: Buffer, edits: ResponseEdits): void {
+    this.#response.head(bytes, edits, this.expiring(this.exchange.startedAt) ? 'expiring' : 'lasting');
+  }
+
+  body(bytes: Buffer, start: number, end: number): void {
+    this.#response.body(bytes, start, end);
+  }
+
+  end(trailers?: Buffer): void {
+    if (this.#phase === 'tunnel') {
+      this.socket.end();
+      return;
+    }
+    this.#response.end(trailers);
+    this.flush();
+  }
+
+  flush(): void {
+    if (!this.#response.pending) return;
+    this.#response.pending = false;
+    this.write(this.context.output);
+  }
+
+  reply(reply: Reply): 'over' | 'rest' {
+    const { exchange } = this;
+    const rest = exchange.requestComplete ? 'none' : this.#body.restIs(exchange.bytes.length - this.#headEnd) ? 'here' : 'unknown';
+    this.#response.keep = exchange.keepAlive && rest !== 'unknown' && !this.expiring(exchange.startedAt);
+    this.#response.reply(reply);
+    this.flush();
+    // A rest that is here already is taken off the connection before the next request.
+    return this.#response.keep && rest === 'here' ? 'rest' : 'over';
+  }
+
   /** Writes what the output buffer holds. */
   write(output: OutputBuffer): void {
     if (this.#phase === 'closed') return;
@@ -123,11 +160,6 @@ export class ClientConnection implements WheelTimer {
     if (this.socket.writableLength === 0) return;
     output.keep();
     if (!taken) this.congested = true;
-  }
-
-  /** Writes bytes that nobody else will change. */
-  writeOwned(bytes: Buffer): void {
-    if (this.#phase !== 'closed' && !this.socket.write(bytes) && this.socket.writableLength > 0) this.congested = true;
   }
 
   pause(): void {
@@ -151,10 +183,9 @@ export class ClientConnection implements WheelTimer {
     this.#settle();
   }
 
-  /** The exchange is over. `keep`: another request may follow on this connection. */
-  exchangeEnded(keep: boolean, now: number): void {
+  exchangeEnded(now: number): void {
     if (this.#phase !== 'open') return;
-    if (!keep) {
+    if (!this.#response.keep || !this.exchange.keepAlive || !this.exchange.requestComplete) {
       if (this.#hasNothingToAwait()) this.#destroy();
       else this.linger();
       return;
@@ -191,6 +222,7 @@ export class ClientConnection implements WheelTimer {
   /** At once, so that what was sent can't be taken for a complete response. */
   cut(): void {
     if (this.#phase === 'closed') return;
+    this.#response.pending = false;
     // Without TLS an end of stream would look like the end of a response that is told by it; a reset does not.
     // (While a shutdown is under way, libuv refuses to reset, and Node would leak the handle.)
     if ('encrypted' in this.socket || this.socket.writableEnded) this.socket.destroy();
@@ -198,8 +230,10 @@ export class ClientConnection implements WheelTimer {
     this.#gone();
   }
 
-  /** From now on bytes pass as they are. Returns what the client has sent ahead. */
-  becomeTunnel(tunnel: TunnelEnd): Buffer | undefined {
+  becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): Buffer | undefined {
+    if (bytes === undefined) this.#response.established();
+    else this.#response.interim(bytes);
+    this.flush();
     const ahead = this.#input;
     this.#input = undefined;
     this.#phase = 'tunnel';
@@ -267,12 +301,12 @@ export class ClientConnection implements WheelTimer {
     while (p < bytes.length && this.#phase === 'open') {
       if (exchange.active) {
         if (!exchange.body.takesBytes) break;
-        p = exchange.body.take(bytes, p, bytes.length);
+        p = this.#body.take(bytes, p, bytes.length);
       } else {
         const next = this.#begin(bytes, p);
         if (next < 0) break;
         p = next;
-        if (p < bytes.length && exchange.active && exchange.body.takesBytes) p = exchange.body.take(bytes, p, bytes.length);
+        if (p < bytes.length && exchange.active && exchange.body.takesBytes) p = this.#body.take(bytes, p, bytes.length);
       }
       exchange.body.flush();
     }
@@ -301,10 +335,13 @@ export class ClientConnection implements WheelTimer {
     }
     this.#inHead = false;
     if (end === invalid) {
-      this.exchange.refuse(head.fields.failure, head.fields.reason, head.method);
+      this.exchange.refuse(head.fields.failure, head.fields.reason, { method: head.method });
       return invalid;
     }
-    this.exchange.begin(bytes, from, end);
+    this.#headStart = from;
+    this.#headEnd = end;
+    this.#body.begin(head);
+    this.exchange.begin(bytes, head.framing === framing.none ? 'none' : 'follows');
     return end;
   }
 
@@ -337,6 +374,10 @@ export class ClientConnection implements WheelTimer {
     this.congested = false;
     if (this.#phase === 'tunnel') this.#tunnel?.clientDrained();
     else if (this.exchange.active) this.exchange.clientDrained();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
   }
 
   #destroy(): void {

@@ -1,22 +1,21 @@
 import type { Exchange } from '../exchange/exchange.ts';
-import type { ClientConnection, TunnelEnd } from './client.ts';
-import type { Upstream, UpstreamUser } from './upstream.ts';
+import type { RawUpstream, TunnelEnd, Tunnels, Upstream, UpstreamUser } from './sides.ts';
 
 /** Client and endpoint after 101 or CONNECT: bytes pass both ways as they are, each way ends by itself. */
 export class Tunnel implements TunnelEnd, UpstreamUser {
   activity: number;
   readonly idleMs: number;
   readonly #exchange: Exchange;
-  readonly #client: ClientConnection;
-  readonly #upstream: Upstream;
+  readonly #client: Tunnels;
+  readonly #upstream: RawUpstream;
   #clientEnded = false;
   #upstreamEnded = false;
   #over = false;
   #pending = false;
 
-  constructor(exchange: Exchange, upstream: Upstream) {
+  constructor(exchange: Exchange, client: Tunnels, upstream: RawUpstream) {
     this.#exchange = exchange;
-    this.#client = exchange.connection;
+    this.#client = client;
     this.#upstream = upstream;
     this.activity = exchange.context.now();
     this.idleMs = exchange.settings.timeouts.streamIdle;
@@ -32,7 +31,7 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
   clientEnded(): void {
     this.#clientEnded = true;
     if (this.#upstreamEnded) this.#close();
-    else this.#upstream.socket.end();
+    else this.#upstream.endRaw();
   }
 
   clientClosed(): void {
@@ -74,13 +73,13 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
   ended(): void {
     this.#upstreamEnded = true;
     if (this.#clientEnded) this.#close();
-    else this.#client.socket.end();
+    else this.#client.end();
   }
 
   failed(): void {
     if (this.#over) return;
     // After an orderly end the client may still be taking what was sent to it.
-    if (!this.#upstreamEnded) this.#client.socket.destroy();
+    if (!this.#upstreamEnded) this.#client.destroy();
     this.#close();
   }
 
@@ -99,7 +98,7 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
     // Both sides have ended, or one is gone: what was written still leaves, then the sockets close.
     if (this.#clientEnded && this.#upstreamEnded) {
       this.#upstream.closeWhenWritten();
-      this.#client.socket.end();
+      this.#client.end();
     } else this.#upstream.close();
     this.#exchange.endTunnel();
   }

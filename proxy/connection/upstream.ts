@@ -1,35 +1,15 @@
 import type { Socket } from 'node:net';
-import { brokenChunk, ChunkedReader, framing, invalid, needMore, type Framing, type OutputBuffer } from '../codec/index.ts';
+import { brokenChunk, bytesOf, ChunkedReader, framing, invalid, needMore, type Framing } from '../codec/index.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
 import type { FailureCode } from '../failures.ts';
 import type { WheelTimer } from '../time/index.ts';
+import { putTrailers } from '../exchange/heads.ts';
 import type { EndpointPool } from './pool.ts';
-import { openSocket, speaksAsAsked } from './upstream/socket.ts';
+import type { RawUpstream, RequestSource, UpstreamUser } from './sides.ts';
+import { lateAlert, openSocket, speaksAsAsked } from './upstream/socket.ts';
 
-/**
- * What uses a connection to an endpoint: an exchange, a mirrored request, a tunnel. Bytes are lent: they hold until the call returns.
- */
-export interface UpstreamUser {
-  /** The connection is there, or was already. */
-  connected(upstream: Upstream): void;
-  /** A 1xx response other than 101; `context.responseHead` has it. */
-  interim(upstream: Upstream, bytes: Buffer): void;
-  /** The head of the final response. The user may leave the connection (`discard`, `close`) from within. */
-  responded(upstream: Upstream, bytes: Buffer): void;
-  /** 101: from now on bytes come as they are (`received`). False: not wanted. */
-  upgraded(upstream: Upstream, bytes: Buffer): boolean;
-  /** Of the body, its framing taken off. */
-  received(upstream: Upstream, bytes: Buffer, start: number, end: number): void;
-  /** An event's bytes are through, and more are to come. */
-  flush(upstream: Upstream): void;
-  /** The response is complete. The user gives the connection back (`release`) or closes it. */
-  ended(upstream: Upstream): void;
-  /** No complete response, and the connection is gone. */
-  failed(upstream: Upstream, code: FailureCode, reason: string): void;
-  /** What was written has left. */
-  drained(upstream: Upstream): void;
-}
+const lastChunk = bytesOf('0\r\n\r\n');
 
 /**
  * `ended`: the response is complete, its user has not given the connection back yet. `raw`: a tunnel. `closed` is final. A connection that is not `idle` or `closed` has a user, but for the rest of a response that is
@@ -43,11 +23,9 @@ const closingMarginMs = 1000;
 const lastWriteMs = 30_000;
 /** TLS takes what is written to it later than a plain socket: a little is copied, so that the output buffer need not be kept for it. */
 const copiedBytes = 8192;
-/** Of OpenSSL, for what a server says before it takes anything. */
-const lateAlert = /^ERR_SSL_(?:TLSV1|TLSV13|SSLV3|SSL)_ALERT_/;
 
 /** One connection to an endpoint. Frames responses; knows nothing of clients. */
-export class Upstream implements WheelTimer {
+export class Http1Upstream implements RawUpstream, WheelTimer {
   readonly endpoint: PooledEndpoint;
   readonly socket: Socket;
   /** Requests that it has carried, this one included. */
@@ -83,6 +61,10 @@ export class Upstream implements WheelTimer {
   /** How long the server keeps it when idle, as far as it says. */
   #serverIdleMs = Infinity;
   #paused = false;
+  /** How the body of the current request is told. */
+  #sends: Framing = framing.none;
+  /** There is something of the request in the output buffer. */
+  #pending = false;
 
   constructor(context: Context, endpoint: PooledEndpoint, connectMs: number) {
     this.#context = context;
@@ -101,10 +83,12 @@ export class Upstream implements WheelTimer {
     return this.#phase === 'closed';
   }
 
-  /** Gives the connection to a request; its response's framing depends on the method. */
-  assign(user: UpstreamUser, method: string): void {
+  assign(user: UpstreamUser, request: RequestSource): void {
     this.#user = user;
-    this.#method = method;
+    this.#method = request.method;
+    this.#sends = request.framing;
+    this.#pending = true;
+    request.putLines();
     this.uses++;
     this.answered = false;
     this.reusable = false;
@@ -149,13 +133,44 @@ export class Upstream implements WheelTimer {
     if (this.framing === framing.untilClose || (this.framing === framing.length && this.remaining > this.#context.limits.maxDiscardedBytes)) this.close();
   }
 
-  /** Writes what the output buffer holds. */
-  write(output: OutputBuffer): void {
+  send(bytes: Buffer, start: number, end: number): void {
+    const { output } = this.#context;
+    this.#beginMessage();
+    if (this.#sends === framing.chunked) output.putChunkSize(end - start);
+    output.putBytes(bytes, start, end);
+    if (this.#sends === framing.chunked) output.putLineEnd();
+  }
+
+  sendOwned(bytes: Buffer, start: number, end: number): void {
+    if (this.#sends === framing.chunked) {
+      this.send(bytes, start, end);
+      return;
+    }
+    this.flush();
+    this.writeOwned(bytes.subarray(start, end));
+  }
+
+  end(trailers: Buffer | undefined): void {
+    if (this.#sends !== framing.chunked) return;
+    const { output } = this.#context;
+    this.#beginMessage();
+    if (trailers === undefined) output.putConstant(lastChunk);
+    else putTrailers(output, trailers, this.#context.trailers);
+  }
+
+  flush(): void {
+    if (!this.#pending) return;
+    this.#pending = false;
+    const { output } = this.#context;
     const copies = this.#pool.security !== undefined && output.length <= copiedBytes;
     const taken = this.socket.write(copies ? Buffer.from(output.view()) : output.view());
     if (this.socket.writableLength === 0) return;
     if (!copies) output.keep();
     if (!taken) this.congested = true;
+  }
+
+  endRaw(): void {
+    this.socket.end();
   }
 
   /** Writes bytes that nobody else will change. */
@@ -186,6 +201,7 @@ export class Upstream implements WheelTimer {
     this.#phase = 'closed';
     this.#user = undefined;
     this.#saved = undefined;
+    this.#pending = false;
     this.#context.wheel.cancel(this);
     this.socket.destroy();
   }
@@ -203,6 +219,12 @@ export class Upstream implements WheelTimer {
   expired(): void {
     if (this.#phase === 'connecting') this.#fail('connect-timeout', 'connect');
     else if (this.#phase === 'idle' || (this.#phase === 'raw' && this.#user === undefined)) this.close();
+  }
+
+  #beginMessage(): void {
+    if (this.#pending) return;
+    this.#pending = true;
+    this.#context.output.begin();
   }
 
   #listen(): void {
@@ -258,7 +280,10 @@ export class Upstream implements WheelTimer {
   #secured(): void {
     const { security } = this.#pool;
     if (security === undefined || 'unusable' in security || !speaksAsAsked(this.socket, security)) this.#fail('tls-failed', 'alpn');
-    else this.#connected();
+    else {
+      this.#connected();
+      this.socket.uncork();
+    }
   }
 
   #connected(): void {
@@ -389,7 +414,7 @@ export class Upstream implements WheelTimer {
     }
     // Bytes behind the response belong to nothing that was asked for.
     if (p < to) this.reusable = false;
-    this.#end();
+    this.#end(this.framing === framing.chunked ? this.#chunks!.trailers : undefined);
   }
 
   #readChunks(bytes: Buffer, from: number, to: number): number {
@@ -408,19 +433,21 @@ export class Upstream implements WheelTimer {
     else if ((this.#discarded += end - start) > this.#context.limits.maxDiscardedBytes) this.close();
   }
 
-  #end(): void {
-    this.#phase = 'ended';
+  #end(trailers: Buffer | undefined): void {
     const user = this.#user;
+    // More of them than we take are left out: the body is whole without.
+    const taken = trailers !== undefined && user !== undefined && this.#context.trailers.parse(trailers, 0, trailers.length) >= 0 ? trailers : undefined;
+    this.#phase = 'ended';
     if (user === undefined) this.release(this.#idleMs, this.#context.now());
-    else user.ended(this);
+    else user.ended(this, taken);
   }
 
   #endOfStream(): void {
     if (this.#phase === 'body' && this.framing === framing.untilClose) {
       this.reusable = false;
-      this.#end();
+      this.#end(undefined);
     } else if (this.#phase === 'raw') {
-      this.#user?.ended(this);
+      this.#user?.ended(this, undefined);
     } else this.#lost('ended');
   }
 
@@ -457,14 +484,4 @@ export class Upstream implements WheelTimer {
   #isReading(): boolean {
     return this.#phase === 'body';
   }
-}
-
-/** A connection to the endpoint: an idle one, or a new one. `connectMs` 0: no limit. */
-export function openUpstream(context: Context, endpoint: PooledEndpoint, connectMs: number): Upstream {
-  return endpoint.pool!.take() ?? dialUpstream(context, endpoint, connectMs);
-}
-
-/** A new connection, whatever is idle. */
-export function dialUpstream(context: Context, endpoint: PooledEndpoint, connectMs: number): Upstream {
-  return new Upstream(context, endpoint, connectMs);
 }

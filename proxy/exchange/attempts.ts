@@ -1,7 +1,8 @@
 import { parseRetryAfter, retriesStatus, retryDelay, retryVerdict, idempotentMethods, type Outcome, type RetrySettings } from '../retry/index.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import { Timer } from '../connection/timer.ts';
-import { dialUpstream, openUpstream, type Upstream } from '../connection/upstream.ts';
+import type { Upstream } from '../connection/sides.ts';
+import { dialRaw, dialUpstream, openUpstream } from '../connection/open-upstream.ts';
 import { failures, type FailureCode } from '../failures.ts';
 import type { FailedAttempt } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
@@ -66,9 +67,9 @@ export class Attempts {
     this.#startedAt = this.made === 0 ? exchange.startedAt : context.now();
     this.made++;
     const { connect } = settings.timeouts;
-    const upstream = connection === 'any' ? openUpstream(context, endpoint, connect) : dialUpstream(context, endpoint, connect);
     if (settings.attemptTimeout > 0) this.#schedule(this.#startedAt + settings.attemptTimeout);
-    exchange.attach(upstream);
+    if (exchange.purpose === 'connect') exchange.attachRaw(dialRaw(context, endpoint, connect));
+    else exchange.attach(connection === 'any' ? openUpstream(context, endpoint, connect) : dialUpstream(context, endpoint, connect));
   }
 
   /** The response is complete: gives the connection back. */

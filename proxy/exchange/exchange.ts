@@ -1,32 +1,42 @@
 import { decide, filtersFor, pickBackend, type FilterPlan, type HeaderValue } from '#routing';
 import type { BackendState } from '../configuration/backends.ts';
 import type { RoutingTable, RequestSettings } from '../configuration/tables.ts';
-import type { ClientConnection } from '../connection/client.ts';
+import type { Framing } from '../codec/index.ts';
+import type { Downstream, RawUpstream, RequestSource, Upstream } from '../connection/sides.ts';
 import { Timer } from '../connection/timer.ts';
-import type { Upstream } from '../connection/upstream.ts';
 import type { Context } from '../context.ts';
 import { failures, type FailureCode } from '../failures.ts';
 import type { Binding } from '../listening/binding.ts';
 import { isRequestId, type AccessRecord, type FailedAttempt, type TraceSpan } from '../telemetry/index.ts';
 import { Attempts } from './attempts.ts';
-import { putRequestHead, type RequestEdits } from './heads.ts';
+import { encodeRequestHead } from './blocks.ts';
+import { noEdits, putRequestHead } from './heads.ts';
 import { startMirrors } from './mirror.ts';
-import { failureReply, putReply, type Reply } from './replies.ts';
+import { failureReply, type Reply } from './replies.ts';
 import { RequestBody } from './request-body.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { beginAttemptSpan, beginSpan, endSpan } from './tracing.ts';
 
 const noBytes = Buffer.alloc(0);
-const noEdits: RequestEdits = { request: undefined, target: undefined, host: undefined };
+
+/** Of a request that is refused. */
+export interface KnownOfRefused {
+  readonly method?: string;
+  readonly host?: string;
+  readonly target?: string;
+  /** Whether more of it is to come. */
+  readonly rest?: 'none' | 'follows';
+}
 
 /**
- * One request and its response. Each client connection has one, used again for every request, so that a request costs no object.
+ * One request and its response. Each place for a request (a connection of HTTP/1.1, a stream of HTTP/2) has one, used again for every request,
+ * so that a request costs no object. What client and endpoint speak is for the two sides to know (`connection/sides.ts`).
  *
  * `begin` → the binding says where it goes → attempts, with the body as it comes → the response as it comes → `finish`. An exchange that
  * is not `active` belongs to nobody: timers and connections have been taken off it before.
  */
-export class Exchange implements AccessRecord {
-  readonly connection: ClientConnection;
+export class Exchange implements AccessRecord, RequestSource {
+  readonly downstream: Downstream;
   readonly context: Context;
   readonly binding: Binding;
   readonly tries: Attempts;
@@ -34,10 +44,10 @@ export class Exchange implements AccessRecord {
   readonly relay: ResponseRelay;
 
   active = false;
-  /** Tells this request from the connection's others, for answers that come later. */
+  /** Tells this request from others in the same place, for answers that come later. */
   serial = 0;
 
-  /** The bytes of the request's head are kept, and parsed again for another attempt. */
+  /** Where the request's head lies, which is looked at again for another attempt. */
   bytes: Buffer = noBytes;
   method = '';
   host = '';
@@ -47,6 +57,8 @@ export class Exchange implements AccessRecord {
   /** The client itself wants no further request. */
   asksToClose = false;
   upgrades = false;
+  /** The client wants trailers behind the response. */
+  trailersWelcome = false;
   id = '';
   idIsNew = false;
   span: TraceSpan | undefined;
@@ -56,8 +68,9 @@ export class Exchange implements AccessRecord {
   filters: FilterPlan | undefined;
   backend: BackendState | undefined;
   upstream: Upstream | undefined;
-  /** `connect`: the request is for a tunnel (CONNECT). */
+  /** `connect`: the request is for a tunnel (CONNECT), which leads there. */
   purpose: 'request' | 'connect' = 'request';
+  tunnelTo: RawUpstream | undefined;
   /** `Origin`, where a CORS filter wants to know. */
   origin: string | undefined;
 
@@ -74,29 +87,32 @@ export class Exchange implements AccessRecord {
   /** When `request` of the timeouts runs out; Infinity for never. */
   deadline = Infinity;
 
-  #headStart = 0;
-  #headEnd = 0;
+  #target: string | undefined;
   #targetStart = 0;
   #targetEnd = 0;
   #counted = false;
   #requestTimer: Timer | undefined;
 
-  constructor(connection: ClientConnection) {
-    this.connection = connection;
-    this.context = connection.context;
-    this.binding = connection.binding;
-    this.settings = connection.binding.unrouted;
+  constructor(downstream: Downstream) {
+    this.downstream = downstream;
+    this.context = downstream.context;
+    this.binding = downstream.binding;
+    this.settings = downstream.binding.unrouted;
     this.tries = new Attempts(this);
     this.body = new RequestBody(this);
     this.relay = new ResponseRelay(this);
   }
 
   get path(): string {
-    return this.bytes.toString('latin1', this.#targetStart, this.#targetEnd);
+    return this.#target ?? this.bytes.toString('latin1', this.#targetStart, this.#targetEnd);
   }
 
   get client(): string {
-    return this.connection.address;
+    return this.downstream.client.address;
+  }
+
+  get framing(): Framing {
+    return this.body.framing;
   }
 
   get target(): string {
@@ -129,13 +145,12 @@ export class Exchange implements AccessRecord {
     return this.body.replayable;
   }
 
-  /** Takes the request whose head was just parsed from these bytes. */
-  begin(bytes: Buffer, from: number, end: number): void {
+  /** Takes the request that `context.requestHead` has, which lies in these bytes. `rest`: whether there is more of it than the head. */
+  begin(bytes: Buffer, rest: 'none' | 'follows', target?: string): void {
     const head = this.context.requestHead;
     this.#reset();
     this.bytes = bytes;
-    this.#headStart = from;
-    this.#headEnd = end;
+    this.#target = target;
     this.#targetStart = head.targetStart;
     this.#targetEnd = head.targetEnd;
     this.method = head.method;
@@ -144,16 +159,20 @@ export class Exchange implements AccessRecord {
     this.keepAlive = head.keepAlive;
     this.asksToClose = !head.keepAlive;
     this.upgrades = head.upgradesToWebSocket;
-    this.body.begin(head);
+    this.trailersWelcome = head.fields.trailersWelcome;
+    this.body.begin(head, rest);
     this.#identify();
     beginSpan(this);
     this.binding.begin(this);
   }
 
-  /** Answers what was no valid request; the connection is of no use any more. `method`: empty where it is not known. */
-  refuse(code: FailureCode, reason: string, method = ''): void {
+  /** Answers what was no valid request; a connection of HTTP/1 is of no use any more. `known`: what is known of it, for the log. */
+  refuse(code: FailureCode, reason: string, known: KnownOfRefused = {}): void {
     this.#reset();
-    this.method = method;
+    this.method = known.method ?? '';
+    this.host = known.host ?? '';
+    this.#target = known.target ?? '';
+    this.body.complete = known.rest !== 'follows';
     this.keepAlive = false;
     this.context.metrics.count('requests_rejected');
     this.fail(code, reason);
@@ -223,32 +242,36 @@ export class Exchange implements AccessRecord {
     this.tries.start('fresh');
   }
 
-  /** Parses the kept head again, after other requests were parsed. */
-  reparse(): void {
-    this.context.requestHead.parse(this.bytes, this.#headStart, this.#headEnd);
-    this.context.view.show(this.bytes);
-  }
-
   /** An attempt has a connection, perhaps one that is still being opened: the request goes to it. */
   attach(upstream: Upstream): void {
     this.upstream = upstream;
-    if (this.purpose === 'connect') {
-      upstream.assignRaw(this.relay);
-      return;
-    }
     beginAttemptSpan(this);
-    const { filters } = this;
-    putRequestHead(this, filters ?? noEdits, this.body.framing);
-    this.body.attached();
-    upstream.assign(this.relay, this.method);
+    upstream.assign(this.relay, this);
+    // It may have failed at once.
+    if (this.upstream === upstream) this.body.attached();
+  }
+
+  /** The same of a connection for a tunnel. */
+  attachRaw(upstream: RawUpstream): void {
+    this.upstream = this.tunnelTo = upstream;
+    upstream.assignRaw(this.relay);
+  }
+
+  putLines(): void {
+    putRequestHead(this, this.filters ?? noEdits);
+  }
+
+  encode(scheme: 'http' | 'https'): Uint8Array {
+    return encodeRequestHead(this, this.filters ?? noEdits, scheme);
   }
 
   /** Another attempt, begun by a timer or a failure rather than by the client's bytes. */
   repeat(start: () => void): void {
-    this.reparse();
+    this.downstream.showHead();
+    this.context.view.show(this.bytes);
     start();
     this.body.flush();
-    if (this.active) this.connection.resume();
+    if (this.active) this.downstream.resume();
   }
 
   /** Answers in the backend's place. `status` where it is not the table's. */
@@ -272,17 +295,13 @@ export class Exchange implements AccessRecord {
   answer(reply: Reply): void {
     this.#count();
     this.tries.abandon();
-    const rest = this.body.rest(this.bytes.length - this.#headEnd);
-    const keep = this.keepAlive && rest !== 'unknown' && !this.connection.expiring(this.startedAt);
     this.status = reply.status;
     this.responseStarted = true;
     this.body.abandon();
-    putReply(this, reply, keep);
     this.bytesOut = reply.body.length;
-    this.connection.write(this.context.output);
-    // A rest that is here already is taken off the connection before the next request.
+    const rest = this.downstream.reply(reply);
     this.activity = this.context.now();
-    if (!keep || rest === 'none') this.finish(keep);
+    if (rest === 'over') this.finish();
   }
 
   /** The response began and can't be completed: the client must not take it for complete. */
@@ -290,13 +309,13 @@ export class Exchange implements AccessRecord {
     this.failure = code;
     this.failureReason = reason;
     this.#end();
-    this.connection.cut();
+    this.downstream.cut(code);
   }
 
-  /** The response is out, and `activity` says when. `keep`: the connection can take another request. */
-  finish(keep: boolean): void {
+  /** The response is out, and `activity` says when. */
+  finish(): void {
     this.#end(this.activity);
-    this.connection.exchangeEnded(keep, this.activity);
+    this.downstream.exchangeEnded(this.activity);
   }
 
   /** The endpoint's connection becomes a tunnel, whose time is not limited as a request's. */
@@ -399,6 +418,7 @@ export class Exchange implements AccessRecord {
     this.backend = undefined;
     this.upstream = undefined;
     this.purpose = 'request';
+    this.tunnelTo = undefined;
     this.origin = undefined;
     this.span = this.attemptSpan = undefined;
     this.responseStarted = false;
@@ -409,7 +429,8 @@ export class Exchange implements AccessRecord {
     this.asksToClose = false;
     this.id = this.host = '';
     this.minorVersion = 1;
-    this.#targetStart = this.#targetEnd = this.#headEnd = 0;
+    this.#target = undefined;
+    this.#targetStart = this.#targetEnd = 0;
     this.#counted = false;
     this.tries.reset();
     this.body.reset();

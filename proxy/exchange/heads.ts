@@ -1,6 +1,7 @@
 import type { HeaderEdits, TargetRewrite } from '#routing';
-import { bytesOf, field, framing, isFieldValue, treatment, type Fields, type Framing, type OutputBuffer } from '../codec/index.ts';
+import { bytesOf, field, framing, isFieldValue, treatment, type Fields, type Framing, type OutputBuffer, type ResponseHead } from '../codec/index.ts';
 import type { Exchange } from './exchange.ts';
+import { phrases } from './phrases.ts';
 
 /** Heads are written anew, from what was parsed: no byte of a peer's head gets through that was not understood as part of a field. */
 
@@ -10,6 +11,8 @@ const requestIdName = bytesOf('x-request-id: ');
 const chunkedLine = bytesOf('transfer-encoding: chunked\r\n');
 const closeLine = bytesOf('connection: close\r\n');
 const keepAliveLine = bytesOf('connection: keep-alive\r\n');
+const emptyLine = bytesOf('content-length: 0\r\n');
+const lastSize = bytesOf('0\r\n');
 const websocketLines = bytesOf('connection: Upgrade\r\nupgrade: websocket\r\n');
 
 /** By field id: 1 where a line is left out. Entries that depend on the request are set before each use. */
@@ -17,12 +20,15 @@ const edgeDrops = dropping(field.internal, field.forwardedFor, field.forwardedPr
 const trustingDrops = dropping(field.internal, field.forwardedFor, field.forwarded);
 const meshDrops = dropping(field.internal);
 const responseDrops = dropping(field.internal);
+const noDrops = new Uint8Array(32);
 
 function dropping(...ids: readonly number[]): Uint8Array {
   const drops = new Uint8Array(32);
   for (const id of ids) drops[id] = 1;
   return drops;
 }
+
+export const noEdits: RequestEdits = { request: undefined, target: undefined, host: undefined };
 
 /** What filters make of a request on its way to one backend. */
 export interface RequestEdits {
@@ -32,18 +38,16 @@ export interface RequestEdits {
 }
 
 /** Begins a message in the output buffer with the head that goes upstream. The exchange's head must be the one last parsed. */
-export function putRequestHead(exchange: Exchange, edits: RequestEdits, body: Framing): void {
+export function putRequestHead(exchange: Exchange, edits: RequestEdits): void {
   const { bytes, context } = exchange;
   const { output, requestHead: head } = context;
   output.begin();
   if (head.verbatim && edits.target === undefined) output.putBytes(bytes, head.lineStart, head.targetEnd);
   else output.putText(`${head.method} ${forwardedTarget(exchange, edits)}`);
   output.putConstant(requestEnd);
-  const drops = exchange.binding.role === 'mesh' ? meshDrops : context.limits.trustedHops > 0 ? trustingDrops : edgeDrops;
   const host = edits.host ?? (head.form === 'absolute' || head.fields.host < 0 ? head.authorityText : undefined);
+  const drops = requestDrops(exchange);
   drops[field.host] = host === undefined ? 0 : 1;
-  drops[field.requestId] = exchange.idIsNew ? 1 : 0;
-  drops[field.traceparent] = drops[field.tracestate] = exchange.span === undefined ? 0 : 1;
   putFields(output, bytes, head.fields, { drops, first: edits.request, second: undefined });
   if (host !== undefined) output.putText(`host: ${isFieldValue(host) ? host : ''}\r\n`);
   if (exchange.binding.role === 'edge') putForwarded(exchange);
@@ -54,12 +58,21 @@ export function putRequestHead(exchange: Exchange, edits: RequestEdits, body: Fr
   }
   if (exchange.span !== undefined) output.putText(traceLines(exchange));
   if (edits.request !== undefined) output.putText(edits.request.lines);
-  if (body === framing.chunked) output.putConstant(chunkedLine);
+  if (exchange.body.framing === framing.chunked) output.putConstant(chunkedLine);
   if (head.upgradesToWebSocket) output.putConstant(websocketLines);
   output.putLineEnd();
 }
 
-function forwardedTarget(exchange: Exchange, edits: RequestEdits): string {
+/** By field id, which fields of the request at hand do not go on as they came. Holds until the next call. */
+export function requestDrops(exchange: Exchange): Uint8Array {
+  const drops = exchange.binding.role === 'mesh' ? meshDrops : exchange.context.limits.trustedHops > 0 ? trustingDrops : edgeDrops;
+  drops[field.requestId] = exchange.idIsNew ? 1 : 0;
+  drops[field.traceparent] = drops[field.tracestate] = exchange.span === undefined ? 0 : 1;
+  return drops;
+}
+
+/** Path and query as they go on. */
+export function forwardedTarget(exchange: Exchange, edits: RequestEdits): string {
   const { path, query } = exchange.context.requestHead;
   if (edits.target !== undefined) return edits.target(path, query);
   return query === undefined ? path : `${path}?${query}`;
@@ -67,19 +80,25 @@ function forwardedTarget(exchange: Exchange, edits: RequestEdits): string {
 
 /** Who the client is, for the backend. A first hop replaces what it was told; behind trusted ones it adds to it. */
 function putForwarded(exchange: Exchange): void {
-  const { bytes, connection, context } = exchange;
-  const { authorityText, fields } = context.requestHead;
+  const { downstream, context } = exchange;
   if (context.limits.trustedHops === 0) {
-    const lines = connection.forwardedLines(authorityText);
+    const lines = downstream.forwarded.lines(context.requestHead.authorityText);
     context.output.putBytes(lines, 0, lines.length);
     return;
   }
+  for (const [name, value] of forwardedBehindTrusted(exchange)) context.output.putText(`${name}: ${value}\r\n`);
+}
+
+/** What trusted proxies before us said, and what we add to it. */
+export function forwardedBehindTrusted(exchange: Exchange): readonly (readonly [name: string, value: string])[] {
+  const { bytes, client } = exchange;
+  const { authorityText, fields } = exchange.context.requestHead;
   const before = fields.lookup(bytes, 'x-forwarded-for');
-  let lines = `x-forwarded-for: ${before === undefined ? '' : `${before}, `}${connection.address}\r\n`;
-  if (fields.lookup(bytes, 'x-forwarded-proto') === undefined) lines += `x-forwarded-proto: ${exchange.binding.scheme}\r\n`;
-  if (fields.lookup(bytes, 'x-forwarded-host') === undefined) lines += `x-forwarded-host: ${authorityText}\r\n`;
-  if (fields.lookup(bytes, 'x-forwarded-port') === undefined) lines += `x-forwarded-port: ${exchange.binding.port}\r\n`;
-  context.output.putText(lines);
+  const added: [string, string][] = [['x-forwarded-for', `${before === undefined ? '' : `${before}, `}${client}`]];
+  if (fields.lookup(bytes, 'x-forwarded-proto') === undefined) added.push(['x-forwarded-proto', exchange.binding.scheme]);
+  if (fields.lookup(bytes, 'x-forwarded-host') === undefined) added.push(['x-forwarded-host', authorityText]);
+  if (fields.lookup(bytes, 'x-forwarded-port') === undefined) added.push(['x-forwarded-port', String(exchange.binding.port)]);
+  return added;
 }
 
 function traceLines(exchange: Exchange): string {
@@ -100,13 +119,14 @@ export interface ResponseShape {
 export function putResponseHead(exchange: Exchange, bytes: Buffer, shape: ResponseShape): void {
   const { output, responseHead: head } = exchange.context;
   output.begin();
-  putStatusLine(exchange, bytes);
+  putStatusLine(output, head, bytes);
   // RFC 9110, 8.6: none in 204; and there is none to be believed beside chunked.
   responseDrops[field.contentLength] = head.status === 204 || shape.body === framing.chunked ? 1 : 0;
   putFields(output, bytes, head.fields, { drops: responseDrops, first: shape.edits, second: shape.cors });
   if (shape.edits !== undefined) output.putText(shape.edits.lines);
   if (shape.cors !== undefined) output.putText(shape.cors.lines);
   if (shape.body === framing.chunked) output.putConstant(chunkedLine);
+  if (lacksLength(exchange)) output.putConstant(emptyLine);
   if (!shape.keepAlive) output.putConstant(closeLine);
   else if (exchange.minorVersion === 0) output.putConstant(keepAliveLine);
   output.putLineEnd();
@@ -116,18 +136,34 @@ export function putResponseHead(exchange: Exchange, bytes: Buffer, shape: Respon
 export function putInterimHead(exchange: Exchange, bytes: Buffer): void {
   const { output, responseHead: head } = exchange.context;
   output.begin();
-  putStatusLine(exchange, bytes);
+  putStatusLine(output, head, bytes);
   responseDrops[field.contentLength] = 1;
   putFields(output, bytes, head.fields, { drops: responseDrops, first: undefined, second: undefined });
   if (head.status === 101) output.putConstant(websocketLines);
   output.putLineEnd();
 }
 
-function putStatusLine(exchange: Exchange, bytes: Buffer): void {
-  const { output, responseHead: head } = exchange.context;
+/** A response of HTTP/2 without a body, where HTTP/1.1 would have to wait for one (RFC 9112, 6.3). */
+function lacksLength(exchange: Exchange): boolean {
+  const { framing: told, status, fields } = exchange.context.responseHead;
+  return told === framing.none && fields.contentLength < 0 && status !== 204 && status !== 304 && exchange.method !== 'HEAD';
+}
+
+function putStatusLine(output: OutputBuffer, head: ResponseHead, bytes: Buffer): void {
   output.putConstant(responseStart);
+  if (head.block !== undefined) {
+    output.putText(`${head.status} ${phrases[head.status] ?? ''}\r\n`);
+    return;
+  }
   output.putBytes(bytes, head.statusStart, head.reasonEnd);
   if (head.reasonEnd - head.statusStart === 3) output.putText(' ');
+  output.putLineEnd();
+}
+
+/** The last chunk, with trailers behind it. */
+export function putTrailers(output: OutputBuffer, bytes: Buffer, trailers: Fields): void {
+  output.putConstant(lastSize);
+  putFields(output, bytes, trailers, { drops: noDrops, first: undefined, second: undefined });
   output.putLineEnd();
 }
 

@@ -1,30 +1,29 @@
 import type { MirrorPlan } from '#routing';
-import { framing } from '../codec/index.ts';
+import type { Framing } from '../codec/index.ts';
 import type { BackendState, PooledEndpoint } from '../configuration/backends.ts';
 import { Timer } from '../connection/timer.ts';
-import { openUpstream, type Upstream, type UpstreamUser } from '../connection/upstream.ts';
+import type { RequestSource, Upstream, UpstreamUser } from '../connection/sides.ts';
+import { openUpstream } from '../connection/open-upstream.ts';
 import type { Context } from '../context.ts';
 import { timeoutDefaults } from '../retry/index.ts';
 import { ByteStore } from './byte-store.ts';
 import type { Exchange } from './exchange.ts';
-import { putRequestHead } from './heads.ts';
+import { encodeRequestRest } from './blocks.ts';
+import { putRequestHead, type RequestEdits } from './heads.ts';
 
 /** A mirrored request that got no answer by then is given up; nobody waits for it. */
 const patienceMs = 30_000;
-const lastChunk = '0\r\n\r\n';
 
 /**
  * Copies of a request, sent beside it (HTTPRequestMirrorFilter: "Responses from this backend are ignored"). A copy leaves when the whole
  * request is here; one whose body is too long does not.
  */
 export class Mirrors {
-  readonly #exchange: Exchange;
   readonly #copies: readonly Mirror[];
   readonly #body: ByteStore;
   #over = false;
 
   constructor(exchange: Exchange, copies: readonly Mirror[]) {
-    this.#exchange = exchange;
     this.#copies = copies;
     this.#body = new ByteStore(exchange.context.limits.maxMirrorBodyBytes);
   }
@@ -33,11 +32,11 @@ export class Mirrors {
     if (!this.#over && !this.#body.append(bytes, start, end)) this.abandon();
   }
 
-  send(): void {
+  send(trailers: Buffer | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    const body = framedBody(this.#exchange, this.#body);
-    for (const copy of this.#copies) copy.send(body);
+    const body = this.#body.view();
+    for (const copy of this.#copies) copy.send(body, trailers);
   }
 
   /** The request never got complete, or is too long. */
@@ -48,11 +47,32 @@ export class Mirrors {
   }
 }
 
-function framedBody(exchange: Exchange, body: ByteStore): Buffer {
-  if (exchange.body.framing !== framing.chunked) return body.view();
-  const data = body.view();
-  if (data.length === 0) return Buffer.from(lastChunk);
-  return Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from(`\r\n${lastChunk}`)]);
+/** A request's head as it was when it came, for later: in both ways it may be written. */
+class KeptHead implements RequestSource {
+  readonly method: string;
+  readonly framing: Framing;
+  readonly #context: Context;
+  readonly #lines: Buffer;
+  readonly #block: Buffer;
+
+  constructor(exchange: Exchange, edits: RequestEdits) {
+    this.method = exchange.method;
+    this.framing = exchange.body.framing;
+    this.#context = exchange.context;
+    putRequestHead(exchange, edits);
+    this.#lines = Buffer.from(exchange.context.output.view());
+    this.#block = Buffer.from(encodeRequestRest(exchange, edits));
+  }
+
+  putLines(): void {
+    const { output } = this.#context;
+    output.begin();
+    output.putBytes(this.#lines, 0, this.#lines.length);
+  }
+
+  encode(scheme: 'http' | 'https'): Uint8Array {
+    return this.#context.encoder.begin().scheme(scheme).putEncoded(this.#block).view();
+  }
 }
 
 /** Begins the copies that are due; the request's head is the one last parsed. Undefined where there are none. */
@@ -66,13 +86,12 @@ export function startMirrors(exchange: Exchange, plans: readonly MirrorPlan[]): 
       context.metrics.mirrored(exchange.settings.series, 'failed');
       continue;
     }
-    putRequestHead(exchange, { request: plan.request, target: plan.rewrite, host: plan.host }, exchange.body.framing);
-    copies.push(new Mirror(exchange, backend, Buffer.from(context.output.view())));
+    copies.push(new Mirror(exchange, backend, new KeptHead(exchange, { request: plan.request, target: plan.rewrite, host: plan.host })));
   }
   if (copies.length === 0) return undefined;
   const mirrors = new Mirrors(exchange, copies);
   if (!exchange.requestComplete) return mirrors;
-  mirrors.send();
+  mirrors.send(undefined);
   return undefined;
 }
 
@@ -80,23 +99,21 @@ export function startMirrors(exchange: Exchange, plans: readonly MirrorPlan[]): 
 class Mirror implements UpstreamUser {
   readonly #context: Context;
   readonly #backend: BackendState;
-  readonly #head: Buffer;
-  readonly #method: string;
+  readonly #head: KeptHead;
   readonly #series: number;
   #endpoint: PooledEndpoint | undefined;
   #upstream: Upstream | undefined;
   #timer: Timer | undefined;
 
-  constructor(exchange: Exchange, backend: BackendState, head: Buffer) {
+  constructor(exchange: Exchange, backend: BackendState, head: KeptHead) {
     this.#context = exchange.context;
     this.#context.mirrors++;
     this.#backend = backend;
     this.#head = head;
-    this.#method = exchange.method;
     this.#series = exchange.settings.series;
   }
 
-  send(body: Buffer): void {
+  send(body: Buffer, trailers: Buffer | undefined): void {
     const endpoint = this.#backend.balancer.pick(this.#backend.endpoints);
     if (endpoint === undefined) {
       this.fail();
@@ -104,11 +121,15 @@ class Mirror implements UpstreamUser {
     }
     endpoint.active++;
     this.#endpoint = endpoint;
-    this.#upstream = openUpstream(this.#context, endpoint, timeoutDefaults.connect);
+    const upstream = openUpstream(this.#context, endpoint, timeoutDefaults.connect);
+    this.#upstream = upstream;
     this.#timer = new Timer(() => this.fail());
     this.#context.wheel.schedule(this.#timer, this.#context.now() + patienceMs);
-    this.#upstream.assign(this, this.#method);
-    this.#upstream.writeOwned(body.length === 0 ? this.#head : Buffer.concat([this.#head, body]));
+    upstream.assign(this, this.#head);
+    if (body.length > 0) upstream.send(body, 0, body.length);
+    if (trailers !== undefined) this.#context.trailers.parse(trailers, 0, trailers.length);
+    upstream.end(trailers);
+    upstream.flush();
   }
 
   fail(): void {

@@ -2,31 +2,7 @@ import type { HeaderValue } from '#routing';
 import { isFieldName, isFieldValue } from '../codec/index.ts';
 import { failures, type FailureCode } from '../failures.ts';
 import type { Exchange } from './exchange.ts';
-
-const phrases: Readonly<Record<number, string>> = {
-  200: 'OK',
-  204: 'No Content',
-  301: 'Moved Permanently',
-  302: 'Found',
-  303: 'See Other',
-  307: 'Temporary Redirect',
-  308: 'Permanent Redirect',
-  400: 'Bad Request',
-  403: 'Forbidden',
-  404: 'Not Found',
-  408: 'Request Timeout',
-  414: 'URI Too Long',
-  417: 'Expectation Failed',
-  421: 'Misdirected Request',
-  431: 'Request Header Fields Too Large',
-  500: 'Internal Server Error',
-  501: 'Not Implemented',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  504: 'Gateway Timeout',
-  505: 'HTTP Version Not Supported',
-  508: 'Loop Detected',
-};
+import { phrases } from './phrases.ts';
 
 /** An answer that is the proxy's own. */
 export interface Reply {
@@ -50,7 +26,7 @@ export function failureReply(code: FailureCode, status: number = failures[code].
   };
 }
 
-/** Puts a whole reply into the output buffer. */
+/** Puts a whole reply into the output buffer, as HTTP/1.1. */
 export function putReply(exchange: Exchange, reply: Reply, keepAlive: boolean): void {
   const { output } = exchange.context;
   let text = `HTTP/1.1 ${reply.status} ${phrases[reply.status] ?? ''}\r\n`;

@@ -1,20 +1,11 @@
-import { bytesOf, framing, type Framing } from '../codec/index.ts';
 import { Tunnel } from '../connection/tunnel.ts';
-import type { Upstream, UpstreamUser } from '../connection/upstream.ts';
+import type { RawUpstream, Upstream, UpstreamUser } from '../connection/sides.ts';
 import type { FailureCode } from '../failures.ts';
 import type { Exchange } from './exchange.ts';
-import { putInterimHead, putResponseHead } from './heads.ts';
 
-const lastChunk = bytesOf('0\r\n\r\n');
-const connectionEstablished = 'HTTP/1.1 200 Connection Established\r\n\r\n';
-
-/** The way back: what the endpoint sends goes to the client, framed anew. */
+/** The way back: what the endpoint sends goes to the client. */
 export class ResponseRelay implements UpstreamUser {
   readonly #exchange: Exchange;
-  #framing: Framing = framing.none;
-  #keep = false;
-  /** There is something in the output buffer for the client. */
-  #pending = false;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
@@ -23,109 +14,79 @@ export class ResponseRelay implements UpstreamUser {
   connected(upstream: Upstream): void {
     const exchange = this.#exchange;
     if (upstream.uses === 1) exchange.backend!.endpoints.connected(upstream.endpoint);
-    if (exchange.purpose === 'request') return;
+    if (exchange.tunnelTo === undefined) return;
     exchange.status = 200;
-    exchange.context.output.begin();
-    exchange.context.output.putText(connectionEstablished);
-    this.#openTunnel(upstream);
+    this.#openTunnel(exchange.tunnelTo, undefined);
   }
 
   interim(_upstream: Upstream, bytes: Buffer): void {
     const exchange = this.#exchange;
     exchange.activity = exchange.context.now();
-    if (exchange.minorVersion === 0) return;
-    putInterimHead(exchange, bytes);
-    exchange.connection.write(exchange.context.output);
+    exchange.downstream.interim(bytes);
   }
 
   responded(upstream: Upstream, bytes: Buffer): void {
     const exchange = this.#exchange;
-    const { context, filters } = exchange;
+    const { filters } = exchange;
     if (exchange.tries.replaces(upstream, bytes)) return;
-    const head = context.responseHead;
-    const told = head.framing === framing.chunked || head.framing === framing.untilClose;
-    this.#framing = !told ? head.framing : exchange.minorVersion === 1 ? framing.chunked : framing.untilClose;
-    this.#keep = exchange.keepAlive && this.#framing !== framing.untilClose && exchange.requestComplete && !exchange.connection.expiring(exchange.startedAt);
+    const head = exchange.context.responseHead;
     exchange.responseStarted = true;
     exchange.status = head.status;
     const cors = filters?.cors?.respond(exchange.origin, () => head.fields.names(bytes));
-    putResponseHead(exchange, bytes, { body: this.#framing, keepAlive: this.#keep, edits: filters?.response, cors });
-    this.#pending = true;
+    exchange.downstream.head(bytes, { edits: filters?.response, cors });
   }
 
-  upgraded(upstream: Upstream, bytes: Buffer): boolean {
+  upgraded(upstream: RawUpstream, bytes: Buffer): boolean {
     const exchange = this.#exchange;
     const { fields } = exchange.context.responseHead;
     if (!exchange.upgrades || fields.upgrade < 0 || !fields.upgrades) return false;
     if (fields.value(bytes, fields.upgrade).toLowerCase() !== 'websocket') return false;
     exchange.status = 101;
     exchange.context.metrics.count('upgrades');
-    putInterimHead(exchange, bytes);
-    this.#openTunnel(upstream);
+    this.#openTunnel(upstream, bytes);
     return true;
   }
 
   received(_upstream: Upstream, bytes: Buffer, start: number, end: number): void {
-    const { context } = this.#exchange;
-    const { output } = context;
-    this.#begin();
-    this.#exchange.bytesOut += end - start;
-    if (this.#framing === framing.chunked) output.putChunkSize(end - start);
-    output.putBytes(bytes, start, end);
-    if (this.#framing === framing.chunked) output.putLineEnd();
+    const exchange = this.#exchange;
+    exchange.bytesOut += end - start;
+    exchange.downstream.body(bytes, start, end);
   }
 
   flush(upstream: Upstream): void {
     const exchange = this.#exchange;
+    const { downstream } = exchange;
     exchange.activity = exchange.context.now();
-    this.#write();
-    if (exchange.connection.congested) upstream.pause();
+    downstream.flush();
+    if (downstream.congested) upstream.pause();
   }
 
-  ended(upstream: Upstream): void {
+  ended(upstream: Upstream, trailers: Buffer | undefined): void {
     const exchange = this.#exchange;
-    if (this.#framing === framing.chunked) {
-      this.#begin();
-      exchange.context.output.putConstant(lastChunk);
-    }
-    this.#write();
+    exchange.downstream.end(trailers);
     exchange.activity = exchange.context.now();
     exchange.tries.succeed(upstream);
-    exchange.finish(this.#keep && exchange.requestComplete);
+    exchange.finish();
   }
 
   failed(upstream: Upstream, code: FailureCode, reason: string): void {
-    this.#pending = false;
     this.#exchange.tries.fail(upstream, code, reason);
   }
 
   drained(_upstream: Upstream): void {
     const exchange = this.#exchange;
     exchange.activity = exchange.context.now();
-    exchange.connection.resume();
+    exchange.downstream.resume();
   }
 
-  #begin(): void {
-    if (this.#pending) return;
-    this.#exchange.context.output.begin();
-    this.#pending = true;
-  }
-
-  #write(): void {
-    if (!this.#pending) return;
-    this.#pending = false;
-    this.#exchange.connection.write(this.#exchange.context.output);
-  }
-
-  /** The reply is in the output buffer. */
-  #openTunnel(upstream: Upstream): void {
+  #openTunnel(upstream: RawUpstream, upgrade: Buffer | undefined): void {
     const exchange = this.#exchange;
+    const client = exchange.downstream.tunnels!;
     exchange.responseStarted = true;
     exchange.beginTunnel();
-    exchange.connection.write(exchange.context.output);
-    const tunnel = new Tunnel(exchange, upstream);
+    const tunnel = new Tunnel(exchange, client, upstream);
     upstream.handOver(tunnel);
-    const ahead = exchange.connection.becomeTunnel(tunnel);
+    const ahead = client.becomeTunnel(tunnel, upgrade);
     if (ahead !== undefined) tunnel.fromClient(ahead);
   }
 }

@@ -1,4 +1,4 @@
-import type { ClientConnection } from '../connection/client.ts';
+import type { Client } from '../connection/sides.ts';
 import type { RequestSettings } from '../configuration/tables.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { TimeoutSettings } from '../retry/index.ts';
@@ -15,8 +15,8 @@ export interface Binding {
   /** Of requests that get no route. */
   readonly unrouted: RequestSettings;
   /** Of a connection before its first request. */
-  initialTimeouts(client: ClientConnection): TimeoutSettings;
+  initialTimeouts(client: Client): TimeoutSettings;
   /** Says where a request goes: calls one of `Exchange`'s `route`, `forward`, `connect`, `answer` and `fail`, now or later. */
   begin(exchange: Exchange): void;
-  closed(client: ClientConnection): void;
+  closed(client: Client): void;
 }

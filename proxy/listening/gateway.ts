@@ -1,6 +1,6 @@
 import type { Sections } from '../configuration/sections.ts';
 import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
-import type { ClientConnection } from '../connection/client.ts';
+import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
@@ -14,7 +14,7 @@ export class GatewayBinding implements Binding {
   port = 0;
   closing = false;
   sections: Sections;
-  readonly clients = new Set<ClientConnection>();
+  readonly clients = new Set<Client>();
   readonly #context: Context;
 
   constructor(context: Context, sections: Sections) {
@@ -24,7 +24,7 @@ export class GatewayBinding implements Binding {
     this.unrouted = tablelessSettings(context.metrics, sections.listener.name, '');
   }
 
-  initialTimeouts(client: ClientConnection): TimeoutSettings {
+  initialTimeouts(client: Client): TimeoutSettings {
     const section = client.serverName === '' ? this.sections.initial : this.sections.find(client.serverName);
     return section?.timeouts ?? timeoutDefaults;
   }
@@ -46,11 +46,11 @@ export class GatewayBinding implements Binding {
       exchange.fail('no-listener', undefined);
       return;
     }
-    if (this.scheme === 'https' && section !== this.sections.find(exchange.connection.serverName)) {
+    if (this.scheme === 'https' && section !== this.sections.find(exchange.downstream.client.serverName)) {
       exchange.fail('misdirected-request', undefined);
       return;
     }
-    exchange.connection.adopt(section.timeouts);
+    exchange.downstream.client.adopt(section.timeouts);
     if (head.form === 'asterisk') {
       exchange.answer({ status: 200, headers: [], body: '' });
       return;
@@ -60,7 +60,7 @@ export class GatewayBinding implements Binding {
     else exchange.route(table);
   }
 
-  closed(client: ClientConnection): void {
+  closed(client: Client): void {
     this.clients.delete(client);
     this.#context.metrics.move('client_connections_active', -1);
   }

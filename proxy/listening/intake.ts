@@ -3,6 +3,7 @@ import type { Destination } from '#snapshot';
 import { OutsidePlaces } from '../configuration/outside.ts';
 import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
 import { ClientConnection } from '../connection/client.ts';
+import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
@@ -20,7 +21,7 @@ export class IntakeBinding implements Binding, Intake {
   closing = false;
   readonly #context: Context;
   readonly #options: IntakeOptions;
-  readonly #clients = new Map<ClientConnection, Place>();
+  readonly #clients = new Map<Client, Place>();
   readonly #outside: OutsidePlaces;
   readonly #outsideSettings: RequestSettings;
   #emptied: (() => void) | undefined;
@@ -67,7 +68,7 @@ export class IntakeBinding implements Binding, Intake {
       exchange.answer({ status: 200, headers: [], body: '' });
       return;
     }
-    const place = this.#clients.get(exchange.connection)!;
+    const place = this.#clients.get(exchange.downstream.client)!;
     let destination: Destination | Promise<Destination>;
     try {
       destination = this.#options.resolve(place.host, place.port);
@@ -91,7 +92,7 @@ export class IntakeBinding implements Binding, Intake {
     ).catch((error: unknown) => this.#context.fault(error));
   }
 
-  closed(client: ClientConnection): void {
+  closed(client: Client): void {
     if (!this.#clients.delete(client)) return;
     this.#context.metrics.move('client_connections_active', -1);
     if (this.#clients.size === 0) this.#emptied?.();

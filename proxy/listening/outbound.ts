@@ -1,7 +1,7 @@
 import type { Destination } from '#snapshot';
 import { OutsidePlaces } from '../configuration/outside.ts';
 import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
-import type { ClientConnection } from '../connection/client.ts';
+import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
@@ -15,7 +15,7 @@ export class OutboundBinding implements Binding {
   readonly unrouted: RequestSettings;
   port = 0;
   closing = false;
-  readonly clients = new Set<ClientConnection>();
+  readonly clients = new Set<Client>();
   readonly #context: Context;
   readonly #options: OutboundOptions;
   /** Hosts outside of the mesh. */
@@ -66,7 +66,7 @@ export class OutboundBinding implements Binding {
     ).catch((error: unknown) => this.#context.fault(error));
   }
 
-  closed(client: ClientConnection): void {
+  closed(client: Client): void {
     this.clients.delete(client);
     this.#context.metrics.move('client_connections_active', -1);
   }

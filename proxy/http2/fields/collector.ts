@@ -82,7 +82,7 @@ export class Collector {
     block.at[index * stride + 2] = valueStart;
     block.at[index * stride + 3] = valueStart + valueLength;
     block.ids[index] = id;
-    block.treatments[index] = id === field.hopByHop || id === field.internal ? treatment.drop : treatment.copy;
+    block.treatments[index] = id === field.hopByHop || id === field.te || id === field.internal ? treatment.drop : treatment.copy;
     block.sensitive[index] = (traits & neverIndexed) === 0 ? 0 : 1;
     this.position = valueStart + valueLength + 2;
     if (is !== kind.ordinary) this.#note(is, index);

@@ -1,0 +1,102 @@
+import type { HeaderEdits } from '#routing';
+import { field, isFieldName, isFieldValue } from '../codec/index.ts';
+import type { Context } from '../context.ts';
+import type { Exchange } from './exchange.ts';
+import { forwardedBehindTrusted, forwardedTarget, requestDrops, type RequestEdits } from './heads.ts';
+import type { Reply } from './replies.ts';
+
+/** Heads as header blocks of HTTP/2: what `heads.ts` writes as lines. All are lent until the next one is encoded. */
+
+const responseDrops = dropping(field.internal, field.host);
+const noDrops = new Uint8Array(32);
+
+function dropping(...ids: readonly number[]): Uint8Array {
+  const drops = new Uint8Array(32);
+  for (const id of ids) drops[id] = 1;
+  return drops;
+}
+
+/** The head that goes upstream. The exchange's head must be the one last shown or parsed. */
+export function encodeRequestHead(exchange: Exchange, edits: RequestEdits, scheme: 'http' | 'https'): Uint8Array {
+  exchange.context.encoder.begin().scheme(scheme);
+  return putRequestRest(exchange, edits);
+}
+
+/** The same without its scheme, which may go before it: for heads that are kept until it is known. */
+export function encodeRequestRest(exchange: Exchange, edits: RequestEdits): Uint8Array {
+  exchange.context.encoder.begin();
+  return putRequestRest(exchange, edits);
+}
+
+function putRequestRest(exchange: Exchange, edits: RequestEdits): Uint8Array {
+  const { bytes, context, downstream } = exchange;
+  const { encoder, requestHead: head } = context;
+  const authority = edits.host ?? head.authorityText;
+  encoder.method(head.method);
+  if (authority !== '' && isFieldValue(authority)) encoder.authority(authority);
+  encoder.path(forwardedTarget(exchange, edits));
+  const drops = requestDrops(exchange);
+  drops[field.host] = 1;
+  encoder.putFields(bytes, head.fields, edits.request === undefined ? { drops } : { drops, alsoDrops: dropsOf(edits.request, undefined) });
+  if (exchange.binding.role === 'edge') {
+    if (context.limits.trustedHops === 0) encoder.putEncoded(downstream.forwarded.encoded(head.authorityText));
+    else for (const [name, value] of forwardedBehindTrusted(exchange)) encoder.put(name, value);
+  }
+  if (exchange.idIsNew) encoder.put('x-request-id', exchange.id);
+  if (exchange.span !== undefined) putTrace(exchange);
+  if (edits.request !== undefined) putAppended(context, edits.request);
+  if (head.fields.trailersWelcome) encoder.put('te', 'trailers');
+  return encoder.view();
+}
+
+function putTrace(exchange: Exchange): void {
+  const { encoder, tracer } = exchange.context;
+  const span = exchange.attemptSpan ?? exchange.span!;
+  encoder.put('traceparent', tracer!.header(span));
+  if (span.tracestate !== undefined) encoder.put('tracestate', span.tracestate);
+}
+
+/** The head that goes to the client: `context.responseHead`, which lies in `bytes`. 1xx are no different. */
+export function encodeResponseHead(context: Context, bytes: Buffer, edits: HeaderEdits | undefined, cors: HeaderEdits | undefined): Uint8Array {
+  const { encoder, responseHead: head } = context;
+  const block = head.block;
+  if (edits === undefined && cors === undefined && block?.kept === true) {
+    // Servers that repeat a head get it encoded once.
+    if (block.attachment === undefined) block.attachment = Buffer.from(putResponse(context, bytes, undefined, undefined));
+    return block.attachment as Buffer;
+  }
+  putResponse(context, bytes, edits, cors);
+  if (edits !== undefined) putAppended(context, edits);
+  if (cors !== undefined) putAppended(context, cors);
+  return encoder.view();
+}
+
+function putResponse(context: Context, bytes: Buffer, edits: HeaderEdits | undefined, cors: HeaderEdits | undefined): Uint8Array {
+  const { encoder, responseHead: head } = context;
+  // RFC 9110, 8.6: none in 1xx and 204.
+  responseDrops[field.contentLength] = head.status === 204 || head.status < 200 ? 1 : 0;
+  encoder.begin().status(head.status);
+  encoder.putFields(bytes, head.fields, edits === undefined && cors === undefined ? { drops: responseDrops } : { drops: responseDrops, alsoDrops: dropsOf(edits, cors) });
+  return encoder.view();
+}
+
+/** Trailers, `context.trailers`, which lie in `bytes`. */
+export function encodeTrailers(context: Context, bytes: Buffer): Uint8Array {
+  return context.encoder.begin().putFields(bytes, context.trailers, { drops: noDrops }).view();
+}
+
+/** The head of a reply of our own. */
+export function encodeReply(context: Context, reply: Reply): Uint8Array {
+  const encoder = context.encoder.begin().status(reply.status);
+  for (const { name, value } of reply.headers) if (isFieldName(name) && isFieldValue(value)) encoder.put(name.toLowerCase(), value);
+  if (reply.status !== 204 && reply.body !== '') encoder.put('content-length', String(reply.body.length));
+  return encoder.view();
+}
+
+function putAppended(context: Context, edits: HeaderEdits): void {
+  for (const { name, value } of edits.append) context.encoder.put(name.toLowerCase(), value);
+}
+
+function dropsOf(one: HeaderEdits | undefined, other: HeaderEdits | undefined): (bytes: Buffer, start: number, end: number) => boolean {
+  return (bytes, start, end) => (one !== undefined && one.drops(bytes, start, end)) || (other !== undefined && other.drops(bytes, start, end));
+}
