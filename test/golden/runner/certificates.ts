@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 
-interface Pair {
+export interface Pair {
   /** PEM. */
   readonly certificate: string;
   readonly key: string;
@@ -8,13 +8,22 @@ interface Pair {
 
 const made = new Map<string, Pair>();
 
-/** `{{certificate HOST…}}` and `{{key HOST…}}` in a case stand for a self-signed pair, in base64 as Secrets have it. */
+/**
+ * `{{certificate HOST…}}` and `{{key HOST…}}` in a case stand for a self-signed pair, in base64 as Secrets have it; `{{authority HOST…}}` for
+ * the same certificate as ConfigMaps have it, between double quotes.
+ */
 export function fillCertificates(text: string): string {
-  return text.replaceAll(/\{\{(certificate|key) ([^}]+)\}\}/g, (_, part: 'certificate' | 'key', hosts: string) => {
-    const pair = made.get(hosts) ?? selfSigned(hosts.split(' '));
-    made.set(hosts, pair);
-    return Buffer.from(pair[part]).toString('base64');
+  return text.replaceAll(/\{\{(certificate|key|authority) ([^}]+)\}\}/g, (_, part: 'certificate' | 'key' | 'authority', hosts: string) => {
+    const pair = pairFor(hosts);
+    return part === 'authority' ? JSON.stringify(pair.certificate).slice(1, -1) : Buffer.from(pair[part]).toString('base64');
   });
+}
+
+/** The pair of these hosts, parted by spaces; `https://…` and the like are names of type URI. The same one every time. */
+export function pairFor(hosts: string): Pair {
+  const pair = made.get(hosts) ?? selfSigned(hosts.split(' '));
+  made.set(hosts, pair);
+  return pair;
 }
 
 const oids = { ecdsaWithSHA256: '2a8648ce3d040302', commonName: '550403', subjectAltName: '551d11' } as const;
@@ -24,7 +33,7 @@ function selfSigned(hosts: readonly string[]): Pair {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = der(0x30, oid(oids.ecdsaWithSHA256));
   const name = der(0x30, der(0x31, der(0x30, oid(oids.commonName), der(0x0c, Buffer.from(hosts[0]!)))));
-  const names = der(0x30, ...hosts.map((host) => der(0x82, Buffer.from(host))));
+  const names = der(0x30, ...hosts.map((host) => der(host.includes('://') ? 0x86 : 0x82, Buffer.from(host))));
   const extensions = der(0xa3, der(0x30, der(0x30, oid(oids.subjectAltName), der(0x04, names))));
   const validity = der(0x30, utcTime(-86_400_000), utcTime(86_400_000));
   const body = der(

@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { pairFor } from './certificates.ts';
 import { idHeader } from './echo.ts';
 import type { RequestExpectation } from './expectation.ts';
 import { addressed } from './requests.ts';
@@ -64,10 +65,16 @@ function send(entrances: Entrances, request: RequestExpectation, agent: http.Age
     },
     setHost: false,
     // A new connection for each TLS request: which certificate it gets is part of the case.
-    ...(secure ? { agent: false, servername: request.sni ?? to.dialled, rejectUnauthorized: false } : { agent }),
+    ...(secure ? { agent: false, servername: request.sni ?? to.dialled, rejectUnauthorized: false, ...shown(request) } : { agent }),
     signal: AbortSignal.timeout(patienceMs),
   };
   return exchange(secure ? https.request(options) : http.request(options), { id, body, url: request.url });
+}
+
+function shown({ certificate: hosts }: RequestExpectation): { readonly cert?: string; readonly key?: string } {
+  if (hosts === undefined) return {};
+  const { certificate, key } = pairFor(hosts);
+  return { cert: certificate, key };
 }
 
 function exchange(request: http.ClientRequest, { id, body, url }: { readonly id: string; readonly body: string | undefined; readonly url: string }): Promise<Reply> {

@@ -1,8 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { ClusterState, Pod } from '#crds';
 import { parseDuration } from '#snapshot';
+import { pairFor } from './certificates.ts';
 
 /** A request as it came to a workload. */
 export interface Arrival {
@@ -21,6 +24,10 @@ export interface Arrival {
   /** Lower-case names; repeated lines joined by a comma. */
   readonly headers: Readonly<Record<string, string>>;
   body: string;
+  /** Of TLS: the name that the client asked for. */
+  readonly serverName?: string;
+  /** Of TLS: names in the certificate that the client showed, such as `DNS:gateway.example`; `none` where it showed none. */
+  readonly clientCertificate?: string;
 }
 
 export interface Workloads {
@@ -34,6 +41,10 @@ interface Place {
   readonly address: string;
   readonly port: number;
   readonly behaviour: string;
+  /** Speaks TLS with the pair for these hosts. */
+  readonly tls?: string;
+  /** Clients have to show the certificate for these hosts. */
+  readonly clients?: string;
 }
 
 /** Joins the arrivals of one request of a case. */
@@ -58,6 +69,8 @@ function placesOf({ metadata, spec, status }: Pod): readonly Place[] {
     address: podIP,
     port: containerPort,
     behaviour: annotations?.['golden/behaviour'] ?? '',
+    ...(annotations?.['golden/tls'] === undefined ? {} : { tls: annotations['golden/tls'] }),
+    ...(annotations?.['golden/clients'] === undefined ? {} : { clients: annotations['golden/clients'] }),
   }));
 }
 
@@ -71,7 +84,7 @@ function slicePlaces({ endpointSlices }: ClusterState): readonly Place[] {
 }
 
 async function serve(place: Place, arrivals: Arrival[]): Promise<() => Promise<void>> {
-  const server = createServer((request, response) => void answer({ place, arrivals }, request, response));
+  const server = serverFor(place, (request, response) => void answer({ place, arrivals }, request, response));
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => sockets.add(socket.on('error', () => undefined)));
   server.on('upgrade', (request, socket) => upgrade({ place, arrivals }, request, socket));
@@ -81,6 +94,13 @@ async function serve(place: Place, arrivals: Arrival[]): Promise<() => Promise<v
       for (const socket of sockets) socket.destroy();
       server.close(() => resolve());
     });
+}
+
+function serverFor({ tls, clients }: Place, listener: RequestListener): Server {
+  if (tls === undefined) return createServer(listener);
+  const { certificate, key } = pairFor(tls);
+  const demand = clients === undefined ? { rejectUnauthorized: false } : { ca: pairFor(clients).certificate };
+  return createTlsServer({ cert: certificate, key, requestCert: true, ...demand }, listener).on('tlsClientError', () => undefined);
 }
 
 function listen(server: Server, { address, port, pod }: Place): Promise<void> {
@@ -132,9 +152,15 @@ function arrive({ place, arrivals }: Context, request: IncomingMessage): { reado
   const { pod, app, address } = place;
   const { port } = request.socket.address() as AddressInfo;
   const turn = arrivals.filter((each) => each.id === id && each.app === app).length;
-  const arrival: Arrival = { id, pod, app, address, port, method: request.method ?? '', path: request.url ?? '', host: headers['host'] ?? '', headers, body: '' };
+  const arrival: Arrival = { id, pod, app, address, port, method: request.method ?? '', path: request.url ?? '', host: headers['host'] ?? '', headers, body: '', ...tlsOf(request.socket) };
   arrivals.push(arrival);
   return { arrival, turn };
+}
+
+function tlsOf(socket: Socket): Pick<Arrival, 'serverName' | 'clientCertificate'> {
+  if (!(socket instanceof TLSSocket)) return {};
+  const { servername } = socket as TLSSocket & { readonly servername?: string | false };
+  return { serverName: servername === undefined || servername === false ? 'none' : servername, clientCertificate: socket.getPeerCertificate().subjectaltname ?? 'none' };
 }
 
 interface Wishes {

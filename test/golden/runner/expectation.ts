@@ -35,7 +35,7 @@ export interface StatusExpectation {
   readonly observedGeneration?: number;
   /** How many entries of ours a route's status has. */
   readonly parents?: number;
-  /** Of a Gateway: how many, or which. */
+  /** Of a Gateway or an Ingress: how many, or which. */
   readonly addresses?: number | readonly string[];
   /** Of a Gateway: how many are attached. */
   readonly attachedListenerSets?: number;
@@ -63,6 +63,8 @@ export interface RequestExpectation {
   readonly body?: string;
   /** Server name of the TLS handshake, where it is not the URL's host. */
   readonly sni?: string;
+  /** Hosts of the certificate that the client shows, as in `{{certificate HOST…}}`. */
+  readonly certificate?: string;
   readonly upgrade?: string;
   /** Which address of the Gateway to dial, where it is not the first. */
   readonly address?: string;
@@ -70,7 +72,7 @@ export interface RequestExpectation {
 }
 
 export interface Outcome {
-  readonly outcome?: 'forward' | 'redirect' | 'respond' | 'passthrough';
+  readonly outcome?: 'forward' | 'redirect' | 'respond' | 'passthrough' | 'refuse';
   readonly listener?: string;
   /** `HTTPRoute/{namespace}/{name}`. */
   readonly route?: string;
@@ -79,6 +81,8 @@ export interface Outcome {
   /** By `{namespace}/{service}:{port}`: the weight, or `invalid {weight}`. All of them. */
   readonly backends?: Readonly<Record<string, number | string>>;
   readonly status?: number;
+  /** What a gRPC client gets in the place of the status. */
+  readonly grpcStatus?: number;
   /** One of these. */
   readonly statuses?: readonly number[];
   readonly location?: string;
@@ -103,6 +107,8 @@ export interface Outcome {
   readonly code?: string;
   /** A name in the certificate that the listener showed. */
   readonly certificate?: string;
+  /** The connection is closed before there is an answer. */
+  readonly refused?: true;
   /** Milliseconds. */
   readonly elapsed?: { readonly min?: number; readonly max?: number };
 }
@@ -119,6 +125,10 @@ export interface UpstreamExpectation {
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly absent?: readonly string[];
+  /** Over TLS. */
+  readonly serverName?: string;
+  /** `DNS:…` of the certificate that the proxy showed, or `none`. */
+  readonly clientCertificate?: string;
 }
 
 /** The request is sent many times; shares from 0 to 1, each right `within` (0.15 where not given). */
@@ -166,12 +176,12 @@ export const keys = {
   expectation: ['sentence', 'source', 'input', 'statuses', 'running', 'requests', 'policy', 'problems'],
   status: ['object', 'parent', 'ancestor', 'conditions', 'absent', 'messages', 'observedGeneration', 'parents', 'addresses', 'attachedListenerSets', 'supportedFeatures', 'listeners'],
   listener: ['attachedRoutes', 'supportedKinds', 'conditions', 'absent'],
-  request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'upgrade', 'address', 'expect'],
+  request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'certificate', 'upgrade', 'address', 'expect'],
   outcome: [
     'outcome', 'listener', 'route', 'rule', 'match', 'backends', 'status', 'statuses', 'location', 'retry', 'timeouts', 'origins',
-    'pod', 'upstream', 'response', 'attempts', 'mirrored', 'copies', 'distribution', 'code', 'certificate', 'elapsed',
+    'grpcStatus', 'pod', 'upstream', 'response', 'attempts', 'mirrored', 'copies', 'distribution', 'code', 'certificate', 'refused', 'elapsed',
   ],
-  upstream: ['method', 'path', 'host', 'port', 'body', 'headers', 'absent'],
+  upstream: ['method', 'path', 'host', 'port', 'body', 'headers', 'absent', 'serverName', 'clientCertificate'],
   response: ['headers', 'absent'],
   distribution: ['requests', 'within', 'pods', 'addresses', 'statuses', 'mirrored', 'pairs', 'attempts'],
   policy: ['via', 'route', 'backend', 'retry', 'timeouts', 'origins', 'warnings', 'lost'],

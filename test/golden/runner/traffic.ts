@@ -17,6 +17,10 @@ export async function checkTraffic(t: ExecutionContext, { client, workloads, por
     await checkDistribution(t, { client, workloads, portOffset }, request, expect.distribution);
     return;
   }
+  if (expect.refused === true) {
+    await t.throwsAsync(client.send(request), { message: /socket hang up|ECONNRESET|alert|certificate/ }, `${url}: the connection is refused`);
+    return;
+  }
   const reply = await client.send(request);
   checkReply(t, reply, request, portOffset);
   await checkMirrors(t, workloads, reply.id, expect);
