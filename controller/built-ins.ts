@@ -1,4 +1,5 @@
 import type { ClusterState, GatewayClass, XMesh } from '#crds';
+import { withIngresses } from './graph/ingress/expand.ts';
 import { memoByMap } from './memo.ts';
 import { controllerName, gatewayClassName, meshName } from './names.ts';
 
@@ -18,8 +19,9 @@ const mesh: XMesh = {
   status: { conditions: [] },
 };
 
-/** The state with GatewayClass `weft` and XMesh `weft`, which need not be written down. */
-export function withBuiltIns(state: ClusterState): ClusterState {
+/** The state with what need not be written down: GatewayClass `weft` and XMesh `weft`, and what Ingresses mean in the words of Gateway API. */
+export function withBuiltIns(written: ClusterState): ClusterState {
+  const state = withIngresses(written);
   const gatewayClasses = withClass(state.gatewayClasses);
   const meshes = withMesh(state.meshes);
   return gatewayClasses === state.gatewayClasses && meshes === state.meshes ? state : { ...state, gatewayClasses, meshes };

@@ -5,6 +5,10 @@ export const meshName = 'weft';
 /** Policies for GatewayClass and XMesh are taken from this namespace only. */
 export const rootNamespace = 'weft-system';
 
+/** The IngressClass, and the Gateway that all Ingresses of it share. */
+export const ingressClassName = 'weft';
+export const ingressGateway = { namespace: rootNamespace, name: 'weft-ingress' } as const;
+
 export const gatewayGroup = 'gateway.networking.k8s.io';
 export const experimentalGroup = 'gateway.networking.x-k8s.io';
 

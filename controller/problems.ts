@@ -1,6 +1,7 @@
 import { formatPath, positionOf, type FieldPath, type KubernetesObject } from '#crds';
 import type { ObjectRef } from '#snapshot';
 import { compareText } from './cluster.ts';
+import { sourceOf } from './derived.ts';
 import type { ConditionDraft, Problem } from './types.ts';
 
 /** How one question about an object was answered: becomes a condition, and a problem where the answer is no. */
@@ -47,21 +48,24 @@ export function condition(type: string, verdict: Verdict, object: KubernetesObje
 /** metav1.Condition allows 32,768 bytes; a message that long helps nobody. */
 const maxMessage = 4096;
 
-export function problem(severity: Problem['severity'], object: KubernetesObject, fault: Fault): Problem {
-  const source = positionOf(object, fault.path);
+/** Of a derived object it is the problem of what was written. */
+export function problem(severity: Problem['severity'], at: KubernetesObject, fault: Fault): Problem {
+  const { object, path, message = fault.message } = sourceOf(at)?.written(fault.path) ?? { object: at, path: fault.path };
+  const source = positionOf(object, path);
   return {
     severity,
     object: { apiVersion: object.apiVersion, ...refOf(object) },
-    path: fault.path,
+    path,
     ...(source === undefined ? {} : { source }),
     reason: fault.reason,
-    message: fault.message,
+    message,
   };
 }
 
+/** A derived object goes by the name of what it stands for. */
 export function refOf(object: KubernetesObject): ObjectRef {
-  const { namespace, name } = object.metadata;
-  return { kind: object.kind, namespace, name };
+  const { kind, metadata } = sourceOf(object)?.object ?? object;
+  return { kind, namespace: metadata.namespace, name: metadata.name };
 }
 
 /** Each once: errors before warnings, then by object and place. */

@@ -5,9 +5,9 @@ import { managedByLabel, manager, objectName } from './names.ts';
 
 /** Addresses that Services of our Gateways have or were given, by `{namespace}/{name}` of the Gateway: IPs, or names where the load balancer has names. */
 export function provisionedAddresses(state: ClusterState): ReadonlyMap<string, readonly string[]> {
-  const { gatewayClasses } = withBuiltIns(state);
+  const { gatewayClasses, gateways } = withBuiltIns(state);
   const addresses = new Map<string, readonly string[]>();
-  for (const gateway of state.gateways.values()) {
+  for (const gateway of gateways.values()) {
     const { namespace, name } = gateway.metadata;
     if (gatewayClasses.get(gateway.spec.gatewayClassName)?.spec.controllerName !== controllerName) continue;
     const service = state.services.get(`${namespace}/${objectName(name, gateway.spec.gatewayClassName)}`);

@@ -1,5 +1,6 @@
 import { objectKey, type ClusterState, type Gateway } from '#crds';
 import { withBuiltIns } from '../built-ins.ts';
+import { gatewayOfIngresses } from '../graph/ingress/gateway.ts';
 import { backoff, pause } from '../kube/backoff.ts';
 import type { KubeApi } from '../kube/types.ts';
 import { controllerName } from '../names.ts';
@@ -71,7 +72,7 @@ class Worker implements Provisioner {
   want(state: ClusterState, listeners: Snapshots['listeners']): void {
     const { config } = this.#env;
     const wanted = new Map<string, readonly Manifest[]>();
-    for (const gateway of state.gateways.values()) {
+    for (const gateway of withBuiltIns(state).gateways.values()) {
       const key = objectKey(gateway);
       // A Gateway without a listener to serve gets nothing; one that had some keeps what it has.
       const served = listeners.get(key) ?? [];
@@ -178,13 +179,19 @@ class Worker implements Provisioner {
   }
 }
 
+/** The Gateway for Ingresses as it is where nobody wrote one of its name. */
+const ingressGatewayAlone = gatewayOfIngresses([], { gateways: new Map(), secrets: new Map() });
+
 /** What is ours and belongs to a Gateway that exists, but not, or not by this name, to us. Services tell, for those are in the state. */
 function abandoned(state: ClusterState, config: ProvisionConfig): ReadonlyMap<string, readonly Manifest[]> {
-  const { gatewayClasses } = withBuiltIns(state);
+  const { gatewayClasses, gateways } = withBuiltIns(state);
   const found = new Map<string, readonly Manifest[]>();
   for (const { metadata } of state.services.values()) {
     if (metadata.labels?.[managedByLabel] !== manager) continue;
-    const gateway = state.gateways.get(`${metadata.namespace}/${metadata.annotations?.[gatewayAnnotation] ?? ''}`);
+    const key = `${metadata.namespace}/${metadata.annotations?.[gatewayAnnotation] ?? ''}`;
+    const gateway = gateways.get(key);
+    // The garbage collector sees to those of other Gateways. The one for Ingresses is an object only where somebody wrote one.
+    if (gateway === undefined && key === objectKey(ingressGatewayAlone)) found.set(key, renamed(provision(ingressGatewayAlone, config), metadata.name));
     if (gateway === undefined) continue;
     const owner = gatewayClasses.get(gateway.spec.gatewayClassName);
     const isOurs = owner?.spec.controllerName === controllerName;
@@ -201,8 +208,9 @@ function renamed(manifests: readonly Manifest[], name: string): readonly Manifes
 
 /** The Gateway that a label value stands for: of that name, or where the name had no room, of that value. */
 export function gatewayOf(state: ClusterState, namespace: string, value: string): Gateway | undefined {
-  const exact = state.gateways.get(`${namespace}/${value}`);
+  const { gateways } = withBuiltIns(state);
+  const exact = gateways.get(`${namespace}/${value}`);
   if (exact !== undefined) return exact;
-  for (const gateway of state.gateways.values()) if (gateway.metadata.namespace === namespace && labelValue(gateway.metadata.name) === value) return gateway;
+  for (const gateway of gateways.values()) if (gateway.metadata.namespace === namespace && labelValue(gateway.metadata.name) === value) return gateway;
   return undefined;
 }

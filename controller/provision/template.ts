@@ -49,7 +49,7 @@ export function provision(gateway: Gateway, config: ProvisionConfig, served: rea
   const selector = { [gatewayNameLabel]: labelValue(name) };
   const labels: Texts = { ...allowed(gateway.spec.infrastructure?.labels), ...selector, [gatewayClassLabel]: labelValue(gateway.spec.gatewayClassName), [managedByLabel]: manager, 'app.kubernetes.io/name': 'weft-gateway' };
   const annotations: Texts = { ...allowed(gateway.spec.infrastructure?.annotations), [gatewayAnnotation]: name };
-  const metadata = { name: objectName(name, gateway.spec.gatewayClassName), namespace, labels, annotations, ownerReferences: [ownerOf(gateway)] };
+  const metadata = { name: objectName(name, gateway.spec.gatewayClassName), namespace, labels, annotations, ...ownersOf(gateway) };
   const podMetadata = { labels: { ...labels, 'weft-mesh.io/inject': 'disabled' }, annotations };
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata, automountServiceAccountToken: false },
@@ -75,8 +75,10 @@ function allowed(texts: Texts = {}): Texts {
 }
 
 /** The garbage collector removes what belongs to a Gateway that is gone. */
-function ownerOf({ apiVersion, kind, metadata }: Gateway): object {
-  return { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: false };
+function ownersOf({ apiVersion, kind, metadata }: Gateway): object {
+  // That for Ingresses is no object of the cluster unless somebody writes one.
+  if (metadata.uid === undefined) return {};
+  return { ownerReferences: [{ apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true, blockOwnerDeletion: false }] };
 }
 
 interface PodFacts {

@@ -17,8 +17,8 @@ export function assignAddresses(
   range: AddressRange,
   before: ReadonlyMap<string, readonly string[]>,
 ): ReadonlyMap<string, readonly string[]> {
-  const classes = withBuiltIns(state).gatewayClasses;
-  const gateways = [...state.gateways.values()]
+  const { gatewayClasses: classes, gateways: all } = withBuiltIns(state);
+  const gateways = [...all.values()]
     .filter(({ spec }) => classes.get(spec.gatewayClassName)?.spec.controllerName === controllerName)
     .sort((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1));
   const assigned = new Map<string, readonly string[]>();

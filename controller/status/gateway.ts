@@ -1,5 +1,7 @@
+import type { Gateway } from '#crds';
 import type { GatewayFacts } from '../graph/listeners/gateways.ts';
 import { objectOf, type ListenerFacts } from '../graph/listeners/listeners.ts';
+import { sourceOf } from '../derived.ts';
 import { condition } from '../problems.ts';
 import type { ObjectStatus } from '../types.ts';
 import type { Affected } from './affected.ts';
@@ -20,8 +22,14 @@ export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<Listene
     ],
     // Those that count as attached are those that are accepted (ListenerSet, Gateway Integration).
     attachedListenerSets: facts.sets.filter(({ accepted }) => accepted.status === 'True').length,
-    listeners: facts.listeners.map((listener) => listenerStatus(listener, attached, affected)),
+    listeners: facts.listeners.filter(({ index }) => isWrittenListener(gateway, index)).map((listener) => listenerStatus(listener, attached, affected)),
   });
+}
+
+/** A Gateway that Ingresses share has listeners besides those that its owner wrote. */
+function isWrittenListener(gateway: Gateway, index: number): boolean {
+  const source = sourceOf(gateway);
+  return source === undefined || source.written(['spec', 'listeners', index])?.object.kind === 'Gateway';
 }
 
 /** One entry of `status.listeners`, of a Gateway or a ListenerSet. */

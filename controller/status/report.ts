@@ -8,6 +8,7 @@ import { findRoute } from '../graph/routes/route.ts';
 import { strangeAnnotations } from '../lint/backends.ts';
 import { orphanGateways, orphanListenerSets } from '../lint/orphans.ts';
 import { shadowedMatches } from '../lint/shadowed.ts';
+import { isWritten } from '../derived.ts';
 import { controllerName } from '../names.ts';
 import { tellingPaths } from '../paths.ts';
 import { problem } from '../problems.ts';
@@ -16,6 +17,7 @@ import { affectedBy } from './affected.ts';
 import { reportBackendTls } from './backend-tls.ts';
 import { reportClasses, type Reported } from './classes.ts';
 import { gatewayStatus } from './gateway.ts';
+import { reportIngresses } from './ingress.ts';
 import { listenerSetStatus } from './listener-set.ts';
 import { routeStatus } from './route.ts';
 
@@ -27,11 +29,14 @@ export function report(graph: Graph): Reported {
   const affected = affectedBy(policies, telling);
   const classes = reportClasses(cluster, affected);
   const backendTls = reportBackendTls(graph);
+  const ingresses = reportIngresses(graph);
   return {
     statuses: [
       ...classes.statuses,
-      ...[...gateways.values()].flatMap((facts) => [gatewayStatus(facts, attached, affected), ...facts.sets.map((set) => listenerSetStatus(set, attached, affected))]),
-      ...routes.flatMap((route) => routeStatus(route, affected) ?? []),
+      ...[...gateways.values()].filter(({ gateway }) => isWritten(gateway)).map((facts) => gatewayStatus(facts, attached, affected)),
+      ...[...gateways.values()].flatMap(({ sets }) => sets.map((set) => listenerSetStatus(set, attached, affected))),
+      ...routes.filter(({ route }) => isWritten(route)).flatMap((route) => routeStatus(route, affected) ?? []),
+      ...ingresses.statuses,
       ...backendTls.statuses,
       ...(policies.verdicts.size === 0 ? [] : policyStatuses(policies, telling, controllerName)),
     ].sort(byObject),
@@ -39,6 +44,7 @@ export function report(graph: Graph): Reported {
       ...classes.problems,
       ...graphProblems(graph),
       ...backendTls.problems,
+      ...ingresses.problems,
       ...shadowedMatches(graph),
       ...strangeAnnotations(graph),
       ...orphanGateways(graph),

@@ -158,7 +158,7 @@ export const ingressSchema = object(
   ['spec'],
 );
 
-export const ingressClassSchema = object({ spec: { ...object({ controller: { ...text, default: '' } }), default: {} } });
+export const ingressClassSchema = object({ spec: { ...object({ controller: { ...text, default: '' }, parameters: object({ kind: text, name: text }, ['kind', 'name']) }), default: {} } });
 
 export const serviceImportSchema = object(
   {

@@ -149,7 +149,7 @@ export interface IngressBackend {
 export interface IngressClass extends KubernetesObject {
   readonly apiVersion: 'networking.k8s.io/v1';
   readonly kind: 'IngressClass';
-  readonly spec: { readonly controller: string };
+  readonly spec: { readonly controller: string; readonly parameters?: { readonly kind: string; readonly name: string } };
 }
 
 /** A Service of the cluster set (KEP-1645). Its endpoints are in EndpointSlices that a multi-cluster controller puts into each cluster. */

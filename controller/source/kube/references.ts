@@ -1,5 +1,7 @@
 import type { ClusterState, Gateway, GatewayListener } from '#crds';
 import { byAge, clusterOf } from '../../cluster.ts';
+import { ourIngresses } from '../../graph/ingress/classes.ts';
+import { certificatesOf as certificatesOfIngress } from '../../graph/ingress/gateway.ts';
 import { admits, parentKey } from '../../graph/listeners/listener-sets.ts';
 import { controllerName, gatewayClassName } from '../../names.ts';
 
@@ -14,7 +16,7 @@ export interface Reference {
 const maxReferences = 2000;
 
 /**
- * The Secrets and ConfigMaps that Gateways of ours and the ListenerSets that they let in refer to (certificates of listeners, authorities
+ * The Secrets and ConfigMaps that Gateways of ours and the ListenerSets that they let in refer to (certificates of listeners, of Ingresses, authorities
  * for the certificates of clients, the Gateway's own certificate as a client of backends), then those with the authorities of backends
  * (BackendTLSPolicies, oldest first), where there is a Gateway of ours at all. Whether they may be referred to (ReferenceGrant) is for
  * translation to say; what it refuses leaves the controller nowhere.
@@ -39,6 +41,7 @@ export function referencesOf(state: ClusterState): ReadonlyMap<string, Reference
     const gateway = ours.get(parentKey(set));
     if (gateway !== undefined && admits(gateway, set, cluster)) add(certificatesOf(set.spec.listeners), set.metadata.namespace);
   }
+  for (const ingress of ourIngresses(state)) add(certificatesOfIngress(ingress).map(({ secret }) => ({ group: '', kind: 'Secret', name: secret })), ingress.metadata.namespace);
   if (ours.size === 0) return found;
   for (const { metadata, spec } of [...state.backendTLSPolicies.values()].sort(byAge)) add(spec.validation.caCertificateRefs ?? [], metadata.namespace);
   return found;

@@ -1,9 +1,11 @@
 import type { ExecutionContext } from 'ava';
 import type { Snapshots } from '#controller';
 import { compile, decide, filtersFor, normalizeHost, normalizePath, type Candidate, type NormalTarget } from '#routing';
-import type { EffectivePolicy, Listener, ListenerSection, Origin, RouteTable, WeightedBackend } from '#snapshot';
+import type { EffectivePolicy, Origin, RouteTable } from '#snapshot';
 import type { Outcome, RequestExpectation } from './expectation.ts';
-import { addressed, type Addressed } from './requests.ts';
+import { addressed, headersOf, isStream, type Addressed } from './requests.ts';
+import { backendText, sectionFor } from './sections.ts';
+import { checkStream } from './streams.ts';
 import type { Translated } from './translated.ts';
 
 /** Where the request comes in, by the specification's words and not by the product's code. */
@@ -18,6 +20,10 @@ export function checkDecision(t: ExecutionContext, { translation: { snapshots } 
   const to = addressed(request);
   // Which listener a connection belongs to by its server name is nothing that a table decides.
   if (request.sni !== undefined) return;
+  if (isStream(to)) {
+    checkStream(t, snapshots, request, to);
+    return;
+  }
   const target = normalizePath(to.target);
   if ('problem' in target) {
     t.is(expect.status, 400, `${request.url}: ${target.problem}`);
@@ -41,7 +47,7 @@ export function checkDecision(t: ExecutionContext, { translation: { snapshots } 
   }
   const host = normalizeHost(to.host);
   if ('problem' in host) throw new Error(`${request.url}: ${host.problem}`);
-  const headers = new Map(Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), typeof value === 'string' ? value : value.join(', ')]));
+  const headers = new Map([['host', to.host], ...headersOf(request, to)]);
   const decision = decide(compile(table), { method: to.method, host: host.host, path: target.path, query: target.query, header: (name) => headers.get(name) });
   if (decision.kind === 'no-route') t.is(expect.status, 404, `${request.url}: no rule matches`);
   else checkCandidate(t, { candidate: decision.candidate, table, port: entrance.port, to, target }, request);
@@ -59,13 +65,6 @@ function entranceOf(t: ExecutionContext, snapshots: Snapshots, request: RequestE
   }
   const section = sectionFor(bound, to.host.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, ''));
   return section === undefined ? { kind: 'no-listener' } : { kind: 'table', routes: section.routes, listener: section.name, port: to.port };
-}
-
-/** GatewaySpec.listeners: exact before wildcard, the wildcard with more labels first, before no hostname. */
-function sectionFor({ sections }: Listener, host: string): ListenerSection | undefined {
-  const rank = ({ hostname }: ListenerSection): number => (hostname === '' ? 0 : hostname.startsWith('*.') ? hostname.split('.').length : 1000);
-  const fits = ({ hostname }: ListenerSection): boolean => hostname === '' || hostname === host || (hostname.startsWith('*.') && host.endsWith(hostname.slice(1)) && host.length > hostname.length - 1);
-  return sections.filter(fits).toSorted((a, b) => rank(b) - rank(a))[0];
 }
 
 interface Decided {
@@ -95,10 +94,6 @@ function checkCandidate(t: ExecutionContext, { candidate, table, port, to, targe
   if (rule.failure !== undefined && expect.status !== undefined) t.is(rule.failure.status, expect.status, `${url}: ${rule.failure.reason}`);
   else if (served.length === 1 && served[0]!.target.kind === 'invalid') t.is(expect.status, served[0]!.target.status, `${url}: ${served[0]!.target.reason}`);
   checkPolicy(t, table.policies[served[0]?.policy ?? rule.policy ?? -1], expect, url);
-}
-
-function backendText({ target, weight }: WeightedBackend): readonly [string, number | string] {
-  return [`${target.ref.namespace}/${target.ref.name}:${target.port}`, target.kind === 'backend' ? weight : `invalid ${weight}`];
 }
 
 function checkPolicy(t: ExecutionContext, policy: EffectivePolicy | undefined, expect: Outcome, url: string): void {

@@ -27,6 +27,8 @@ interface Status {
   readonly attachedListenerSets?: number;
   readonly supportedFeatures?: readonly { readonly name: string }[];
   readonly listeners?: readonly { readonly name: string; readonly attachedRoutes: number; readonly supportedKinds?: readonly { readonly kind: string }[]; readonly conditions: readonly Condition[] }[];
+  /** Of an Ingress. */
+  readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };
   readonly parents?: readonly { readonly parentRef: ParentRef; readonly controllerName: string; readonly conditions: readonly Condition[] }[];
   readonly ancestors?: readonly { readonly ancestorRef: ParentRef; readonly controllerName: string; readonly conditions: readonly Condition[] }[];
 }
@@ -40,8 +42,9 @@ export function checkStatus(t: ExecutionContext, statuses: readonly ObjectStatus
   const where = [object, expected.parent ?? expected.ancestor].filter((part) => part !== undefined).join(' at ');
   checkConditions(t, conditionsAt(t, status, expected, where), expected, where);
   if (expected.parents !== undefined) t.is(status.parents?.length ?? 0, expected.parents, `${object}: number of parents in the status`);
-  if (typeof expected.addresses === 'number') t.is(status.addresses?.length, expected.addresses, `${object}: number of addresses`);
-  else if (expected.addresses !== undefined) t.deepEqual(status.addresses?.map(({ value }) => value), [...expected.addresses], `${object}: addresses`);
+  const addresses = status.loadBalancer === undefined ? status.addresses?.map(({ value }) => value) : (status.loadBalancer.ingress ?? []).map(({ ip, hostname }) => ip ?? hostname);
+  if (typeof expected.addresses === 'number') t.is(addresses?.length, expected.addresses, `${object}: number of addresses`);
+  else if (expected.addresses !== undefined) t.deepEqual(addresses, [...expected.addresses], `${object}: addresses`);
   if (expected.attachedListenerSets !== undefined) t.is(status.attachedListenerSets, expected.attachedListenerSets, `${object}: attachedListenerSets`);
   if (expected.supportedFeatures !== undefined) checkFeatures(t, status, expected.supportedFeatures);
   for (const [listener, wanted] of Object.entries(expected.listeners ?? {})) {

@@ -1,0 +1,66 @@
+import type { Ingress } from '#crds';
+import { compareText } from '../cluster.ts';
+import type { Graph } from '../graph/graph.ts';
+import { ourIngresses } from '../graph/ingress/classes.ts';
+import { certificatesOf } from '../graph/ingress/gateway.ts';
+import { controllerName, ingressGateway } from '../names.ts';
+import { problem, type Fault } from '../problems.ts';
+import type { ObjectStatus, Problem } from '../types.ts';
+import type { Reported } from './classes.ts';
+import { statusOf } from './conditions.ts';
+
+/** Where Ingresses can be reached, and what of them has no effect. What is wrong with their rules is a problem of the derived routes. */
+export function reportIngresses({ cluster, gateways }: Graph): Reported {
+  const ingresses = ourIngresses(cluster.state);
+  if (ingresses.length === 0) return { statuses: [], problems: [] };
+  const key = `${ingressGateway.namespace}/${ingressGateway.name}`;
+  const facts = gateways.get(key);
+  const addresses = facts?.addresses ?? [];
+  const blocked = facts === undefined ? ingresses.map((ingress) => problem('error', ingress, { reason: 'GatewayNotOurs', path: ['spec'], message: `Gateway ${key} is another controller's, so Ingresses are not served` })) : [];
+  return {
+    statuses: ingresses.map((ingress) => ingressStatus(ingress, addresses)),
+    problems: [...blocked, ...ingresses.flatMap((ingress) => idleAnnotations(ingress)), ...idleCertificates(ingresses, cluster.state.secrets), ...idleParameters(cluster)],
+  };
+}
+
+function ingressStatus(ingress: Ingress, addresses: readonly string[]): ObjectStatus {
+  const entries = addresses.map((value) => (/^[0-9.]+$/.test(value) || value.includes(':') ? { ip: value } : { hostname: value }));
+  return statusOf(ingress, { loadBalancer: entries.length === 0 ? {} : { ingress: entries } });
+}
+
+/** Annotations by which other implementations are told what Ingress itself has no field for. */
+const foreign = /^([^/]+\.)?(ingress\.kubernetes\.io|konghq\.com|haproxy\.org|traefik\.io)\//;
+
+function idleAnnotations(ingress: Ingress): readonly Problem[] {
+  return Object.keys(ingress.metadata.annotations ?? {})
+    .filter((name) => foreign.test(name))
+    .sort(compareText)
+    .map((name) => problem('warning', ingress, { reason: 'UnsupportedValue', path: ['metadata', 'annotations', name], message: `annotation ${name} has no effect here; what it asks for may be a filter of an HTTPRoute` }));
+}
+
+/** Of several certificates for one host one is in force; the Ingresses with the others hear of it. */
+function idleCertificates(ingresses: readonly Ingress[], secrets: ReadonlyMap<string, unknown>): readonly Problem[] {
+  const all = ingresses.flatMap(certificatesOf);
+  const idle = all.flatMap(({ host, ingress, secret, path }): Problem[] => {
+    const rivals = all.filter((each) => each.host === host);
+    const inForce = rivals.find((each) => secrets.has(`${each.ingress.metadata.namespace}/${each.secret}`)) ?? rivals[0]!;
+    const same = inForce.ingress.metadata.namespace === ingress.metadata.namespace && inForce.secret === secret;
+    if (same) return [];
+    const owner = inForce.ingress.metadata;
+    return [problem('warning', ingress, { reason: 'CertificateNotUsed', path, message: `host ${host === '' ? '*' : host} has the certificate of Ingress ${owner.namespace}/${owner.name} (Secret ${owner.namespace}/${inForce.secret}), which is older` })];
+  });
+  const unnamed = ingresses.flatMap((ingress) =>
+    ingress.spec.tls.flatMap(({ secretName = '' }, index): Problem[] => {
+      const fault: Fault = { reason: 'UnsupportedValue', path: ['spec', 'tls', index], message: 'without secretName there is no certificate to serve; these hosts get none from this entry' };
+      return secretName === '' ? [problem('warning', ingress, fault)] : [];
+    }),
+  );
+  return [...idle, ...unnamed];
+}
+
+function idleParameters({ state }: Graph['cluster']): readonly Problem[] {
+  return [...state.ingressClasses.values()].flatMap((ingressClass): Problem[] => {
+    if (ingressClass.spec.controller !== controllerName || ingressClass.spec.parameters === undefined) return [];
+    return [problem('warning', ingressClass, { reason: 'UnsupportedValue', path: ['spec', 'parameters'], message: `parameters have no effect; Gateway ${ingressGateway.namespace}/${ingressGateway.name} says what Ingresses share` })];
+  });
+}

@@ -1,0 +1,3 @@
+import { runGroup } from './runner/run.ts';
+
+runGroup('ingress');
