@@ -56,6 +56,12 @@ export const valuesSchema = Type.Object(
       },
       strict,
     ),
+    ingressClass: Type.Object(
+      {
+        isDefault: Type.Boolean({ default: false, description: 'Ingresses that name no class are of IngressClass weft' }),
+      },
+      strict,
+    ),
     proxy: Type.Object(
       {
         logLevel: level,
