@@ -8,7 +8,7 @@ import { IntakeBinding } from './listening/intake.ts';
 import { OutboundBinding } from './listening/outbound.ts';
 import { Acceptor, OutboundPort } from './listening/server.ts';
 import { RetryBudgets } from './retry/index.ts';
-import { StreamRouting } from './streams/index.ts';
+import { StreamRouting, UdpPort } from './streams/index.ts';
 import { driveWheel, type DrivenWheel } from './time/index.ts';
 import { defaultLimits, type Bound, type BoundListener, type Intake, type IntakeOptions, type OutboundOptions, type Proxy, type ProxyEnvironment, type Refusal, type ResourceUpdate } from './types.ts';
 
@@ -22,7 +22,7 @@ class Runtime implements Proxy {
   readonly #wheel: DrivenWheel;
   readonly #certificates = new Certificates();
   readonly #budgets = new RetryBudgets();
-  readonly #bound = new Set<Acceptor | IntakeBinding>();
+  readonly #bound = new Set<Acceptor | UdpPort | IntakeBinding>();
 
   constructor(environment: ProxyEnvironment) {
     this.#wheel = driveWheel({ now: () => environment.now(), onError: (error) => this.#context.fault(error) });
@@ -64,6 +64,10 @@ class Runtime implements Proxy {
   }
 
   async listen(listener: Listener): Promise<BoundListener> {
+    if (listener.transport === 'udp') {
+      const port = new UdpPort(this.#context, listener);
+      return { ...(await this.#bind(port, listener.port)), update: (next) => port.update(next) };
+    }
     const port = new GatewayPort(this.#context, this.#certificates, listener);
     const bound = await this.#bind(new Acceptor(this.#context, port, listener.address), listener.port);
     return { ...bound, update: (next) => port.update(next) };
@@ -95,7 +99,7 @@ class Runtime implements Proxy {
     await this.drain(0);
   }
 
-  async #bind(acceptor: Acceptor, port: number): Promise<Bound> {
+  async #bind(acceptor: Acceptor | UdpPort, port: number): Promise<Bound> {
     await acceptor.bind(port);
     this.#bound.add(acceptor);
     // Certificates may have come while it was being bound.

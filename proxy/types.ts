@@ -49,6 +49,14 @@ export interface ProxyLimits {
   readonly tlsHandshakeMs: number;
   /** How long a connection of a TCPRoute or TLSRoute may go without a byte in either direction. */
   readonly streamConnectionIdleMs: number;
+  /** Clients of one UDP listener that are remembered; the one silent for the longest time makes way, of those that sent one datagram only first. */
+  readonly maxUdpFlows: number;
+  /** How long a UDP flow may go without a datagram in either direction. */
+  readonly udpIdleMs: number;
+  /** What a client gets that has sent one datagram only, and so may have sent it under another's address. */
+  readonly maxUdpUnprovenBytes: number;
+  /** Of datagrams that wait to be sent, per socket; more are dropped. */
+  readonly maxUdpQueuedBytes: number;
   /** Proxies in front of a gateway whose `x-forwarded-*` and `x-request-id` are believed; 0: the client's own are replaced. */
   readonly trustedHops: number;
 }
@@ -69,6 +77,10 @@ export const defaultLimits: ProxyLimits = {
   lingerBytes: 1_048_576,
   tlsHandshakeMs: 10_000,
   streamConnectionIdleMs: 3_600_000,
+  maxUdpFlows: 10_000,
+  udpIdleMs: 60_000,
+  maxUdpUnprovenBytes: 1_048_576,
+  maxUdpQueuedBytes: 4_194_304,
   trustedHops: 0,
 };
 

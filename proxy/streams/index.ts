@@ -6,3 +6,4 @@ export { Ledger } from './ledger.ts';
 export { decodeErrorAlert, peekHello, type Peeked } from './peek.ts';
 export { StreamRouting } from './routing.ts';
 export { reset } from './splice.ts';
+export { UdpPort } from './udp/index.ts';

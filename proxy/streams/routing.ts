@@ -47,6 +47,11 @@ export class StreamRouting {
     return route === undefined || !route.rule.backends.some(({ target, weight }) => target.kind === 'backend' && weight > 0);
   }
 
+  /** Whether a connection with this server name may go to this backend. */
+  sendsTo(serverName: string, backend: string): boolean {
+    return this.#chooser.find(serverName)?.rule.backends.some(({ target, weight }) => target.kind === 'backend' && target.backend === backend && weight > 0) === true;
+  }
+
   /** The table is no longer in force: its series may go once nothing uses them. */
   release(): void {
     for (const { series } of [this.#unmatched, ...[...this.#settings.values()].flatMap((each) => [...each.values()])]) this.#metrics.release(series);

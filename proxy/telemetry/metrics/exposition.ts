@@ -69,14 +69,14 @@ async function seriesText(metrics: Metrics): Promise<string> {
   return text;
 }
 
-/** Series that ever had a request, or a stream: what is configured but not used would make the page long for nothing. */
+/** Series that ever had a request, a stream or a failure: what is configured but not used would make the page long for nothing. */
 function usedSeries(metrics: Metrics): Readonly<Record<'requests' | 'streams' | 'all', readonly number[]>> {
   const [requests, streams, all]: [number[], number[], number[]] = [[], [], []];
   for (let series = 0; series < metrics.labels.length; series++) {
     const isOfRequests = hadRequests(metrics, series);
     if (isOfRequests) requests.push(series);
     if (metrics.streams.has(series)) streams.push(series);
-    if (isOfRequests || metrics.streams.has(series)) all.push(series);
+    if (isOfRequests || metrics.streams.has(series) || metrics.failures.has(series)) all.push(series);
   }
   return { requests, streams, all };
 }

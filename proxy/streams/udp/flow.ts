@@ -1,0 +1,145 @@
+import { createSocket, type Socket } from 'node:dgram';
+import type { BackendState, PooledEndpoint } from '../../configuration/backends.ts';
+import type { Context } from '../../context.ts';
+import type { WheelTimer } from '../../time/index.ts';
+import { placeOf } from '../dial.ts';
+import type { Ledger } from '../ledger.ts';
+import type { StreamRouting } from '../routing.ts';
+import { asAddress } from './lookup.ts';
+
+export interface FlowParts {
+  readonly backend: BackendState;
+  readonly endpoint: PooledEndpoint;
+  readonly ledger: Ledger;
+  /** What it was chosen by. */
+  routing: StreamRouting;
+  /** Without a datagram in either direction. Milliseconds. */
+  idleMs(): number;
+  /** Sends to the client, from where the client sent to. */
+  reply(datagram: Buffer): void;
+  /** Called once. */
+  ended(flow: UdpFlow): void;
+}
+
+/** Datagrams kept until the socket to the endpoint is there, which takes no network. */
+const maxEarly = 16;
+/** How many idle times an endpoint may go on sending to a client of which nothing comes. */
+const silentIdles = 5;
+
+/** Datagrams between one client and one endpoint. The endpoint sees a socket of its own, so that its answers find their way. */
+export class UdpFlow implements WheelTimer {
+  wheelNext: WheelTimer | undefined = undefined;
+  wheelPrev: WheelTimer | undefined = undefined;
+  wheelSlot = -1;
+  dueAt = 0;
+  /** When it was last put to the end of the line. */
+  touchedAt: number;
+  readonly parts: FlowParts;
+  readonly #context: Context;
+  readonly #socket: Socket;
+  #early: Buffer[] | undefined = [];
+  #heardAt: number;
+  #activeAt: number;
+  #ended = false;
+
+  constructor(context: Context, parts: FlowParts) {
+    const { endpoint, ledger } = parts;
+    const { address, port } = endpoint.endpoint;
+    this.parts = parts;
+    this.#context = context;
+    this.touchedAt = this.#heardAt = this.#activeAt = context.now();
+    endpoint.active++;
+    ledger.attempts = 1;
+    ledger.endpoint = placeOf(endpoint);
+    this.#socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup: asAddress });
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error.code ?? 'error'));
+    this.#socket.on('message', (datagram) => this.#answered(datagram));
+    this.#socket.connect(port, address, (error?: NodeJS.ErrnoException | null) => (error ? this.#failed(error.code ?? 'error') : this.#connected()));
+    context.wheel.schedule(this, this.#activeAt + parts.idleMs());
+  }
+
+  /** The client has sent more than once: its address is its own. */
+  get proven(): boolean {
+    return this.parts.ledger.datagramsIn > 1;
+  }
+
+  get activeAt(): number {
+    return this.#activeAt;
+  }
+
+  send(datagram: Buffer): void {
+    const { ledger } = this.parts;
+    this.#heardAt = this.#activeAt = this.#context.now();
+    ledger.datagramsIn++;
+    ledger.bytesIn += datagram.length;
+    if (this.#early === undefined) this.#forward(datagram);
+    else if (this.#early.length < maxEarly) this.#early.push(datagram);
+    else this.#drop();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#context.wheel.cancel(this);
+    this.#socket.close();
+    this.parts.endpoint.active--;
+    this.parts.ledger.end();
+    this.parts.ended(this);
+  }
+
+  expired(now: number): void {
+    const idleMs = this.parts.idleMs();
+    const due = Math.min(this.#activeAt + idleMs, this.#heardAt + idleMs * silentIdles);
+    if (due > now) this.#context.wheel.schedule(this, due);
+    else this.end();
+  }
+
+  #connected(): void {
+    if (this.#ended) return;
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const datagram of early) this.#forward(datagram);
+  }
+
+  #forward(datagram: Buffer): void {
+    if (this.#socket.getSendQueueSize() > this.#context.limits.maxUdpQueuedBytes) {
+      this.#drop();
+      return;
+    }
+    this.#socket.send(datagram, (error: NodeJS.ErrnoException | null) => {
+      if (error === null) return;
+      this.#drop();
+      // What the network said of an earlier datagram.
+      if (error.code === 'ECONNREFUSED') this.#failed(error.code);
+    });
+  }
+
+  #answered(datagram: Buffer): void {
+    if (this.#ended) return;
+    const { backend, endpoint, ledger, reply } = this.parts;
+    if (ledger.datagramsOut === 0) backend.endpoints.connected(endpoint);
+    // Whoever sends under another's address must not get that one more than this.
+    if (!this.proven && ledger.bytesOut + datagram.length > this.#context.limits.maxUdpUnprovenBytes) {
+      this.#drop();
+      return;
+    }
+    this.#activeAt = this.#context.now();
+    ledger.datagramsOut++;
+    ledger.bytesOut += datagram.length;
+    reply(datagram);
+  }
+
+  /** Nobody is at the endpoint's port: the next datagram begins a flow to another one. */
+  #failed(code: string): void {
+    if (this.#ended) return;
+    const { backend, endpoint, ledger } = this.parts;
+    this.#context.metrics.count('upstream_connections_failed');
+    if (backend.endpoints.refused(endpoint, this.#context.now())) this.#context.metrics.count('upstream_ejections');
+    ledger.fail('connect-failed', code);
+    this.end();
+  }
+
+  #drop(): void {
+    this.#context.metrics.count('udp_datagrams_dropped');
+  }
+}

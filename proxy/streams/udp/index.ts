@@ -1,0 +1,1 @@
+export { UdpPort } from './port.ts';

@@ -1,0 +1,191 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import type { Listener } from '#snapshot';
+import type { Context } from '../../context.ts';
+import type { FailureCode } from '../../failures.ts';
+import type { Bound } from '../../types.ts';
+import { plainAddress } from '../address.ts';
+import { chooseStream } from '../connection.ts';
+import { Ledger } from '../ledger.ts';
+import type { StreamSettings } from '../routing.ts';
+import { UdpFlow } from './flow.ts';
+import { asAddress } from './lookup.ts';
+
+/** What the kernel may keep while we are busy; it takes less where it is told to. Bytes. */
+const receiveBuffer = 4 * 1024 * 1024;
+/** A flow keeps its place in the line of those to be evicted for so long. Milliseconds. */
+const lineMs = 1000;
+/** While draining, a flow is over when it is silent for so long. Milliseconds. */
+const drainIdleMs = 3000;
+
+/** A UDP port of a gateway. Datagrams of one client's address and port are a flow, which stays with one endpoint. */
+export class UdpPort implements Bound {
+  readonly address: string;
+  readonly #context: Context;
+  readonly #socket: Socket;
+  #listener: Listener;
+  /** Flows by client. Each line in the order of the last datagram; of those that sent one only, the first goes first. */
+  readonly #lines = { unproven: new Map<string, UdpFlow>(), proven: new Map<string, UdpFlow>() };
+  #port = 0;
+  #isClosing = false;
+  #emptied: (() => void) | undefined;
+
+  constructor(context: Context, listener: Listener) {
+    this.#context = context;
+    this.#listener = listener;
+    this.address = listener.address;
+    this.#socket = createSocket({
+      type: listener.address.includes(':') ? 'udp6' : 'udp4',
+      reusePort: context.environment.sharesPorts === true,
+      recvBufferSize: receiveBuffer,
+      lookup: asAddress,
+    });
+    this.#socket.on('message', (datagram, from) => this.#receive(datagram, from));
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Rejects where the address can't be bound. */
+  async bind(port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#socket.once('error', reject);
+      this.#socket.bind({ address: this.address, port, exclusive: true }, () => {
+        this.#socket.off('error', reject);
+        // Later ones concern single datagrams.
+        this.#socket.on('error', () => this.#context.metrics.count('udp_datagrams_dropped'));
+        resolve();
+      });
+    });
+    this.#port = this.#socket.address().port;
+  }
+
+  update(listener: Listener): void {
+    this.#listener = listener;
+  }
+
+  refreshCertificate(): void {}
+
+  /** Takes no new clients, and waits until the others are silent for a while, for at most `drainMs` milliseconds. */
+  async close(drainMs: number): Promise<void> {
+    this.#isClosing = true;
+    const now = this.#context.now();
+    for (const flow of this.#flows()) this.#context.wheel.schedule(flow, now);
+    const empty = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      if (this.#size === 0) resolve();
+    });
+    if (drainMs > 0) await Promise.race([empty, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
+    for (const flow of this.#flows()) {
+      flow.parts.ledger.fail('draining');
+      flow.end();
+    }
+    await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
+  }
+
+  *#flows(): Iterable<UdpFlow> {
+    yield* this.#lines.unproven.values();
+    yield* this.#lines.proven.values();
+  }
+
+  get #size(): number {
+    return this.#lines.unproven.size + this.#lines.proven.size;
+  }
+
+  #receive(datagram: Buffer, from: RemoteInfo): void {
+    try {
+      const key = `${from.address}|${from.port}`;
+      const flow = this.#flowOf(key) ?? this.#begin(key, from);
+      if (flow === undefined) return;
+      flow.send(datagram);
+      this.#touch(key, flow);
+    } catch (error) {
+      this.#context.fault(error);
+    }
+  }
+
+  /** The client's flow, if its endpoint is still one to send to. */
+  #flowOf(key: string): UdpFlow | undefined {
+    const flow = this.#lines.proven.get(key) ?? this.#lines.unproven.get(key);
+    if (flow === undefined) return undefined;
+    const { parts } = flow;
+    const routing = this.#context.streamTables.get(this.#section.routes);
+    if (parts.endpoint.index >= 0) {
+      if (parts.routing === routing) return flow;
+      if (routing?.sendsTo('', parts.backend.name) === true) {
+        parts.routing = routing;
+        return flow;
+      }
+    }
+    flow.end();
+    return undefined;
+  }
+
+  #begin(key: string, from: RemoteInfo): UdpFlow | undefined {
+    const { routes } = this.#section;
+    if (this.#isClosing) return this.#drop();
+    const choice = chooseStream(this.#context, { streams: routes, source: this.#listener.name, protocol: 'udp', serverName: '' });
+    if (choice.kind === 'refused') return this.#drop(choice.settings, choice.failure);
+    const backend = this.#context.backends.get(choice.backend);
+    if (backend === undefined) return this.#drop(choice.settings, 'config-missing');
+    const endpoint = backend.balancer.pick(backend.endpoints);
+    if (endpoint === undefined) return this.#drop(choice.settings, 'no-endpoints');
+    if (this.#size >= this.#context.limits.maxUdpFlows) this.#evict();
+    const client = plainAddress(from.address);
+    const flow = new UdpFlow(this.#context, {
+      backend,
+      endpoint,
+      routing: this.#context.streamTables.get(routes)!,
+      ledger: new Ledger(this.#context, choice.settings, { protocol: 'udp', serverName: '', client: client.includes(':') ? `[${client}]:${from.port}` : `${client}:${from.port}` }),
+      idleMs: () => (this.#isClosing ? Math.min(drainIdleMs, this.#context.limits.udpIdleMs) : this.#context.limits.udpIdleMs),
+      reply: (datagram) => this.#reply(datagram, from),
+      ended: () => this.#ended(key),
+    });
+    this.#lines.unproven.set(key, flow);
+    return flow;
+  }
+
+  get #section(): Listener['sections'][number] {
+    return this.#listener.sections[0] ?? { name: '', hostname: '', protocol: 'UDP', routes: '' };
+  }
+
+  #touch(key: string, flow: UdpFlow): void {
+    const { unproven, proven } = this.#lines;
+    if (flow.activeAt - flow.touchedAt < lineMs && !(flow.proven && unproven.has(key))) return;
+    flow.touchedAt = flow.activeAt;
+    unproven.delete(key);
+    proven.delete(key);
+    (flow.proven ? proven : unproven).set(key, flow);
+  }
+
+  #evict(): void {
+    const { unproven, proven } = this.#lines;
+    for (const flow of unproven.size > 0 ? unproven.values() : proven.values()) {
+      this.#context.metrics.count('udp_flows_evicted');
+      flow.end();
+      return;
+    }
+  }
+
+  #reply(datagram: Buffer, { address, port }: RemoteInfo): void {
+    if (this.#socket.getSendQueueSize() > this.#context.limits.maxUdpQueuedBytes) {
+      this.#drop();
+      return;
+    }
+    this.#socket.send(datagram, port, address, (error) => {
+      if (error !== null) this.#drop();
+    });
+  }
+
+  #ended(key: string): void {
+    this.#lines.unproven.delete(key);
+    this.#lines.proven.delete(key);
+    if (this.#size === 0) this.#emptied?.();
+  }
+
+  #drop(settings?: StreamSettings, failure?: FailureCode): undefined {
+    const { metrics } = this.#context;
+    metrics.count('udp_datagrams_dropped');
+    if (settings !== undefined && failure !== undefined) metrics.failed(settings.series, failure);
+  }
+}

@@ -1,0 +1,237 @@
+import { createSocket, type Socket } from 'node:dgram';
+import test from 'ava';
+import type { Listener, ListenerSection } from '#snapshot';
+import { endpointsOf } from './proxy-rig.ts';
+import { eventually, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, type StreamRig } from './streams-rig.ts';
+
+const section: ListenerSection = { name: 'udp', hostname: '', protocol: 'UDP', routes: 'listener/shop/gw/udp' };
+const udp = { transport: 'udp', name: 'shop/gw/1/udp' } as const satisfies Partial<Listener>;
+
+interface UdpServer {
+  readonly port: number;
+  /** Ports from which it got datagrams, in order. */
+  readonly from: number[];
+  close(): Promise<void>;
+}
+
+/** Says its name and what it got; `answers` times. */
+async function udpServer(name: string, answer: (text: string) => readonly string[] = (text) => [`${name} ${text}`]): Promise<UdpServer> {
+  const socket = createSocket('udp4');
+  const from: number[] = [];
+  socket.on('message', (bytes, { port, address }) => {
+    from.push(port);
+    for (const text of answer(bytes.toString('latin1'))) socket.send(text, port, address);
+  });
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  return { port: socket.address().port, from, close: () => new Promise((resolve) => socket.close(() => resolve())) };
+}
+
+class UdpClient {
+  readonly socket: Socket = createSocket('udp4');
+  readonly got: string[] = [];
+  readonly #port: number;
+
+  constructor(port: number) {
+    this.#port = port;
+    this.socket.on('message', (bytes, from) => this.got.push(from.port === port ? bytes.toString('latin1') : 'from elsewhere'));
+  }
+
+  send(text: string): this {
+    this.socket.send(text, this.#port, '127.0.0.1');
+    return this;
+  }
+
+  async ask(text: string): Promise<string> {
+    const before = this.got.length;
+    this.send(text);
+    await eventually(() => this.got.length > before);
+    return this.got.at(-1)!;
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+}
+
+function route(rig: StreamRig, ...backends: readonly ReturnType<typeof streamBackend>[]): void {
+  rig.proxy.apply({ streamTables: { changed: [streamTable('udp', backends.length === 0 ? [] : [{ kind: 'UDPRoute', backends }])] } });
+}
+
+const counter = async (rig: StreamRig, name: string): Promise<number> => Number((await rig.metricLines(name))[0]?.split(' ').at(-1));
+
+test('each client is a flow: it stays with one endpoint, answers come from where it sent to; counted and logged', async (t) => {
+  const rig = await startStreamRig({ limits: { udpIdleMs: 150 } });
+  const servers = [await udpServer('a'), await udpServer('b')];
+  setBackends(rig.proxy, { dns: servers.map(({ port }) => port) }, 'udp');
+  route(rig, streamBackend('dns'));
+  const { port } = await rig.listen([section], udp);
+  const clients = [new UdpClient(port), new UdpClient(port)];
+  const names = await Promise.all(clients.map(async (client) => (await client.ask('hello')).split(' ')[0]));
+  t.deepEqual(names.toSorted(), ['a', 'b']);
+  for (const [index, client] of clients.entries()) for (let round = 0; round < 5; round++) t.is(await client.ask(`r${round}`), `${names[index]} r${round}`);
+  t.deepEqual(servers.map(({ from }) => new Set(from).size), [1, 1]);
+  // An empty datagram is one.
+  t.is(await clients[0]!.ask(''), `${names[0]} `);
+  await eventually(async () => (await rig.logged()).length === 2);
+  t.deepEqual(rig.log.map(({ bytesIn }) => bytesIn), [15, 15]);
+  t.like(rig.log[0], { protocol: 'udp', source: 'shop/gw/udp', route: 'UDPRoute/shop/udp-0', backend: 'dns' });
+  t.regex(String(rig.log[0]!['client']), /^127\.0\.0\.1:\d+$/);
+  const labels = 'source="shop/gw/udp",route_kind="UDPRoute",route_namespace="shop",route_name="udp-0",rule="0",backend="dns"';
+  t.deepEqual(await rig.metricLines('weft_stream_datagrams'), [`weft_stream_datagrams_total{direction="in",${labels}} 13`, `weft_stream_datagrams_total{direction="out",${labels}} 13`]);
+  t.deepEqual(await rig.metricLines('weft_streams_active'), [`weft_streams_active{${labels}} 0`]);
+  t.deepEqual(rig.faults, []);
+  for (const client of clients) client.close();
+  await rig.close();
+  for (const server of servers) await server.close();
+});
+
+test('weights; what is invalid, without route or without endpoint is dropped; a new table counts for flows that are open', async (t) => {
+  let drawn = 0;
+  const rig = await startStreamRig({ random: () => drawn });
+  const [one, two] = [await udpServer('one'), await udpServer('two')];
+  setBackends(rig.proxy, { one: [one.port], two: [two.port], none: [] }, 'udp');
+  route(rig, streamBackend('one', { weight: 1 }), streamBackend('two', { weight: 1 }), { ...invalidBackend, weight: 2 });
+  const { port } = await rig.listen([section], udp);
+  const answers: string[] = [];
+  for (drawn of [0, 0.3]) {
+    const client = new UdpClient(port);
+    answers.push(await client.ask('x'));
+    client.close();
+  }
+  t.deepEqual(answers, ['one x', 'two x']);
+  drawn = 0.9;
+  const lost = new UdpClient(port).send('x');
+  await eventually(async () => (await counter(rig, 'weft_udp_datagrams_dropped')) === 1);
+  t.deepEqual(lost.got, []);
+  drawn = 0;
+  t.is(await lost.ask('x'), 'one x');
+  route(rig, streamBackend('one', { weight: 1 }));
+  t.is(await lost.ask('y'), 'one y');
+  t.is(new Set(one.from).size, 2);
+  route(rig, streamBackend('two', { weight: 1 }));
+  t.is(await lost.ask('z'), 'two z');
+  route(rig, streamBackend('none'));
+  lost.send('x');
+  await eventually(async () => (await counter(rig, 'weft_udp_datagrams_dropped')) === 2);
+  route(rig);
+  lost.send('x');
+  await eventually(async () => (await counter(rig, 'weft_udp_datagrams_dropped')) === 3);
+  t.deepEqual((await rig.metricLines('weft_failures_total')).map((line) => /code="([^"]*)"/.exec(line)![1]).toSorted(), ['invalid-backend', 'no-endpoints', 'no-route']);
+  lost.close();
+  await rig.close();
+  await one.close();
+  await two.close();
+});
+
+test('an endpoint that is gone makes way for another', async (t) => {
+  const rig = await startStreamRig();
+  const [one, two] = [await udpServer('one'), await udpServer('two')];
+  setBackends(rig.proxy, { a: [one.port] }, 'udp');
+  route(rig, streamBackend('a'));
+  const { port } = await rig.listen([section], udp);
+  const client = new UdpClient(port);
+  t.is(await client.ask('x'), 'one x');
+  // It left the list.
+  setBackends(rig.proxy, { a: [two.port] }, 'udp');
+  t.is(await client.ask('x'), 'two x');
+  // It is there, and nobody listens.
+  await one.close();
+  setBackends(rig.proxy, { a: [one.port, two.port] }, 'udp');
+  const others = Array.from({ length: 4 }, () => new UdpClient(port));
+  for (const other of others) {
+    await eventually(() => {
+      if (other.got.length === 0) other.send('x');
+      return other.got.length > 0;
+    });
+  }
+  t.true((await counter(rig, 'weft_upstream_ejections_total')) >= 1);
+  t.deepEqual(rig.faults, []);
+  for (const each of [client, ...others]) each.close();
+  await rig.close();
+  await two.close();
+});
+
+test('no more flows than the limit: who sent one datagram only goes first', async (t) => {
+  const rig = await startStreamRig({ limits: { maxUdpFlows: 3 } });
+  const server = await udpServer('a');
+  setBackends(rig.proxy, { a: [server.port] }, 'udp');
+  route(rig, streamBackend('a'));
+  const { port } = await rig.listen([section], udp);
+  const regular = new UdpClient(port);
+  await regular.ask('1');
+  await regular.ask('2');
+  const flood = Array.from({ length: 20 }, () => new UdpClient(port));
+  for (const client of flood) await client.ask('x');
+  t.is(await counter(rig, 'weft_udp_flows_evicted_total'), 18);
+  const before = server.from[0]!;
+  t.is(await regular.ask('3'), 'a 3');
+  t.is(server.from.at(-1), before, 'the same flow as at first');
+  t.is((await rig.metricLines('weft_streams_active'))[0]?.split(' ').at(-1), '3');
+  for (const client of [regular, ...flood]) client.close();
+  await rig.close();
+  await server.close();
+});
+
+test('who sent one datagram only gets no more than the limit: it may have been sent under another address', async (t) => {
+  const rig = await startStreamRig({ limits: { maxUdpUnprovenBytes: 50 } });
+  const server = await udpServer('a', () => Array.from({ length: 20 }, () => '0123456789'));
+  setBackends(rig.proxy, { a: [server.port] }, 'udp');
+  route(rig, streamBackend('a'));
+  const { port } = await rig.listen([section], udp);
+  const client = new UdpClient(port).send('x');
+  await eventually(async () => (await counter(rig, 'weft_udp_datagrams_dropped')) === 15);
+  t.is(client.got.length, 5);
+  client.send('x');
+  await eventually(() => client.got.length === 25);
+  client.close();
+  await rig.close();
+  await server.close();
+  t.pass();
+});
+
+test('draining: flows that are busy go on as long as is allowed, nobody new is let in', async (t) => {
+  const rig = await startStreamRig();
+  const server = await udpServer('a');
+  setBackends(rig.proxy, { a: [server.port] }, 'udp');
+  route(rig, streamBackend('a'));
+  const { port } = await rig.listen([section], udp);
+  const client = new UdpClient(port);
+  await client.ask('x');
+  const began = performance.now();
+  const drained = rig.proxy.drain(500);
+  t.is(await client.ask('y'), 'a y');
+  const late = new UdpClient(port).send('x');
+  await eventually(async () => (await counter(rig, 'weft_udp_datagrams_dropped')) === 1);
+  t.deepEqual(late.got, []);
+  await drained;
+  t.true(performance.now() - began >= 450);
+  t.like((await rig.logged())[0], { protocol: 'udp', failure: 'draining' });
+  client.close();
+  late.close();
+  await server.close();
+});
+
+test('a listener over IPv6 takes clients of both families', async (t) => {
+  const rig = await startStreamRig();
+  const server = await udpServer('a');
+  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([server.port]) }] } });
+  setBackends(rig.proxy, { a: [server.port] }, 'udp');
+  route(rig, streamBackend('a'));
+  const { port } = await rig.listen([section], { ...udp, address: '::' });
+  const client = new UdpClient(port);
+  t.is(await client.ask('x'), 'a x');
+  client.close();
+  await rig.close();
+  t.regex(String((await rig.logged())[0]!['client']), /^127\.0\.0\.1:/);
+  await server.close();
+});
+
+test('a port that is taken is said so; closing frees it', async (t) => {
+  const rig = await startStreamRig();
+  const bound = await rig.listen([section], udp);
+  await t.throwsAsync(rig.listen([section], { ...udp, port: bound.port }), { code: 'EADDRINUSE' });
+  await bound.close(0);
+  const again = await rig.listen([section], { ...udp, port: bound.port });
+  t.is(again.port, bound.port);
+  await rig.close();
+});
