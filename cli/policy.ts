@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { SettledPath } from '#controller';
+import type { SettledPath, Translation } from '#controller';
 import type { ClusterState, KubernetesObject } from '#crds';
 import { affects, type Effect } from '#policy';
 import type { CliEnvironment } from './environment.ts';
@@ -8,6 +8,7 @@ import { load, type Source } from './load.ts';
 import { failWith, outputOption, pathOption, sourceOptions } from './options.ts';
 import { pathText, selectPaths, type PathQuery } from './policy/paths.ts';
 import { fieldsInForce, originText, show } from './policy/text.ts';
+import { explainedTls, tlsText, type ExplainedTls } from './policy/tls.ts';
 import { columns } from './table.ts';
 
 interface PolicyOptions extends PathQuery, Source {
@@ -31,7 +32,7 @@ export function register(program: Command, environment: CliEnvironment): void {
       await guarded(environment, async () => {
         const { translation } = await load(options, environment);
         const paths = selectPaths(translation, options);
-        environment.out(options.output === 'json' ? `${JSON.stringify(policyJson(paths), null, 2)}\n` : policyText(paths));
+        environment.out(options.output === 'json' ? `${JSON.stringify(policyJson(paths, translation), null, 2)}\n` : policyText(paths, translation));
       });
     });
   const affecting = command
@@ -74,16 +75,24 @@ function chosen(paths: readonly SettledPath[]): { readonly path: SettledPath; re
   return { path, warnings: [...path.settled.warnings, ...more] };
 }
 
-function policyJson(paths: readonly SettledPath[]): object {
-  const { path, warnings } = chosen(paths);
-  const { policy, lost } = path.settled;
-  return { retry: policy.retry ?? {}, timeouts: policy.timeouts ?? {}, ...(policy.session === undefined ? {} : { session: policy.session }), origins: policy.origins, lost, warnings };
+/** TLS to the backend of the path. */
+function tlsOf({ resource }: SettledPath, { paths }: Translation): ExplainedTls | undefined {
+  const found = resource === undefined ? undefined : paths.tlsTo(resource);
+  return found === undefined ? undefined : explainedTls(found);
 }
 
-function policyText(paths: readonly SettledPath[]): string {
+function policyJson(paths: readonly SettledPath[], translation: Translation): object {
   const { path, warnings } = chosen(paths);
   const { policy, lost } = path.settled;
-  const lines = [pathText(path), fieldsInForce(policy, '  ')];
+  const tls = tlsOf(path, translation);
+  return { retry: policy.retry ?? {}, timeouts: policy.timeouts ?? {}, ...(policy.session === undefined ? {} : { session: policy.session }), origins: policy.origins, ...(tls === undefined ? {} : { tls }), lost, warnings };
+}
+
+function policyText(paths: readonly SettledPath[], translation: Translation): string {
+  const { path, warnings } = chosen(paths);
+  const { policy, lost } = path.settled;
+  const tls = tlsOf(path, translation);
+  const lines = [pathText(path), fieldsInForce(policy, '  '), ...(tls === undefined ? [] : [`  ${tlsText(tls)}`])];
   if (lost.length > 0) lines.push('lost', columns(lost.map((field) => [field.field, show(field.value), originText(field), `to ${field.to}`]), '  '));
   return `${[...lines, ...warnings.map((warning) => `warning: ${warning}`)].join('\n')}\n`;
 }

@@ -2,6 +2,7 @@ import { targetKey, type PolicyTarget } from '#policy';
 import { namespacesOf, servicesByName } from './cluster.ts';
 import type { Graph } from './graph/graph.ts';
 import { isStream } from './graph/listeners/listeners.ts';
+import { tlsOrigins } from './graph/tls/spoken.ts';
 import { serviceTable } from './render/mesh.ts';
 import { pathsOf, type PathChoice } from './render/table.ts';
 import type { PathIndex, SettledPath } from './types.ts';
@@ -15,7 +16,7 @@ export function pathIndex(graph: Graph): PathIndex {
     return paths;
   };
   let all: readonly SettledPath[] | undefined;
-  return { from, all: () => (all ??= [...gatewayPaths(graph, 'all'), ...namespacesOf(graph.cluster.state).flatMap(from)]) };
+  return { from, tlsTo: tlsOrigins(graph.cluster, graph.gateways), all: () => (all ??= [...gatewayPaths(graph, 'all'), ...namespacesOf(graph.cluster.state).flatMap(from)]) };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Condition } from '#crds';
 import type { PolicyPath, Problem, SettledPolicy } from '#policy';
-import type { Backend, Certificate, Destination, Endpoints, Listener, ObjectRef, RouteTable, StreamTable } from '#snapshot';
+import type { Backend, BackendTls, Certificate, Destination, Endpoints, Listener, ObjectRef, RouteTable, StreamTable } from '#snapshot';
 
 export type { Problem };
 
@@ -64,6 +64,8 @@ export interface SettledPath {
   readonly route?: ObjectRef;
   readonly rule?: { readonly index: number; readonly name?: string };
   readonly backend?: ObjectRef & { readonly port: number };
+  /** Name of its Backend resource. */
+  readonly resource?: string;
   readonly path: PolicyPath;
   readonly settled: SettledPolicy;
 }
@@ -74,4 +76,13 @@ export interface PathIndex {
   all(): readonly SettledPath[];
   /** Those of a workload in the namespace, whether or not any object names that namespace. */
   from(clientNamespace: string): readonly SettledPath[];
+  /** The BackendTLSPolicy of a Backend, by the Backend's name as rules have it. */
+  tlsTo(backend: string): BackendTlsOrigin | undefined;
+}
+
+/** Which policy stands on a Backend, and what comes of it. */
+export interface BackendTlsOrigin {
+  readonly policy: ObjectRef;
+  /** Absent where the policy does not act: in the mesh, and where a Gateway passes on what it does not read. */
+  readonly tls?: BackendTls;
 }

@@ -1,6 +1,7 @@
 import type { Translation } from '#controller';
 import { explainCandidates, filtersFor, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
 import type { EffectivePolicy, Filter, ObjectRef, RouteTable, WeightedBackend } from '#snapshot';
+import { explainedTls, type ExplainedTls } from '../policy/tls.ts';
 import type { PassedOver, Place } from './place.ts';
 
 /** A request to be explained. Header names are lower case. */
@@ -21,6 +22,8 @@ export interface ExplainedBackend {
   /** `address:port` of each ready endpoint. */
   readonly endpoints: readonly string[];
   readonly filters: readonly Filter[];
+  /** Where a BackendTLSPolicy stands on it. */
+  readonly tls?: ExplainedTls;
   /** Present where the policies of the backends differ from each other. */
   readonly policy?: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'session' | 'origins'>;
 }
@@ -162,7 +165,8 @@ function explainBackend(translation: Translation, table: Pick<RouteTable, 'polic
   const common = { namespace: target.ref.namespace, name: target.ref.name, port: target.port, weight, filters, ...(policy === undefined ? {} : { policy }) };
   if (target.kind === 'invalid') return { ...common, valid: false, reason: target.reason, endpoints: [] };
   const endpoints = translation.snapshots.endpoints(target.backend)?.endpoints ?? [];
-  return { ...common, valid: true, endpoints: endpoints.map((endpoint) => `${endpoint.address}:${endpoint.port}`) };
+  const tls = translation.paths.tlsTo(target.backend);
+  return { ...common, valid: true, endpoints: endpoints.map((endpoint) => `${endpoint.address}:${endpoint.port}`), ...(tls === undefined ? {} : { tls: explainedTls(tls) }) };
 }
 
 /** The policy of the first backend that gets requests speaks for the answer; backends that differ carry their own. */

@@ -1,5 +1,6 @@
 import type { Filter, PathModifier } from '#snapshot';
 import { fieldsInForce } from '../policy/text.ts';
+import { tlsText } from '../policy/tls.ts';
 import { columns, nameOf } from '../table.ts';
 import type { Answer, ExplainedBackend } from './answer.ts';
 
@@ -47,6 +48,7 @@ function backendsText(backends: readonly ExplainedBackend[]): string {
     const share = total === 0 ? '0 %' : `${Number(((backend.weight / total) * 100).toFixed(2))} %`;
     const where = backend.valid ? backend.endpoints.join(' ') || 'no ready endpoints: answers 503' : `invalid: ${backend.reason}`;
     lines.push(`    ${`${nameOf(backend)}${backend.port === undefined ? '' : `:${backend.port}`}`.padEnd(32)} ${share.padStart(7)}  ${where}`);
+    if (backend.tls !== undefined) lines.push(`      ${tlsText(backend.tls)}`);
     for (const filter of backend.filters) lines.push(`      ${filterText(filter)}`);
     if (backend.policy !== undefined) lines.push(fieldsInForce(backend.policy, '      '));
   }

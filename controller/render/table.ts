@@ -66,9 +66,9 @@ export function pathsOf(routes: readonly TableRoute[], way: TableWay, choice: Pa
     for (const rule of route.rules) {
       // What `isTouched` would say of each path, said once.
       if (choice === 'touched' && rule.inline === undefined && way.attachments.byTarget.size === 0) continue;
-      const backends = rule.rule.backends.flatMap(({ target }) => (target.kind === 'backend' ? [{ ...target.ref, port: target.port }] : []));
+      const backends = rule.rule.backends.flatMap(({ target }) => (target.kind === 'backend' ? [{ backend: { ...target.ref, port: target.port }, resource: target.backend }] : []));
       if (backends.length === 0) add({ route, rule });
-      for (const backend of backends) add({ route, rule, backend });
+      for (const { backend, resource } of backends) add({ route, rule, backend, resource });
     }
   }
   return paths;
@@ -81,6 +81,7 @@ function settledPath(end: PathEnd, way: TableWay): SettledPath {
     via: way.via,
     ...(implicit ? {} : { route: end.route.ref, rule: { index, ...(name === undefined ? {} : { name }) } }),
     ...(end.backend === undefined ? {} : { backend: end.backend }),
+    ...(end.resource === undefined ? {} : { resource: end.resource }),
     path: way.pathOf(end),
     settled: settleAt(end, way),
   };

@@ -19,6 +19,8 @@ export interface PathEnd {
   readonly route: TableRoute;
   readonly rule: BuiltRule;
   readonly backend?: ObjectRef & { readonly port: number };
+  /** Name of its Backend resource, where somebody may ask for it. */
+  readonly resource?: string;
 }
 
 /** What policy paths are looked up in. */

@@ -2,6 +2,8 @@ import type { BackendTLSPolicy } from '#crds';
 import type { BackendTls } from '#snapshot';
 import type { Cluster } from '../../cluster.ts';
 import type { GatewayFacts } from '../listeners/gateways.ts';
+import { refOf } from '../../problems.ts';
+import type { PathIndex } from '../../types.ts';
 import { portByName } from '../ports.ts';
 import { backendTlsIndex } from './backend-policies.ts';
 import { readTlsVariant } from './variants.ts';
@@ -10,7 +12,18 @@ import { readTlsVariant } from './variants.ts';
 export interface SpokenTls {
   readonly policy: BackendTLSPolicy;
   readonly tls: BackendTls;
-  readonly gateway: GatewayFacts;
+}
+
+/** For users (PathIndex.tlsTo). */
+export function tlsOrigins(cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>): PathIndex['tlsTo'] {
+  const spoken = tlsOfBackends(cluster, gateways);
+  return (name) => {
+    const found = spoken(name);
+    if (found !== undefined) return { policy: refOf(found.policy), tls: found.tls };
+    const named = portByName(cluster.state.services, name);
+    const idle = named === undefined ? undefined : backendTlsIndex(cluster).find(named.service, named.port);
+    return idle === undefined ? undefined : { policy: refOf(idle.policy) };
+  };
 }
 
 /** Undefined for Backends that get plain text, and for names of no Backend. */
@@ -26,6 +39,6 @@ export function tlsOfBackends(cluster: Cluster, gateways: ReadonlyMap<string, Ga
     const found = named === undefined ? undefined : index.find(named.service, named.port);
     if (gateway === undefined || found?.tls === undefined) return undefined;
     const { clientCertificate } = gateway;
-    return { policy: found.policy, gateway, tls: { ...found.tls, ...(clientCertificate === undefined ? {} : { clientCertificate: clientCertificate.name }) } };
+    return { policy: found.policy, tls: { ...found.tls, ...(clientCertificate === undefined ? {} : { clientCertificate: clientCertificate.name }) } };
   };
 }
