@@ -248,7 +248,7 @@ class EmbeddedMesh implements Mesh {
     const listeners = this.#controller.report()?.translation.snapshots.listeners.get(key) ?? [];
     const ports = listeners.flatMap((listener) => {
       const socket = sockets.get(listener.name);
-      const port = Number(listener.name.slice(listener.name.lastIndexOf('/') + 1));
+      const port = Number(listener.name.split('/')[2]);
       return socket === undefined ? [] : [{ port, bound: socket.port, listeners: listener.sections.map(({ name }) => name) }];
     });
     return {
