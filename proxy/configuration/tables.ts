@@ -1,6 +1,7 @@
 import { compile, type Candidate, type CompiledTable, type Rule } from '#routing';
 import type { EffectivePolicy, RouteTable } from '#snapshot';
 import { attemptTimeout, budgetOf, retrySettings, timeoutSettings, type RetryBudget, type RetryBudgets, type RetrySettings, type TimeoutSettings } from '../retry/index.ts';
+import { sessionSettings, type SessionSettings } from '../sessions/index.ts';
 import { describeTarget, type Metrics } from '../telemetry/index.ts';
 
 /** What holds for all requests that one rule sends to one backend (or answers by itself). */
@@ -8,6 +9,8 @@ export interface RequestSettings {
   readonly retry: RetrySettings | undefined;
   readonly budget: RetryBudget | undefined;
   readonly timeouts: TimeoutSettings;
+  /** How clients are bound to endpoints; undefined: they are not. */
+  readonly session: SessionSettings | undefined;
   /** Milliseconds for one attempt; 0: no limit. */
   readonly attemptTimeout: number;
   readonly series: number;
@@ -85,6 +88,7 @@ export class RoutingTable {
       retry,
       budget: budget === undefined ? undefined : budgets.of(backend, budget),
       timeouts,
+      session: backend === '' ? undefined : sessionSettings(policy),
       attemptTimeout: attemptTimeout(timeouts, retry),
       series: metrics.series({ source: this.#source, routeKind: ref.kind, routeNamespace: ref.namespace, routeName: ref.name, rule, backend }),
       description: describeTarget({
@@ -98,7 +102,7 @@ export class RoutingTable {
   }
 }
 
-const plainSettings = { retry: undefined, budget: undefined, timeouts: timeoutSettings(undefined), attemptTimeout: 0 } as const;
+const plainSettings = { retry: undefined, budget: undefined, session: undefined, timeouts: timeoutSettings(undefined), attemptTimeout: 0 } as const;
 
 /** Of requests that no table gets: to a host outside of the mesh, or refused before. */
 export function tablelessSettings(metrics: Metrics, source: string, backend: string): RequestSettings {

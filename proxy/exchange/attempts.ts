@@ -40,6 +40,11 @@ export class Attempts {
     this.#exchange = exchange;
   }
 
+  /** The last one. */
+  get endpoint(): PooledEndpoint | undefined {
+    return this.#endpoint;
+  }
+
   /** `address:port` of the last endpoint. */
   get endpointText(): string {
     const endpoint = this.#endpoint?.endpoint;
@@ -57,7 +62,7 @@ export class Attempts {
     const exchange = this.#exchange;
     const { context, settings } = exchange;
     const backend = exchange.backend!;
-    const endpoint = backend.balancer.pick(backend.endpoints, this.#tried);
+    const endpoint = this.#pinned() ?? backend.balancer.pick(backend.endpoints, this.#tried);
     if (endpoint === undefined) {
       exchange.fail(backend.known ? 'no-endpoints' : 'config-missing', 'endpoints');
       return;
@@ -70,6 +75,12 @@ export class Attempts {
     if (settings.attemptTimeout > 0) this.#schedule(this.#startedAt + settings.attemptTimeout);
     if (exchange.purpose === 'connect') exchange.attachRaw(dialRaw(context, endpoint, connect));
     else exchange.attach(connection === 'any' ? openUpstream(context, endpoint, connect) : dialUpstream(context, endpoint, connect));
+  }
+
+  /** The endpoint of the client's session, until an attempt there has failed. */
+  #pinned(): PooledEndpoint | undefined {
+    const pinned = this.#exchange.session?.pinned;
+    return pinned === undefined || this.#tried?.includes(pinned) === true ? undefined : pinned;
   }
 
   /** The response is complete: gives the connection back. */
@@ -144,7 +155,7 @@ export class Attempts {
       exchange.abort(code, reason);
       return;
     }
-    if (this.#wasStale(upstream, code)) {
+    if (this.#wasStale(upstream, code, reason)) {
       this.#usedFreeRetry = true;
       this.#again('fresh');
       return;
@@ -157,10 +168,11 @@ export class Attempts {
 
   /**
    * An idle connection that the endpoint closed while the request was on its way to it: nothing was wrong but the moment. RFC 9110, 9.2.2
-   * allows to send an idempotent request again.
+   * allows to send an idempotent request again. One of HTTP/2 whose end was announced says which requests it has not begun with.
    */
-  #wasStale(upstream: Upstream, code: FailureCode): boolean {
+  #wasStale(upstream: Upstream, code: FailureCode, reason: string): boolean {
     const exchange = this.#exchange;
+    if (code === 'refused-stream' && reason === 'goaway') return !this.#usedFreeRetry && exchange.replayable;
     return code === 'upstream-reset' && upstream.uses > 1 && !upstream.answered && !this.#usedFreeRetry && exchange.replayable && idempotentMethods.has(exchange.method);
   }
 

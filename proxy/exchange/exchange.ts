@@ -1,5 +1,6 @@
 import { decide, filtersFor, pickBackend, type FilterPlan, type HeaderValue } from '#routing';
 import type { BackendState } from '../configuration/backends.ts';
+import type { EndpointPool } from '../connection/pool.ts';
 import type { RoutingTable, RequestSettings } from '../configuration/tables.ts';
 import type { Framing } from '../codec/index.ts';
 import type { Downstream, RawUpstream, RequestSource, Upstream } from '../connection/sides.ts';
@@ -7,6 +8,7 @@ import { Timer } from '../connection/timer.ts';
 import type { Context } from '../context.ts';
 import { failures, type FailureCode } from '../failures.ts';
 import type { Binding } from '../listening/binding.ts';
+import { RequestSession, type SessionSettings } from '../sessions/index.ts';
 import { isRequestId, type AccessRecord, type FailedAttempt, type TraceSpan } from '../telemetry/index.ts';
 import { Attempts } from './attempts.ts';
 import { encodeRequestHead } from './blocks.ts';
@@ -71,6 +73,8 @@ export class Exchange implements AccessRecord, RequestSource {
   /** `connect`: the request is for a tunnel (CONNECT), which leads there. */
   purpose: 'request' | 'connect' = 'request';
   tunnelTo: RawUpstream | undefined;
+  /** Where clients are bound to endpoints. */
+  session: RequestSession<EndpointPool> | undefined;
   /** `Origin`, where a CORS filter wants to know. */
   origin: string | undefined;
 
@@ -230,6 +234,7 @@ export class Exchange implements AccessRecord, RequestSource {
       if (filters.cors !== undefined) this.origin = context.view.header('origin');
       if (filters.mirrors.length > 0) this.body.mirrors = startMirrors(this, filters.mirrors);
     }
+    if (settings.session !== undefined) this.#findSession(backend, settings.session);
     this.tries.start('any');
   }
 
@@ -352,6 +357,12 @@ export class Exchange implements AccessRecord, RequestSource {
     this.#ranOut('stream-idle-timeout', 'stream-idle');
   }
 
+  #findSession({ name, endpoints }: BackendState, settings: SessionSettings): void {
+    const { view, environment } = this.context;
+    const header = view.header(settings.type === 'Cookie' ? 'cookie' : settings.name);
+    this.session = new RequestSession({ settings, backend: name, endpoints, header, wallClock: environment.wallClock(), now: this.startedAt });
+  }
+
   /** Over; nobody is told. */
   #end(now = this.context.now()): void {
     const { context } = this;
@@ -420,6 +431,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.purpose = 'request';
     this.tunnelTo = undefined;
     this.origin = undefined;
+    this.session = undefined;
     this.span = this.attemptSpan = undefined;
     this.responseStarted = false;
     this.status = this.bytesIn = this.bytesOut = 0;

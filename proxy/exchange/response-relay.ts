@@ -1,6 +1,7 @@
 import { Tunnel } from '../connection/tunnel.ts';
 import type { RawUpstream, Upstream, UpstreamUser } from '../connection/sides.ts';
 import type { FailureCode } from '../failures.ts';
+import { withAnswer } from '../sessions/index.ts';
 import type { Exchange } from './exchange.ts';
 
 /** The way back: what the endpoint sends goes to the client. */
@@ -33,7 +34,8 @@ export class ResponseRelay implements UpstreamUser {
     exchange.responseStarted = true;
     exchange.status = head.status;
     const cors = filters?.cors?.respond(exchange.origin, () => head.fields.names(bytes));
-    exchange.downstream.head(bytes, { edits: filters?.response, cors });
+    const edits = exchange.session === undefined ? filters?.response : withAnswer(filters?.response, exchange.session.answer(exchange.tries.endpoint!, exchange.binding.scheme));
+    exchange.downstream.head(bytes, { edits, cors });
   }
 
   upgraded(upstream: RawUpstream, bytes: Buffer): boolean {

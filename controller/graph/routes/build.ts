@@ -31,7 +31,7 @@ export interface BuiltRoute {
 export interface BuiltRule {
   /** Of a route for connections or datagrams: without matches and filters. */
   readonly rule: Rule;
-  /** The rule's own `retry` and `timeouts` in the policies' vocabulary. */
+  /** What the rule says itself of retries, timeouts and sessions, in the policies' vocabulary. */
   readonly inline?: NonNullable<PolicyPath['inline']>;
 }
 

@@ -1,8 +1,8 @@
 import type { GRPCRouteRule } from '#crds';
-import type { Fault } from '../../problems.ts';
 import { renderFilters } from '../../render/filters.ts';
 import { renderGrpcMatches } from '../../render/grpc-matches.ts';
 import type { ReferenceContext } from '../backends.ts';
+import { inlineSession } from './session.ts';
 import { buildBackends, type RuleResult } from './build.ts';
 
 /** A rule of a GRPCRoute. */
@@ -11,8 +11,9 @@ export function buildGrpcRule(rule: GRPCRouteRule, index: number, context: Refer
   const { matches, faults: matchFaults } = renderGrpcMatches(rule.matches ?? [], [...path, 'matches']);
   const filters = renderFilters(rule.filters ?? [], [...path, 'filters'], context);
   const backends = buildBackends(rule.backendRefs ?? [], path, context);
-  const faults = [...matchFaults, ...filters.faults, ...backends.faults, ...ruleFaults(rule, path)];
+  const faults = [...matchFaults, ...filters.faults, ...backends.faults];
   const [first] = faults;
+  const inline = inlineSession(rule, index, context.route);
   return {
     built: {
       rule: {
@@ -23,14 +24,10 @@ export function buildGrpcRule(rule: GRPCRouteRule, index: number, context: Refer
         backends: backends.backends,
         ...(first === undefined ? {} : { failure: { status: 500, reason: first.reason } }),
       },
+      ...(inline === undefined ? {} : { inline }),
     },
     faults,
     unresolved: [...filters.unresolved, ...backends.unresolved],
     warnings: backends.warnings,
   };
-}
-
-function ruleFaults(rule: GRPCRouteRule, path: Fault['path']): readonly Fault[] {
-  if (rule.sessionPersistence === undefined) return [];
-  return [{ reason: 'UnsupportedValue', path: [...path, 'sessionPersistence'], message: 'session persistence is not supported yet' }];
 }

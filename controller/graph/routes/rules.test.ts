@@ -90,19 +90,19 @@ test('a ReferenceGrant that is taken away counts no more', (t) => {
 });
 
 test('one invalid rule among valid ones is dropped: its requests get a 500, and PartiallyInvalid names it', (t) => {
-  const translation = translateYaml(world(`[${good}, { matches: [{ path: { value: /bad } }], sessionPersistence: { type: Header, header: { name: x } } }]`));
+  const translation = translateYaml(world(`[${good}, { matches: [{ path: { value: /bad } }], filters: [{ type: ExtensionRef, extensionRef: { group: x.io, kind: F, name: f } }] }]`));
   const parent = parentOf(translation, 'HTTPRoute r');
   t.deepEqual(conditionsOf(parent), { Accepted: 'True Accepted', ResolvedRefs: 'True ResolvedRefs', PartiallyInvalid: 'True UnsupportedValue' });
   const message = parent.conditions.find(({ type }) => type === 'PartiallyInvalid')?.message ?? '';
   t.true(message.startsWith('Dropped Rule'), message);
-  t.true(message.includes('spec.rules[1].sessionPersistence'), message);
+  t.true(message.includes('spec.rules[1].filters[0]'), message);
   const rules = translation.snapshots.routeTable('listener/shop/edge/http')?.routes[0]?.rules;
   t.is(rules?.[0]?.failure, undefined);
   t.deepEqual(rules?.[1]?.failure, { status: 500, reason: 'UnsupportedValue' });
 });
 
 test('a route of which no rule is valid is not accepted, and not served', (t) => {
-  const translation = translateYaml(world('[{ sessionPersistence: { type: Header, header: { name: x } } }]'));
+  const translation = translateYaml(world('[{ filters: [{ type: ExtensionRef, extensionRef: { group: x.io, kind: F, name: f } }] }]'));
   t.is(conditionsOf(parentOf(translation, 'HTTPRoute r'))['Accepted'], 'False UnsupportedValue');
   t.is(conditionsOf(parentOf(translation, 'HTTPRoute r'))['PartiallyInvalid'], undefined);
   t.deepEqual(translation.snapshots.routeTable('listener/shop/edge/http')?.routes, []);
@@ -194,4 +194,15 @@ test('a rule whose weights are all zero, and one that an equal match hides, are 
     ['warning', 'AllWeightsZero', 'spec.rules.0.backendRefs'],
     ['warning', 'ShadowedMatch', 'spec.rules.1.matches.0'],
   ]);
+});
+
+test("a rule's session is a field of its paths, with a cookie of its own where it names none; a GRPCRoute's alike", (t) => {
+  const session = (rule: string) => translateYaml(world(`[{ backendRefs: [{ name: cart, port: 80 }], ${rule} }]`)).snapshots.routeTable('listener/shop/edge/http')?.policies[0]?.session;
+  t.deepEqual(session('sessionPersistence: { type: Header, absoluteTimeout: 1h, header: { name: X-Cart } }'), { type: 'Header', name: 'X-Cart', absoluteTimeout: '1h', lifetime: 'Session' });
+  const [first, second] = [session('sessionPersistence: { type: Cookie, cookie: {} }'), session('name: pay, sessionPersistence: { type: Cookie, cookie: { path: /pay } }')];
+  t.regex(first?.name ?? '', /^weft-session-[0-9a-f]{8}$/);
+  t.not(first?.name, second?.name);
+  t.like(second, { type: 'Cookie', lifetime: 'Session', path: '/pay' });
+  const grpc = world('[]').replace('kind: HTTPRoute', 'kind: GRPCRoute').replace('rules: []', 'rules: [{ backendRefs: [{ name: cart, port: 80 }], sessionPersistence: { type: Header, header: { name: x } } }]');
+  t.is(translateYaml(grpc).snapshots.routeTable('listener/shop/edge/http')?.policies[0]?.session?.name, 'x');
 });

@@ -4,6 +4,7 @@ import type { Fault } from '../../problems.ts';
 import { renderFilters } from '../../render/filters.ts';
 import { renderMatches } from '../../render/matches.ts';
 import type { ReferenceContext } from '../backends.ts';
+import { inlineSession } from './session.ts';
 import { buildBackends, type BuiltRule, type RuleResult } from './build.ts';
 
 /** A rule of an HTTPRoute. */
@@ -14,7 +15,7 @@ export function buildHttpRule(rule: HTTPRouteRule, index: number, context: Refer
   const backends = buildBackends(rule.backendRefs ?? [], path, context);
   const faults = [...matchFaults, ...filters.faults, ...backends.faults, ...ruleFaults(rule, path)];
   const [first] = faults;
-  const inline = inlineFields(rule, context.route);
+  const inline = inlineFields(rule, index, context.route);
   return {
     built: {
       rule: {
@@ -37,9 +38,6 @@ export function buildHttpRule(rule: HTTPRouteRule, index: number, context: Refer
 function ruleFaults(rule: HTTPRouteRule, path: Fault['path']): readonly Fault[] {
   const faults: Fault[] = [];
   const filters = [...(rule.filters ?? []), ...(rule.backendRefs ?? []).flatMap((ref) => ref.filters ?? [])];
-  if (rule.sessionPersistence !== undefined) {
-    faults.push({ reason: 'UnsupportedValue', path: [...path, 'sessionPersistence'], message: 'session persistence is not supported yet' });
-  }
   if (rule.filters?.some((filter) => filter.type === 'RequestRedirect') === true && (rule.backendRefs ?? []).length > 0) {
     faults.push({ reason: 'IncompatibleFilters', path: [...path, 'filters'], message: 'a rule with RequestRedirect can not have backendRefs' });
   }
@@ -56,9 +54,11 @@ function ruleFaults(rule: HTTPRouteRule, path: Fault['path']): readonly Fault[] 
   return faults;
 }
 
-function inlineFields({ retry, timeouts }: HTTPRouteRule, ref: ObjectRef): BuiltRule['inline'] {
-  if (retry === undefined && timeouts === undefined) return undefined;
-  return { ref, ...(retry === undefined ? {} : { retry: retryFields(retry) }), ...(timeouts === undefined ? {} : { timeouts: timeoutFields(timeouts) }) };
+function inlineFields(rule: HTTPRouteRule, index: number, ref: ObjectRef): BuiltRule['inline'] {
+  const { retry, timeouts } = rule;
+  const session = inlineSession(rule, index, ref);
+  if (retry === undefined && timeouts === undefined) return session;
+  return { ref, ...(retry === undefined ? {} : { retry: retryFields(retry) }), ...(timeouts === undefined ? {} : { timeouts: timeoutFields(timeouts) }), ...session };
 }
 
 function retryFields({ attempts, codes, backoff }: NonNullable<HTTPRouteRule['retry']>): RetryFields {
