@@ -116,3 +116,14 @@ test('an update keeps the state of unchanged address:port, and says which left',
   t.is(set.states[1], b);
   t.deepEqual([set.size, b!.index, b!.active, b!.endpoint.workload], [2, 1, 4, 'shop/b']);
 });
+
+test('what was refused at once counts once: many requests may have waited for the same connection', (t) => {
+  const set = new EndpointSet(endpoints(4));
+  const bad = set.states[0]!;
+  for (let count = 0; count < 100; count++) t.true(set.refused(bad, count));
+  t.is(bad.failures, 1);
+  t.is(bad.ejectedUntil, 1000);
+  const alone = new EndpointSet(endpoints(1));
+  for (let count = 0; count < 100; count++) t.false(alone.refused(alone.states[0]!, count));
+  t.is(alone.states[0]!.failures, 1);
+});

@@ -3,6 +3,8 @@ import type { Endpoint } from '#snapshot';
 /** Ejection after a refused connection: doubles from 1 s per refusal in a row, to 30 s. */
 const firstEjectionMs = 1000;
 const longestEjectionMs = 30_000;
+/** Refusals of connections that were dialled together are one: whatever waited for a connection of HTTP/2 tells of its failure, too. */
+const sameRefusalMs = 1000;
 
 /**
  * One endpoint as this proxy knows it. Lives as long as its address and port stay in the set, so counts survive an update;
@@ -16,6 +18,8 @@ export class EndpointState<Pool = unknown> {
   active = 0;
   /** Connections refused in a row. */
   failures = 0;
+  /** When the last of them was, on the clock of `now`. */
+  refusedAt = -Infinity;
   /** Milliseconds on the clock of `now`; picked only for want of another until then. */
   ejectedUntil = 0;
   /** The owner's connections to this endpoint. */
@@ -69,7 +73,11 @@ export class EndpointSet<Pool = unknown> {
    * when everything refuses, the cause is likely elsewhere. `now` in milliseconds. Returns whether it is avoided now.
    */
   refused(state: EndpointState<Pool>, now: number): boolean {
-    state.failures++;
+    if (state.ejectedUntil > now) return true;
+    if (now - state.refusedAt >= sameRefusalMs) {
+      state.failures++;
+      state.refusedAt = now;
+    }
     if (state.index < 0) return false;
     let ejected = 0;
     for (const other of this.states) if (other !== state && other.ejectedUntil > now) ejected++;

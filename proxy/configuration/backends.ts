@@ -27,7 +27,13 @@ export class BackendState {
   update(endpoints: readonly Endpoint[]): void {
     this.known = true;
     for (const gone of this.endpoints.update(endpoints)) gone.pool?.retire();
-    for (const state of this.endpoints.states) state.pool ??= new EndpointPool(this.security);
+    for (const state of this.endpoints.states) state.pool ??= new EndpointPool(this.protocol, this.security);
+  }
+
+  /** The proxy ends. */
+  close(): void {
+    for (const { pool } of this.endpoints.states) pool?.close();
+    this.update([]);
   }
 
   /** How it is spoken to from now on. Connections of before are used to the end of their requests, and closed. */
@@ -36,7 +42,7 @@ export class BackendState {
     this.security = security;
     for (const state of this.endpoints.states) {
       state.pool?.retire();
-      state.pool = new EndpointPool(security);
+      state.pool = new EndpointPool(protocol, security);
     }
   }
 }
@@ -101,9 +107,9 @@ export class Backends {
     return state;
   }
 
-  /** Closes all idle connections. */
+  /** Closes all connections that are idle, or shared. */
   close(): void {
-    for (const state of this.#byName.values()) state.update([]);
+    for (const state of this.#byName.values()) state.close();
   }
 
   /** Returns why it can't be used. */

@@ -26,7 +26,7 @@ export class OutsidePlaces {
 
   /** Closes what is idle. */
   close(): void {
-    for (const backend of this.#places.values()) backend.update([]);
+    for (const backend of this.#places.values()) backend.close();
     this.#places.clear();
   }
 

@@ -2,18 +2,26 @@ import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
 import type { RawUpstream, Upstream } from './sides.ts';
 import { Http1Upstream } from './upstream.ts';
+import { Http2Pool } from './upstream/http2-pool.ts';
 
-/** A connection to the endpoint: an idle one, or a new one. `connectMs` 0: no limit. */
+/** A place for a request at the endpoint: an idle connection, a new one, or with HTTP/2 a stream of one that others use, too. `connectMs` 0: no limit. */
 export function openUpstream(context: Context, endpoint: PooledEndpoint, connectMs: number): Upstream {
-  return endpoint.pool!.take() ?? dialUpstream(context, endpoint, connectMs);
+  const pool = endpoint.pool!;
+  return pool.protocol === 'http2' ? openStream(context, endpoint, connectMs) : (pool.take() ?? new Http1Upstream(context, endpoint, connectMs));
 }
 
-/** A new connection, whatever is idle. */
+/** The same on a new connection, whatever is idle. Those of HTTP/2 are known not to be stale. */
 export function dialUpstream(context: Context, endpoint: PooledEndpoint, connectMs: number): Upstream {
-  return new Http1Upstream(context, endpoint, connectMs);
+  return endpoint.pool!.protocol === 'http2' ? openStream(context, endpoint, connectMs) : new Http1Upstream(context, endpoint, connectMs);
 }
 
 /** A new connection for bytes as they are. */
 export function dialRaw(context: Context, endpoint: PooledEndpoint, connectMs: number): RawUpstream {
   return new Http1Upstream(context, endpoint, connectMs);
+}
+
+function openStream(context: Context, endpoint: PooledEndpoint, connectMs: number): Upstream {
+  const pool = endpoint.pool!;
+  pool.http2 ??= new Http2Pool(context, endpoint, pool);
+  return pool.http2.open(connectMs);
 }

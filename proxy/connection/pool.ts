@@ -1,18 +1,24 @@
+import type { Backend } from '#snapshot';
 import type { UpstreamSecurity } from '../configuration/backend-tls.ts';
-import type { Upstream } from './upstream.ts';
+import type { Http1Upstream } from './upstream.ts';
+import type { Http2Pool } from './upstream/http2-pool.ts';
 
 /**
  * Connections to one endpoint, made as its backend is spoken to at one time; what changes that begins another pool. Idle ones: the one that
  * was used last is used next, so that surplus ones grow old and close.
  */
 export class EndpointPool {
+  readonly protocol: Backend['protocol'];
   readonly security: UpstreamSecurity;
   /** The last TLS session of a server that was found to be the right one, so that the next handshake is short. */
   session: Buffer | undefined;
-  readonly #idle: Upstream[] = [];
+  /** What there is instead of idle connections where the protocol is HTTP/2. */
+  http2: Http2Pool | undefined;
+  readonly #idle: Http1Upstream[] = [];
   #retired = false;
 
-  constructor(security: UpstreamSecurity) {
+  constructor(protocol: Backend['protocol'], security: UpstreamSecurity) {
+    this.protocol = protocol;
     this.security = security;
   }
 
@@ -20,19 +26,19 @@ export class EndpointPool {
     return this.#idle.length;
   }
 
-  take(): Upstream | undefined {
+  take(): Http1Upstream | undefined {
     return this.#idle.pop();
   }
 
   /** False: there is no room for it. */
-  put(connection: Upstream, max: number): boolean {
+  put(connection: Http1Upstream, max: number): boolean {
     if (this.#retired || this.#idle.length >= max) return false;
     this.#idle.push(connection);
     return true;
   }
 
   /** A connection closed while it was idle. */
-  remove(connection: Upstream): void {
+  remove(connection: Http1Upstream): void {
     const index = this.#idle.lastIndexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
   }
@@ -41,5 +47,12 @@ export class EndpointPool {
   retire(): void {
     this.#retired = true;
     for (const connection of this.#idle.splice(0)) connection.close();
+    this.http2?.retire();
+  }
+
+  /** All that does not end with its requests, at once: the proxy ends, and no timer will close anything. */
+  close(): void {
+    this.retire();
+    this.http2?.close();
   }
 }

@@ -8,12 +8,16 @@ const readBytes = 65_536;
 /** All connections to endpoints read into the same memory; who needs bytes beyond the event copies them. */
 const readBuffer = Buffer.allocUnsafeSlow(readBytes);
 
+/** Of OpenSSL, for what a server says before it takes anything. In TLS 1.3 it looks at the client's certificate when the client is through. */
+export const lateAlert = /^ERR_SSL_(?:TLSV1|TLSV13|SSLV3|SSL)_ALERT_/;
+
 /** Takes what was read; the bytes are lent. */
 export type Reader = (bytes: Buffer, length: number) => void;
 
 /**
  * A connection to an endpoint as its pool wants it. In the clear it is there with `connect`; secured, with `secureConnect`, which does not come
- * unless the other side proved to be the one that was meant. Where TLS can't be spoken, the socket fails without having been opened.
+ * unless the other side proved to be the one that was meant: whoever hears it uncorks the socket, and nothing leaves before. Where TLS can't be
+ * spoken, the socket fails without having been opened.
  */
 export function openSocket(endpoint: Endpoint, pool: EndpointPool, read: Reader): Socket {
   const { security } = pool;
@@ -30,6 +34,7 @@ export function openSocket(endpoint: Endpoint, pool: EndpointPool, read: Reader)
   if ('unusable' in security) return new Socket().destroy(Object.assign(new Error(security.unusable), { code: security.unusable }));
   const socket = connectSecurely({ ...place, ...tlsOptionsOf(security), ...(pool.session === undefined ? {} : { session: pool.session }) });
   socket.setNoDelay(true);
+  socket.cork();
   keepSessions(socket, pool);
   return socket;
 }
