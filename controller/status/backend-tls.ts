@@ -1,11 +1,12 @@
-import { objectKey, type Gateway, type Service } from '#crds';
+import { groupOf, objectKey, type KubernetesObject, type Service } from '#crds';
 import { compareText, type Cluster } from '../cluster.ts';
+import { isWritten, sourceOf } from '../derived.ts';
 import type { Graph } from '../graph/graph.ts';
 import { endsTls } from '../graph/listeners/listeners.ts';
 import { backendTlsIndex, nameOfPolicy, type BackendTlsFacts, type PolicyTargetFacts } from '../graph/tls/backend-policies.ts';
 import { targetsOf } from '../graph/tls/own.ts';
-import { controllerName, gatewayGroup } from '../names.ts';
-import { condition, no, problem, withPath, type Fault, type Verdict } from '../problems.ts';
+import { controllerName } from '../names.ts';
+import { condition, no, problem, refOf, withPath, type Fault, type Verdict } from '../problems.ts';
 import type { Problem } from '../types.ts';
 import type { Reported } from './classes.ts';
 import { statusOf } from './conditions.ts';
@@ -21,7 +22,8 @@ export function reportBackendTls(graph: Pick<Graph, 'cluster' | 'attachments' | 
 
 /** Who sends to a Service: the Gateways that would speak TLS to it, with the ports, and whether anything else does that would not. */
 interface Use {
-  readonly gateways: Map<string, { readonly gateway: Gateway; readonly ports: Set<number> }>;
+  /** By kind and name; the Ingress where the Gateway is one that nobody wrote. */
+  readonly gateways: Map<string, { readonly sender: KubernetesObject; readonly ports: Set<number> }>;
   /** `the mesh`, `Gateway infra/edge, listener tcp`: those that pass on what clients send as it is. */
   readonly untouched: Set<string>;
 }
@@ -33,17 +35,18 @@ function usesOf({ attachments }: Pick<Graph, 'attachments'>): ReadonlyMap<string
     uses.set(service, use);
     return use;
   };
-  for (const { to, built } of attachments) {
+  for (const { to, built, route } of attachments) {
     const targets = built.rules.flatMap(({ rule }) => targetsOf(rule)).filter(({ ref }) => ref.kind === 'Service');
     for (const { ref, port = 0 } of to === undefined ? [] : targets) {
       const use = useOf(`${ref.namespace}/${ref.name}`);
       if (to?.kind !== 'gateway') use.untouched.add('the mesh');
       else {
         for (const { listener: { gateway, listener } } of to.sections) {
-          const key = objectKey(gateway);
-          const known = use.gateways.get(key) ?? { gateway, ports: new Set() };
-          if (listener.protocol === 'HTTP' || endsTls(listener)) use.gateways.set(key, { gateway, ports: known.ports.add(port) });
-          else use.untouched.add(`listener ${listener.name} of Gateway ${key}`);
+          const sender = isWritten(gateway) ? gateway : (sourceOf(route)?.object ?? gateway);
+          const key = `${sender.kind}/${objectKey(sender)}`;
+          const known = use.gateways.get(key) ?? { sender, ports: new Set() };
+          if (listener.protocol === 'HTTP' || endsTls(listener)) use.gateways.set(key, { sender, ports: known.ports.add(port) });
+          else use.untouched.add(`listener ${listener.name} of Gateway ${objectKey(gateway)}`);
         }
       }
     }
@@ -62,8 +65,8 @@ function reportOf(facts: BackendTlsFacts, uses: ReadonlyMap<string, Use>, { clus
   const ours = ancestors.length > 0 || gateways.size === cluster.state.gateways.size;
   const problems = ours ? problemsOf(facts, uses, cluster) : [];
   if (ancestors.length === 0) return { statuses: [], problems };
-  const entries = ancestors.slice(0, maxAncestors).map(({ gateway, targets }) => ({
-    ancestorRef: { group: gatewayGroup, kind: 'Gateway', namespace: gateway.metadata.namespace, name: gateway.metadata.name },
+  const entries = ancestors.slice(0, maxAncestors).map(({ sender, targets }) => ({
+    ancestorRef: { group: groupOf(sender.apiVersion), ...refOf(sender) },
     controllerName,
     conditions: [condition('Accepted', acceptedBy(facts, targets, cluster), policy), condition('ResolvedRefs', facts.resolved, policy)],
   }));
@@ -73,18 +76,18 @@ function reportOf(facts: BackendTlsFacts, uses: ReadonlyMap<string, Use>, { clus
 }
 
 interface Ancestor {
-  readonly gateway: Gateway;
+  readonly sender: KubernetesObject;
   /** Those that it sends to. */
   readonly targets: readonly PolicyTargetFacts[];
 }
 
 function ancestorsOf({ targets }: BackendTlsFacts, uses: ReadonlyMap<string, Use>, cluster: Cluster): readonly Ancestor[] {
-  const ancestors = new Map<string, { readonly gateway: Gateway; readonly targets: PolicyTargetFacts[] }>();
+  const ancestors = new Map<string, { readonly sender: KubernetesObject; readonly targets: PolicyTargetFacts[] }>();
   for (const target of targets) {
-    for (const [key, { gateway, ports }] of uses.get(target.service)?.gateways ?? []) {
+    for (const [key, { sender, ports }] of uses.get(target.service)?.gateways ?? []) {
       const number = portNumber(target, cluster);
       if (number !== undefined && !ports.has(number)) continue;
-      const ancestor = ancestors.get(key) ?? { gateway, targets: [] };
+      const ancestor = ancestors.get(key) ?? { sender, targets: [] };
       ancestor.targets.push(target);
       ancestors.set(key, ancestor);
     }

@@ -229,3 +229,17 @@ test('a policy at a Gateway of somebody else is none of ours', (t) => {
   t.deepEqual(translation.problems.filter(({ object }) => object.kind === 'BackendTLSPolicy'), []);
   t.false(translation.statuses.some(({ kind }) => kind === 'BackendTLSPolicy'));
 });
+
+test('what an Ingress sends goes over TLS as well, and the status speaks of the Ingress', (t) => {
+  const ingress = `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: web, namespace: shop }
+spec: { ingressClassName: weft, defaultBackend: { service: { name: cart, port: { number: 443 } } } }
+---`;
+  const translation = translateYaml(ingress + cart() + ca + policy('p'));
+  const [entry, ...others] = ancestors(translation, 'p') as readonly { readonly ancestorRef: unknown; readonly conditions: readonly ConditionDraft[] }[];
+  t.is(others.length, 0);
+  t.deepEqual(entry?.ancestorRef, { group: 'networking.k8s.io', kind: 'Ingress', namespace: 'shop', name: 'web' });
+  t.is(conditionsOf(entry!)['Accepted'], 'True Accepted');
+});

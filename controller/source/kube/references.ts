@@ -16,10 +16,10 @@ export interface Reference {
 const maxReferences = 2000;
 
 /**
- * The Secrets and ConfigMaps that Gateways of ours and the ListenerSets that they let in refer to (certificates of listeners, of Ingresses, authorities
- * for the certificates of clients, the Gateway's own certificate as a client of backends), then those with the authorities of backends
- * (BackendTLSPolicies, oldest first), where there is a Gateway of ours at all. Whether they may be referred to (ReferenceGrant) is for
- * translation to say; what it refuses leaves the controller nowhere.
+ * The Secrets and ConfigMaps that Gateways of ours, the ListenerSets that they let in and Ingresses of ours refer to (certificates of
+ * listeners, authorities for the certificates of clients, the Gateway's own certificate as a client of backends), then those with the
+ * authorities of backends (BackendTLSPolicies, oldest first), where there is anything of ours at all. Whether they may be referred to
+ * (ReferenceGrant) is for translation to say; what it refuses leaves the controller nowhere.
  */
 export function referencesOf(state: ClusterState): ReadonlyMap<string, Reference> {
   const found = new Map<string, Reference>();
@@ -41,8 +41,9 @@ export function referencesOf(state: ClusterState): ReadonlyMap<string, Reference
     const gateway = ours.get(parentKey(set));
     if (gateway !== undefined && admits(gateway, set, cluster)) add(certificatesOf(set.spec.listeners), set.metadata.namespace);
   }
-  for (const ingress of ourIngresses(state)) add(certificatesOfIngress(ingress).map(({ secret }) => ({ group: '', kind: 'Secret', name: secret })), ingress.metadata.namespace);
-  if (ours.size === 0) return found;
+  const ingresses = ourIngresses(state);
+  for (const ingress of ingresses) add(certificatesOfIngress(ingress).map(({ secret }) => ({ group: '', kind: 'Secret', name: secret })), ingress.metadata.namespace);
+  if (ours.size === 0 && ingresses.length === 0) return found;
   for (const { metadata, spec } of [...state.backendTLSPolicies.values()].sort(byAge)) add(spec.validation.caCertificateRefs ?? [], metadata.namespace);
   return found;
 }
