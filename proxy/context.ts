@@ -25,7 +25,7 @@ export class Context {
   readonly encoder = new HeaderEncoder();
   /** Of pieces of them. */
   readonly parts = new HeaderEncoder();
-  /** What all HTTP/2 connections share; who wants other limits makes another of it. */
+  /** What all HTTP/2 connections share; who wants other limits makes another of it. How long one may be idle is not for it to say. */
   readonly http2: Http2Environment;
   /** The request that was last parsed, as rules see it. */
   readonly view: HeadView;
@@ -54,7 +54,7 @@ export class Context {
     this.http2 = http2Environment({
       now: () => environment.now(),
       wheel: parts.wheel,
-      limits: { maxHeaderListBytes: limits.maxHeadBytes, maxHeaders: limits.maxHeaders, maxTargetBytes: limits.maxTargetBytes, maxInterimResponses: limits.maxInterimResponses },
+      limits: { idleMs: 0, keepAliveMs: 60_000, maxHeaderListBytes: limits.maxHeadBytes, maxHeaders: limits.maxHeaders, maxTargetBytes: limits.maxTargetBytes, maxInterimResponses: limits.maxInterimResponses },
       onError: (error) => this.fault(error),
     });
   }

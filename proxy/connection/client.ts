@@ -3,13 +3,18 @@ import { framing, invalid, needMore, type OutputBuffer } from '../codec/index.ts
 import type { Context } from '../context.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { Reply } from '../exchange/replies.ts';
+import { matchPreface } from '../http2/index.ts';
 import type { Binding } from '../listening/binding.ts';
 import type { TimeoutSettings } from '../retry/index.ts';
+import { plainAddress } from '../streams/address.ts';
 import type { WheelTimer } from '../time/index.ts';
 import { Forwarded } from './forwarded.ts';
+import { Http2Client } from './http2/client.ts';
 import { Http1Body } from './http1-body.ts';
 import { Http1Response } from './http1-response.ts';
 import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
+
+const LETTER_P = 80;
 
 /**
  * `open`: requests are read, or one is under way. `lingering`: the last response is out, what the client still sends is dropped until
@@ -45,6 +50,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   /** Bytes that were read and are not used yet: part of a head, or what was sent ahead. */
   #input: Buffer | undefined;
   #consuming = false;
+  readonly #onData = (bytes: Buffer): void => this.#readSafely(bytes);
   readonly #body: Http1Body;
   readonly #response: Http1Response;
   /** Of the current request. */
@@ -73,7 +79,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     this.exchange = new Exchange(this);
     this.#body = new Http1Body(this.exchange);
     this.#response = new Http1Response(this.exchange);
-    socket.on('data', (bytes: Buffer) => this.#readSafely(bytes));
+    socket.on('data', this.#onData);
     this.#on('end', () => this.#ended());
     this.#on('error', () => this.#gone());
     this.#on('close', () => this.#gone());
@@ -324,15 +330,17 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   /** A request's head. Returns the offset behind it, or below 0 where there is none yet, or none that is valid. */
   #begin(bytes: Buffer, from: number): number {
     const head = this.context.requestHead;
-    const end = head.parse(bytes, from, bytes.length);
-    if (end === needMore) {
-      if (!this.#inHead) {
-        this.#inHead = true;
-        this.#since = this.context.now();
-        this.#watch(this.#dueWhileWaiting());
+    // Prior knowledge (RFC 9113, 3.3). Over TLS, ALPN would have said so.
+    if (this.exchange.serial === 0 && bytes[from] === LETTER_P && !('encrypted' in this.socket)) {
+      const preface = matchPreface(bytes, from, bytes.length);
+      if (preface === 'http2') {
+        this.#becomeHttp2(bytes.subarray(from));
+        return invalid;
       }
-      return needMore;
+      if (preface === 'short') return this.#awaitHead();
     }
+    const end = head.parse(bytes, from, bytes.length);
+    if (end === needMore) return this.#awaitHead();
     this.#inHead = false;
     if (end === invalid) {
       this.exchange.refuse(head.fields.failure, head.fields.reason, { method: head.method });
@@ -343,6 +351,26 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     this.#body.begin(head);
     this.exchange.begin(bytes, head.framing === framing.none ? 'none' : 'follows');
     return end;
+  }
+
+  #awaitHead(): typeof needMore {
+    if (!this.#inHead) {
+      this.#inHead = true;
+      this.#since = this.context.now();
+      this.#watch(this.#dueWhileWaiting());
+    }
+    return needMore;
+  }
+
+  /** Another object takes the connection over; this one hears no more of it. */
+  #becomeHttp2(ahead: Buffer): void {
+    const { socket, binding } = this;
+    this.#phase = 'closed';
+    this.context.wheel.cancel(this);
+    const client = new Http2Client(this.context, binding, socket, this.serverName);
+    binding.replaced(this, client);
+    client.start(socket, ahead);
+    socket.off('data', this.#onData);
   }
 
   /** After an event: is there still something to wait for? */
@@ -452,9 +480,4 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   #isTunnel(): boolean {
     return this.#phase === 'tunnel';
   }
-}
-
-/** IPv4 clients of an IPv6 socket by their IPv4 address. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

@@ -19,4 +19,6 @@ export interface Binding {
   /** Says where a request goes: calls one of `Exchange`'s `route`, `forward`, `connect`, `answer` and `fail`, now or later. */
   begin(exchange: Exchange): void;
   closed(client: Client): void;
+  /** A client's connection turned out to be HTTP/2: another object stands for it from now on. */
+  replaced(before: Client, after: Client): void;
 }

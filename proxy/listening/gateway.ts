@@ -60,6 +60,11 @@ export class GatewayBinding implements Binding {
     else exchange.route(table);
   }
 
+  replaced(before: Client, after: Client): void {
+    this.clients.delete(before);
+    this.clients.add(after);
+  }
+
   closed(client: Client): void {
     this.clients.delete(client);
     this.#context.metrics.move('client_connections_active', -1);

@@ -7,7 +7,8 @@ import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
-import type { Intake, IntakeOptions, PickedEndpoint, Place } from '../types.ts';
+import { chooseStream, Ledger, openStream } from '../streams/index.ts';
+import type { Intake, IntakeOptions, OpenedStream, PickedEndpoint, Place, StreamRequest } from '../types.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Binding } from './binding.ts';
 import { closeClients } from './closing.ts';
@@ -40,6 +41,35 @@ export class IntakeBinding implements Binding, Intake {
     this.#clients.set(new ClientConnection(this.#context, this, socket, ''), place);
     // It was stopped to look at its first bytes.
     socket.resume();
+  }
+
+  servesHttp2(routes: string): boolean {
+    const { tables, backends } = this.#context;
+    return tables.get(routes)?.carriesHttp2((name) => backends.get(name)?.protocol === 'http2') === true;
+  }
+
+  servesNameless(streams: string): boolean {
+    return this.#context.streamTables.get(streams)?.refusesAll('') === false;
+  }
+
+  async open({ streams, protocol, serverName, client }: StreamRequest, signal: AbortSignal): Promise<OpenedStream> {
+    const context = this.#context;
+    const choice = chooseStream(context, { streams, source: this.#options.source, protocol, serverName });
+    const ledger = new Ledger(context, choice.settings, { protocol, serverName, client });
+    const { socket, release } = await openStream(context, choice, ledger, { connectMs: timeoutDefaults.connect, signal });
+    return {
+      socket,
+      ended: ({ bytesIn, bytesOut }) => {
+        release();
+        ledger.bytesIn = bytesIn;
+        ledger.bytesOut = bytesOut;
+        ledger.end();
+      },
+      unused: () => {
+        release();
+        ledger.forget();
+      },
+    };
   }
 
   pick(backend: string, tried: readonly PickedEndpoint[]): PickedEndpoint | undefined {
@@ -90,6 +120,11 @@ export class IntakeBinding implements Binding, Intake {
         if (isCurrent()) exchange.fail('config-missing', 'resolve');
       },
     ).catch((error: unknown) => this.#context.fault(error));
+  }
+
+  replaced(before: Client, after: Client): void {
+    this.#clients.set(after, this.#clients.get(before)!);
+    this.#clients.delete(before);
   }
 
   closed(client: Client): void {

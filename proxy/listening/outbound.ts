@@ -66,6 +66,11 @@ export class OutboundBinding implements Binding {
     ).catch((error: unknown) => this.#context.fault(error));
   }
 
+  replaced(before: Client, after: Client): void {
+    this.clients.delete(before);
+    this.clients.add(after);
+  }
+
   closed(client: Client): void {
     this.clients.delete(client);
     this.#context.metrics.move('client_connections_active', -1);

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { normalServerName } from '../streams/index.ts';
 
 /** What HTTPS offers by ALPN. */
-export const httpProtocols: readonly string[] = ['http/1.1'];
+export const httpProtocols: readonly string[] = ['h2', 'http/1.1'];
 
 export interface SecureOptions {
   /** Offered by ALPN; empty: no ALPN. */

@@ -14,6 +14,8 @@ export interface Rig {
 
 export interface RigOptions {
   readonly backends?: Readonly<Record<string, readonly number[]>>;
+  /** What they are spoken to by; HTTP/1.1 where nothing is said. */
+  readonly protocol?: Backend['protocol'];
   readonly rules?: readonly Partial<Rule>[];
   readonly policies?: readonly EffectivePolicy[];
   readonly limits?: Partial<ProxyLimits>;
@@ -51,8 +53,8 @@ export function tableOf(rules: readonly Partial<Rule>[], policies: readonly Effe
   return { kind: 'RouteTable', name: 'listener/shop/gw/http', routes: [route], policies };
 }
 
-export function backendNamed(name: string): Backend {
-  return { kind: 'Backend', name, ref: ref('Service', name), port: 80, protocol: 'http1', balancing: 'round-robin' };
+export function backendNamed(name: string, protocol: Backend['protocol'] = 'http1'): Backend {
+  return { kind: 'Backend', name, ref: ref('Service', name), port: 80, protocol, balancing: 'round-robin' };
 }
 
 export function endpointsOf(ports: readonly number[]): readonly Endpoint[] {
@@ -78,7 +80,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const rules = options.rules ?? [policies.length > 0 ? {} : {}];
   proxy.apply({
     routeTables: { changed: [tableOf(rules, policies)] },
-    backends: { changed: backends.map(([name]) => backendNamed(name)) },
+    backends: { changed: backends.map(([name]) => backendNamed(name, options.protocol)) },
     endpoints: { changed: backends.map(([name, ports]) => ({ kind: 'Endpoints', name, endpoints: endpointsOf(ports) })) },
   });
   const section: ListenerSection = {

@@ -2,6 +2,7 @@
 
 export const processCounters = {
   client_connections_accepted: 'Connections that clients opened.',
+  client_sessions_broken: 'HTTP/2 connections ended because of what their client sent, or left out.',
   client_connections_refused: 'Connections of clients closed at once, for a limit or while draining.',
   upstream_connections_opened: 'Connections to endpoints that came about.',
   upstream_connections_failed: 'Connections to endpoints that failed or were not there in time.',

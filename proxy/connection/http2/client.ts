@@ -1,0 +1,140 @@
+import type { Socket } from 'node:net';
+import type { Context } from '../../context.ts';
+import { acceptSession, errorCode, type Acceptor, type ErrorCode, type HeaderBlock, type Http2Environment, type ServerSession, type Stream, type StreamUser } from '../../http2/index.ts';
+import type { Binding } from '../../listening/binding.ts';
+import type { TimeoutSettings } from '../../retry/index.ts';
+import { plainAddress } from '../../streams/address.ts';
+import type { WheelTimer } from '../../time/index.ts';
+import { Forwarded } from '../forwarded.ts';
+import type { Client } from '../sides.ts';
+import { RequestStream } from './request-stream.ts';
+
+/** One HTTP/2 connection of a client: each of its streams is a request, in a place that is used again. */
+export class Http2Client implements Client, Acceptor, WheelTimer {
+  readonly context: Context;
+  readonly binding: Binding;
+  readonly address: string;
+  readonly serverName: string;
+  readonly openedAt: number;
+  readonly forwarded: Forwarded;
+
+  wheelNext: WheelTimer | undefined = undefined;
+  wheelPrev: WheelTimer | undefined = undefined;
+  wheelSlot = -1;
+  dueAt = 0;
+
+  #session: ServerSession | undefined;
+  /** Places without a request. There are never more places than streams at a time. */
+  readonly #free: RequestStream[] = [];
+  #active = 0;
+  #idleSince: number;
+  #timeouts: TimeoutSettings;
+  #over = false;
+  #leaving = false;
+
+  constructor(context: Context, binding: Binding, socket: Socket, serverName: string) {
+    this.context = context;
+    this.binding = binding;
+    this.serverName = serverName;
+    this.address = plainAddress(socket.remoteAddress ?? '');
+    this.openedAt = this.#idleSince = context.now();
+    this.forwarded = new Forwarded(this.address, binding, context.parts);
+    this.#timeouts = binding.initialTimeouts(this);
+  }
+
+  /** Speaks on the connection; `ahead`: what has been read of it. The binding knows this client by now. */
+  start(socket: Socket, ahead?: Buffer): void {
+    const { requestHeaders } = this.#timeouts;
+    this.#session = acceptSession(environmentOf(this.context.http2, requestHeaders), socket, this);
+    this.#watch();
+    if (ahead !== undefined) this.#session.receive(ahead, 0, ahead.length);
+  }
+
+  adopt(timeouts: TimeoutSettings): void {
+    this.#timeouts = timeouts;
+  }
+
+  /** Asks for the end of the connection where it is time for that: what is under way goes on. `now` in milliseconds. */
+  leaveIfDue(now: number): void {
+    if (this.context.draining || this.binding.closing || this.#isOld(now)) this.closeIdle();
+  }
+
+  closeIdle(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.#session?.leave();
+  }
+
+  cut(): void {
+    this.#session?.gone('cut');
+  }
+
+  request(stream: Stream, block: HeaderBlock): StreamUser {
+    return this.#take().begin(stream, block);
+  }
+
+  excessive(stream: Stream, block: HeaderBlock): StreamUser {
+    return this.#take().refuse(stream, block);
+  }
+
+  refused(): void {
+    this.context.metrics.count('requests_rejected');
+  }
+
+  closed(_session: ServerSession, code: ErrorCode): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (code !== errorCode.none && code !== errorCode.cancel) this.context.metrics.count('client_sessions_broken');
+    this.context.wheel.cancel(this);
+    for (const place of this.#free) place.forget();
+    this.#free.length = 0;
+    this.binding.closed(this);
+  }
+
+  /** A place has no request any more. */
+  release(place: RequestStream): void {
+    this.#active--;
+    if (this.#over) place.forget();
+    else this.#free.push(place);
+    if (this.#active > 0) return;
+    this.#idleSince = this.context.now();
+    this.#watch();
+  }
+
+  expired(now: number): void {
+    if (this.#over) return;
+    const { idle } = this.#timeouts;
+    if (this.#isOld(now) || (this.#active === 0 && idle > 0 && now >= this.#idleSince + idle)) this.closeIdle();
+    this.#watch();
+  }
+
+  #take(): RequestStream {
+    this.#active++;
+    return this.#free.pop() ?? new RequestStream(this);
+  }
+
+  #isOld(now: number): boolean {
+    const { maxConnectionDuration } = this.#timeouts;
+    return maxConnectionDuration > 0 && now - this.openedAt >= maxConnectionDuration;
+  }
+
+  #watch(): void {
+    if (this.#leaving || this.#over) return;
+    const { idle, maxConnectionDuration } = this.#timeouts;
+    let due = this.#active === 0 && idle > 0 ? this.#idleSince + idle : Infinity;
+    if (maxConnectionDuration > 0) due = Math.min(due, this.openedAt + maxConnectionDuration);
+    if (due < Infinity && (this.wheelSlot < 0 || due < this.dueAt)) this.context.wheel.schedule(this, due);
+  }
+}
+
+const environments = new WeakMap<Http2Environment, Map<number, Http2Environment>>();
+
+/** The environment of connections whose heads have so many milliseconds to come. There are few different policies. */
+function environmentOf(shared: Http2Environment, requestHeaders: number): Http2Environment {
+  if (requestHeaders === shared.limits.frameMs) return shared;
+  let made = environments.get(shared);
+  if (made === undefined) environments.set(shared, (made = new Map()));
+  let found = made.get(requestHeaders);
+  if (found === undefined) made.set(requestHeaders, (found = { ...shared, limits: { ...shared.limits, frameMs: requestHeaders } }));
+  return found;
+}

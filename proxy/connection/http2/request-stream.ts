@@ -1,0 +1,237 @@
+import type { Context } from '../../context.ts';
+import { encodeReply, encodeResponseHead, encodeTrailers } from '../../exchange/blocks.ts';
+import { ByteStore } from '../../exchange/byte-store.ts';
+import { Exchange } from '../../exchange/exchange.ts';
+import type { Reply } from '../../exchange/replies.ts';
+import { errorCode, type HeaderBlock, type Stream, type StreamUser } from '../../http2/index.ts';
+import type { Binding } from '../../listening/binding.ts';
+import type { WheelTimer } from '../../time/index.ts';
+import type { Downstream, ResponseEdits } from '../sides.ts';
+import type { Forwarded } from '../forwarded.ts';
+import type { Http2Client } from './client.ts';
+import { Farewell } from './farewell.ts';
+
+/** A client's request on a stream of HTTP/2. Used again for other streams of the connection, with its exchange. */
+export class RequestStream implements Downstream, StreamUser, WheelTimer {
+  readonly context: Context;
+  readonly binding: Binding;
+  readonly client: Http2Client;
+  readonly forwarded: Forwarded;
+  readonly protocol = 'HTTP/2';
+  readonly lendsBytes = true;
+  readonly tunnels = undefined;
+  readonly exchange: Exchange;
+
+  wheelNext: WheelTimer | undefined = undefined;
+  wheelPrev: WheelTimer | undefined = undefined;
+  wheelSlot = -1;
+  dueAt = 0;
+
+  #stream: Stream | undefined;
+  #block: HeaderBlock | undefined;
+  #rest: 'none' | 'follows' = 'none';
+  /** Of the body, what came while it could not go on. The peer's window bounds it. */
+  #held: ByteStore | undefined;
+  #trailers: Buffer | undefined;
+  /** The request has ended, behind what is held. */
+  #endHeld = false;
+
+  constructor(client: Http2Client) {
+    this.client = client;
+    this.context = client.context;
+    this.binding = client.binding;
+    this.forwarded = client.forwarded;
+    this.exchange = new Exchange(this);
+  }
+
+  /** Takes a request. Returns who is the stream's user from now on. */
+  begin(stream: Stream, block: HeaderBlock): StreamUser {
+    const { exchange } = this;
+    const { requestHead } = this.context;
+    this.#occupy(stream, block);
+    if (!requestHead.show(block, this.#rest)) {
+      const { failure, reason } = requestHead.fields;
+      exchange.refuse(failure, reason, { method: block.method, host: block.authority, target: block.path, rest: this.#rest });
+      return stream.user;
+    }
+    exchange.begin(block.bytes, this.#rest, block.path);
+    exchange.body.flush();
+    if (!exchange.active) return stream.user;
+    this.#keepHead();
+    this.#watch();
+    return stream.user;
+  }
+
+  /** Takes a request that exceeds a limit. */
+  refuse(stream: Stream, block: HeaderBlock): StreamUser {
+    this.#occupy(stream, block);
+    this.exchange.refuse(block.excess === 'target-too-long' ? 'target-too-long' : 'head-too-large', 'list', { method: block.method, host: block.authority, rest: this.#rest });
+    return stream.user;
+  }
+
+  /** The connection is over. */
+  forget(): void {
+    this.context.wheel.cancel(this);
+  }
+
+  // The stream's user.
+
+  received(stream: Stream, bytes: Buffer, start: number, end: number): void {
+    const { exchange } = this;
+    if (stream !== this.#stream || !exchange.active) return;
+    exchange.activity = this.context.now();
+    if (this.#held !== undefined || !exchange.body.takesBytes) {
+      this.#hold(stream, bytes, start, end);
+      return;
+    }
+    exchange.body.pass(bytes, start, end);
+    exchange.body.flush();
+  }
+
+  trailers(stream: Stream, block: HeaderBlock): void {
+    if (stream === this.#stream && block.count > 0) this.#trailers = Buffer.from(block.bytes.subarray(block.start, block.end + 2));
+  }
+
+  ended(stream: Stream): void {
+    const { exchange } = this;
+    if (stream !== this.#stream || !exchange.active || exchange.requestComplete) return;
+    if (this.#held === undefined) exchange.body.finish(this.#trailers);
+    else this.#endHeld = true;
+  }
+
+  failed(stream: Stream): void {
+    if (stream !== this.#stream) return;
+    this.exchange.clientGone();
+    this.#release();
+  }
+
+  drained(stream: Stream): void {
+    if (stream === this.#stream && this.exchange.active) this.exchange.clientDrained();
+  }
+
+  // The exchange's side.
+
+  get congested(): boolean {
+    return this.#stream !== undefined && this.#stream.queued > 0;
+  }
+
+  expiring(): boolean {
+    return false;
+  }
+
+  showHead(): void {
+    this.context.requestHead.show(this.#block!, this.#rest);
+  }
+
+  interim(bytes: Buffer): void {
+    this.#stream?.headers(encodeResponseHead(this.context, bytes, undefined, undefined));
+  }
+
+  head(bytes: Buffer, { edits, cors }: ResponseEdits): void {
+    this.client.leaveIfDue(this.exchange.startedAt);
+    this.#stream?.headers(encodeResponseHead(this.context, bytes, edits, cors));
+  }
+
+  body(bytes: Buffer, start: number, end: number): void {
+    this.#stream?.send(bytes, start, end);
+  }
+
+  end(trailers: Buffer | undefined): void {
+    const block = trailers === undefined ? undefined : encodeTrailers(this.context, trailers);
+    if (block === undefined || block.length === 0) this.#stream?.end();
+    else this.#stream?.trailers(block);
+  }
+
+  flush(): void {}
+
+  reply(reply: Reply): 'over' {
+    const stream = this.#stream;
+    this.client.leaveIfDue(this.exchange.startedAt);
+    stream?.headers(encodeReply(this.context, reply));
+    if (reply.body !== '' && this.exchange.method !== 'HEAD') stream?.send(Buffer.from(reply.body, 'latin1'), 0, reply.body.length);
+    stream?.end();
+    return 'over';
+  }
+
+  cut(): void {
+    const stream = this.#stream;
+    this.#release();
+    stream?.reset(errorCode.internal);
+  }
+
+  exchangeEnded(): void {
+    const stream = this.#stream;
+    this.#release();
+    if (stream === undefined || stream.closed) return;
+    if (stream.queued > 0) new Farewell(this.context, stream, this.exchange.settings.timeouts.streamIdle);
+    // RFC 9113, 8.1: the response is complete, and nobody wants the rest of the request.
+    else if (!stream.remoteEnded) stream.reset(errorCode.none);
+  }
+
+  pause(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    const { exchange } = this;
+    const stream = this.#stream;
+    const held = this.#held;
+    if (stream === undefined || !exchange.active) return;
+    this.#watch();
+    if (held !== undefined) {
+      if (!exchange.body.takesBytes) return;
+      this.#held = undefined;
+      exchange.body.pass(held.view(), 0, held.length);
+      exchange.body.flush();
+      if (!exchange.active) return;
+    }
+    if (this.#endHeld) {
+      this.#endHeld = false;
+      exchange.body.finish(this.#trailers);
+    } else if (exchange.body.takesBytes) stream.resume();
+  }
+
+  expired(now: number): void {
+    const { exchange } = this;
+    if (!exchange.active) return;
+    if (exchange.idleDue() > now) this.#watch();
+    else exchange.stoodStill();
+  }
+
+  #occupy(stream: Stream, block: HeaderBlock): void {
+    stream.user = this;
+    this.#stream = stream;
+    this.#block = block;
+    this.#rest = stream.remoteEnded ? 'none' : 'follows';
+  }
+
+  /** The block is lent, and the head is looked at again later: for another attempt, and for the log. */
+  #keepHead(): void {
+    const kept = this.#block!.keep();
+    this.#block = kept;
+    this.exchange.bytes = kept.bytes;
+  }
+
+  #hold(stream: Stream, bytes: Buffer, start: number, end: number): void {
+    this.#held ??= new ByteStore(stream.session.limits.streamWindow + maxFrame);
+    stream.pause();
+    if (this.#held.append(bytes, start, end)) return;
+    // More than the window: it was not paused, which would be a fault of ours.
+    this.exchange.abort('internal-error', 'held');
+  }
+
+  #release(): void {
+    if (this.#stream === undefined) return;
+    this.#stream = this.#block = this.#held = this.#trailers = undefined;
+    this.#endHeld = false;
+    this.client.release(this);
+  }
+
+  /** Due times move later, so a timer of an earlier request is as good as a new one. */
+  #watch(): void {
+    const due = this.exchange.idleDue();
+    if (due < Infinity && (this.wheelSlot < 0 || due < this.dueAt)) this.context.wheel.schedule(this, due);
+  }
+}
+
+const maxFrame = 16_384;
