@@ -8,9 +8,10 @@ import { no, verdictOf, withPath, yes, type Fault, type Verdict } from '../../pr
 import type { Environment } from '../../types.ts';
 import { conflictsWithin } from './conflicts.ts';
 import { beneath, describeSets, setsByGateway, type ListenerSetFacts } from './listener-sets.ts';
-import { describeListener, type ListenerFacts } from './listeners.ts';
+import { describeListener, endsTls, type ListenerFacts } from './listeners.ts';
 import { overlapsAmong } from './overlaps.ts';
 import { clientCertificateOf, type ClientCertificate } from '../tls/client-certificate.ts';
+import { frontendWarnings } from '../tls/frontend.ts';
 
 /** One of our Gateways and all that can be said about it without routes. */
 export interface GatewayFacts {
@@ -125,7 +126,7 @@ function describe({ gateway, className, own, addresses, obstacle, listeners, acc
     ...insecureVerdict(gateway),
     addresses: accepted.status === 'True' ? addresses.usable : [],
     faults: [...own, ...(client.fault === undefined ? [] : [client.fault]), ...addresses.faults, ...listeners.flatMap(({ faults }) => faults)],
-    warnings: [...gatewayWarnings(gateway), ...listeners.flatMap((each) => each.warnings)],
+    warnings: [...gatewayWarnings(gateway), ...frontendWarnings(gateway, securedPorts(served)), ...listeners.flatMap((each) => each.warnings)],
   };
 }
 
@@ -201,6 +202,10 @@ function chooseAddresses(gateway: Gateway, given: readonly string[]): Addresses 
 function assignedVerdict(got: number, wanted: number): Verdict {
   if (got === 0) return no('NotAssigned', 'No address is assigned');
   return got < wanted ? yes('PartiallyAssigned', `${got} of ${wanted} addresses are assigned`) : yes('AddressesAssigned', 'All addresses are assigned');
+}
+
+function securedPorts(served: Pick<GatewayFacts, 'listeners' | 'sets'>): ReadonlySet<number> {
+  return new Set(allListeners(served).flatMap(({ listener }) => (endsTls(listener) ? [listener.port] : [])));
 }
 
 /** The owner is told for as long as it is so, whether or not a listener has that port (GatewayConditionInsecureFrontendValidationMode). */

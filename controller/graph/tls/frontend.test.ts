@@ -100,3 +100,12 @@ test('a changed ConfigMap changes the section', (t) => {
   const after = translateYaml(gateway(frontend).replace(JSON.stringify(clients), JSON.stringify(partners)));
   t.notDeepEqual(sections(before), sections(after));
 });
+
+test('the analysis names what lets everybody in, and what no listener meets', (t) => {
+  const warnings = (frontend: string, listeners: readonly string[]): readonly string[] =>
+    translateYaml(gateway(frontend, listeners)).problems.filter(({ severity }) => severity === 'warning').map(({ reason, path }) => `${reason} ${path.slice(3).join('.')}`);
+  const http = '{ name: http, port: 80, protocol: HTTP }';
+  t.deepEqual(warnings(`{ default: ${validation(ref('clients'))} }`, [http]), ['NoEffect default.validation']);
+  t.deepEqual(warnings(`{ default: ${validation(ref('clients'))}, perPort: [{ port: 443, tls: {} }, { port: 80, tls: ${validation(ref('clients'))} }] }`, [https('l', 443), http]), ['NoEffect default.validation', 'NoEffect perPort.1.tls.validation']);
+  t.deepEqual(warnings(`{ default: ${validation(ref('clients'), ', mode: AllowInsecureFallback')} }`, [https('l', 443)]), ['InsecureFrontendValidationMode default.validation.mode']);
+});

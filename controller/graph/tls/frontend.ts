@@ -34,6 +34,25 @@ export function frontendValidation(gateway: Gateway, { port }: GatewayListener, 
   return { references, refusals: [told({ reason: 'NoValidCACertificate', path: found.path, message })] };
 }
 
+/** What lets everybody in, and what nobody meets. `secured`: the ports whose listeners end TLS. */
+export function frontendWarnings({ spec }: Gateway, secured: ReadonlySet<number>): readonly Fault[] {
+  const { frontend } = spec.tls ?? {};
+  if (frontend === undefined) return [];
+  const perPort = frontend.perPort ?? [];
+  const own = new Set(perPort.map(({ port }) => port));
+  const entries = [
+    { place: ['default'], config: frontend.default, met: [...secured].some((port) => !own.has(port)), where: secured.size === 0 ? 'no listener ends TLS' : 'every port with TLS has an entry of its own' },
+    ...perPort.map(({ port, tls }, index) => ({ place: ['perPort', index, 'tls'], config: tls, met: secured.has(port), where: `no listener of port ${port} ends TLS` })),
+  ];
+  return entries.flatMap(({ place, config: { validation }, met, where }): Fault[] => {
+    const path = ['spec', 'tls', 'frontend', ...place, 'validation'];
+    if (validation === undefined) return [];
+    if (!met) return [{ reason: 'NoEffect', path, message: `clients are asked for no certificate by this: ${where}` }];
+    if (validation.mode !== 'AllowInsecureFallback') return [];
+    return [{ reason: 'InsecureFrontendValidationMode', path: [...path, 'mode'], message: 'AllowInsecureFallback lets every client in, with whatever certificate or none' }];
+  });
+}
+
 interface Config {
   readonly refs: readonly AuthorityReference[];
   readonly mode: ClientValidation['mode'];
