@@ -1,4 +1,4 @@
-import type { Translation } from '#controller';
+import { isFrontend, type Translation } from '#controller';
 import { explainCandidates, filtersFor, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
 import type { EffectivePolicy, Filter, ObjectRef, RouteTable, WeightedBackend } from '#snapshot';
 import { explainedTls, type ExplainedTls } from '../policy/tls.ts';
@@ -93,7 +93,7 @@ function answerFrom(translation: Translation, table: RouteTable, asked: Asked): 
   const chosen = {
     ...base,
     // A Service without routes is its own, implicit route; nobody wrote it, so none is named.
-    ...(route.ref.kind === 'Service' ? {} : { route: route.ref, rule: { index: rule.index, ...(rule.name === undefined ? {} : { name: rule.name }) }, match: { index: match.index } }),
+    ...(isFrontend(route.ref) ? {} : { route: route.ref, rule: { index: rule.index, ...(rule.name === undefined ? {} : { name: rule.name }) }, match: { index: match.index } }),
     filters: rule.filters,
   };
   return { ...chosen, ...outcomeOf(decision.candidate, asked), ...policiesOf(table, decision.candidate, backends) };
@@ -106,7 +106,7 @@ function candidatesElsewhere(translation: Translation, here: Explained, { reques
     const table = translation.snapshots.routeTable(routes);
     if (table === undefined) return [];
     const candidates = candidatesOf(explainCandidates(table, viewOf(request, target)));
-    return candidates.filter((candidate) => candidate.route.kind !== 'Service' && !known.has(nameOfCandidate(candidate))).map((candidate) => ({ ...candidate, reason }));
+    return candidates.filter((candidate) => !isFrontend(candidate.route) && !known.has(nameOfCandidate(candidate))).map((candidate) => ({ ...candidate, reason }));
   });
 }
 

@@ -14,14 +14,16 @@ export interface ExplainedStream {
 
 const nothing = { filters: [], backends: [], origins: {}, rejected: [], notes: [] } as const;
 
-/** `tls://host:port`, `tcp://host:port` or `udp://host:port`; undefined for any other URL. */
+/** `tls://host:port` (443 unless it says so), `tcp://host:port` or `udp://host:port`; undefined for any other URL. */
 export function streamOf(url: string): ExplainedStream | undefined {
   const [, protocol, rest = ''] = /^(tls|tcp|udp):\/\/(.*)$/i.exec(url) ?? [];
   if (protocol === undefined) return undefined;
-  const [, bracketed, plain, port] = /^(?:\[([0-9a-f:.]+)\]|([^\s/:@]+)):(\d{1,5})\/?$/i.exec(rest) ?? [];
+  const kind = protocol.toLowerCase() as ExplainedStream['protocol'];
+  const [, bracketed, plain, written = kind === 'tls' ? '443' : ''] = /^(?:\[([0-9a-f:.]+)\]|([^\s/:@]+))(?::(\d{1,5}))?\/?$/i.exec(rest) ?? [];
   const host = bracketed ?? plain;
-  if (host === undefined || Number(port) < 1 || Number(port) > 65_535) throw new UsageError(`"${url}" is not ${protocol.toLowerCase()}://HOST:PORT`);
-  return { protocol: protocol.toLowerCase() as ExplainedStream['protocol'], host: host.toLowerCase().replace(/\.$/, ''), port: Number(port) };
+  const port = Number(written);
+  if (host === undefined || port < 1 || port > 65_535) throw new UsageError(`"${url}" is not ${kind}://HOST:PORT`);
+  return { protocol: kind, host: host.toLowerCase().replace(/\.$/, ''), port };
 }
 
 /** What would happen to a connection that comes to a Gateway. Throws a UsageError where it has no such listener. */
@@ -68,8 +70,8 @@ export function explainInMesh(translation: Translation, namespace: string, strea
     const told = target.protocol === 'tls' ? [...notes, `the server name is taken to be ${host}`] : notes;
     return answerFrom(translation, translation.snapshots.streamTable(target.streams), stream, { service, notes: told });
   }
-  const ref = { kind: 'Service', namespace: service.namespace, name: service.name };
-  const backend = { index: 0, weight: 1, filters: [], target: { kind: 'backend', ref, port, backend: `${name}:${port}` } } as const;
+  const ref = { kind: target.service.kind, namespace: service.namespace, name: service.name };
+  const backend = { index: 0, weight: 1, filters: [], target: { kind: 'backend', ref, port, backend: target.backend ?? `${name}:${port}` } } as const;
   const told = target.protocol === 'detect' ? [...notes, 'the sidecar looks at the first bytes: what is HTTP after all goes by HTTPRoutes and policies'] : notes;
   return { ...nothing, outcome: 'forward', protocol, service, backends: explainBackends(translation, [backend]), notes: told };
 }

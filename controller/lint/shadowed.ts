@@ -1,7 +1,7 @@
-import type { KubernetesObject } from '#crds';
-import type { Match } from '#snapshot';
+import { compareHostnames, type Match } from '#snapshot';
 import { compareText } from '../cluster.ts';
 import type { Graph } from '../graph/graph.ts';
+import { findRoute } from '../graph/routes/route.ts';
 import { problem } from '../problems.ts';
 import { meshRoute } from '../render/mesh.ts';
 import type { TableRoute } from '../render/way.ts';
@@ -14,11 +14,51 @@ import type { Problem } from '../types.ts';
 export function shadowedMatches(graph: Graph): readonly Problem[] {
   const found = new Map<string, Finding>();
   const tables = [...graph.tables.map(({ routes }) => routes), ...[...graph.mesh.routes.values()].flatMap(({ producer, consumer }) => [producer, ...consumer.values()].map((group) => group.map(meshRoute)))];
-  for (const routes of tables) inspect(routes, found);
-  return [...found.values()].flatMap(({ route, rule, match, hiddenBy, reachable }) => {
-    const object: KubernetesObject | undefined = graph.cluster.state.httpRoutes.get(`${route.ref.namespace}/${route.ref.name}`);
+  const streams = tables.map((routes) => routes.filter(isStreamRoute)).filter((routes) => routes.length > 0);
+  for (const routes of tables) inspect(routes.filter((route) => !isStreamRoute(route)), found);
+  return [...shadowedRoutes(graph, streams), ...shadowedRules(graph, found)];
+}
+
+function isStreamRoute({ ref }: TableRoute): boolean {
+  return ref.kind === 'TLSRoute' || ref.kind === 'TCPRoute' || ref.kind === 'UDPRoute';
+}
+
+/** Routes for connections or datagrams that get none, because others come first for each of their hostnames, wherever they are attached. */
+function shadowedRoutes(graph: Graph, tables: readonly (readonly TableRoute[])[]): readonly Problem[] {
+  const found = new Map<string, { readonly route: TableRoute; readonly hiddenBy: TableRoute | undefined; readonly reachable: boolean }>();
+  for (const routes of tables) {
+    const owners = new Map<string, TableRoute>();
+    for (const { match, route } of entriesOf(routes)) {
+      const owner = owners.get(match) ?? route;
+      owners.set(match, owner);
+      const old = found.get(keyOf(route));
+      found.set(keyOf(route), { route, hiddenBy: old?.hiddenBy ?? (owner === route ? undefined : owner), reachable: old?.reachable === true || owner === route });
+    }
+  }
+  return [...found.values()].flatMap(({ route, hiddenBy, reachable }) => {
+    const object = findRoute(graph.cluster.state, route.ref.kind, `${route.ref.namespace}/${route.ref.name}`);
     if (reachable || hiddenBy === undefined || object === undefined) return [];
-    const where = hiddenBy.route.ref === route.ref ? `rule ${hiddenBy.rule}` : `rule ${hiddenBy.rule} of HTTPRoute ${hiddenBy.route.ref.namespace}/${hiddenBy.route.ref.name}`;
+    const { kind, namespace, name } = hiddenBy.ref;
+    return [problem('warning', object, { reason: 'ShadowedRoute', path: ['spec'], message: `nothing gets here: ${kind} ${namespace}/${name} comes first and takes everything` })];
+  });
+}
+
+/** By precedence: the most specific hostname as written, the oldest route, the first by name. */
+function entriesOf(routes: readonly TableRoute[]): readonly { readonly match: string; readonly written: string; readonly route: TableRoute }[] {
+  return routes
+    .flatMap((route) => (route.hostnames.length === 0 ? [{ match: '', written: '' }] : route.hostnames).map(({ match, written }) => ({ match, written, route })))
+    .sort((a, b) => compareHostnames(a.written, b.written) || a.route.createdAt - b.route.createdAt || compareText(keyOf(a.route), keyOf(b.route)));
+}
+
+function keyOf({ ref }: TableRoute): string {
+  return `${ref.namespace}/${ref.name} ${ref.kind}`;
+}
+
+function shadowedRules(graph: Graph, found: ReadonlyMap<string, Finding>): readonly Problem[] {
+  return [...found.values()].flatMap(({ route, rule, match, hiddenBy, reachable }) => {
+    const object = findRoute(graph.cluster.state, route.ref.kind, `${route.ref.namespace}/${route.ref.name}`);
+    if (reachable || hiddenBy === undefined || object === undefined) return [];
+    const where = hiddenBy.route.ref === route.ref ? `rule ${hiddenBy.rule}` : `rule ${hiddenBy.rule} of ${hiddenBy.route.ref.kind} ${hiddenBy.route.ref.namespace}/${hiddenBy.route.ref.name}`;
     const message = `no request gets here: ${where} has the same match and comes first`;
     return [problem('warning', object, { reason: 'ShadowedMatch', path: ['spec', 'rules', rule, 'matches', match], message })];
   });
@@ -37,14 +77,13 @@ interface Finding extends Place {
 
 function inspect(routes: readonly TableRoute[], found: Map<string, Finding>): void {
   const owners = new Map<string, Place>();
-  const key = ({ ref }: TableRoute): string => `${ref.namespace}/${ref.name}`;
-  for (const route of [...routes].sort((a, b) => a.createdAt - b.createdAt || compareText(key(a), key(b)))) {
+  for (const route of [...routes].sort((a, b) => a.createdAt - b.createdAt || compareText(keyOf(a), keyOf(b)))) {
     const hostnames = route.hostnames.length === 0 ? [''] : route.hostnames.map(({ match, written }) => `${match} ${written}`);
     for (const { rule } of route.rules) {
       for (const match of rule.matches) {
         const place = { route, rule: rule.index, match: match.index };
         const rivals = hostnames.map((hostname) => claim(owners, `${hostname}\n${contentOf(match)}`, place));
-        const id = `${key(route)} ${rule.index} ${match.index}`;
+        const id = `${keyOf(route)} ${rule.index} ${match.index}`;
         const old = found.get(id);
         found.set(id, { ...place, hiddenBy: old?.hiddenBy ?? rivals.find((rival) => rival !== undefined), reachable: old?.reachable === true || rivals.includes(undefined) });
       }
@@ -66,10 +105,10 @@ function contentOf(match: Match): string {
   const known = contents.get(match);
   if (known !== undefined) return known;
   const sorted = (conditions: Match['headers']): readonly string[] => conditions.map(({ name, type, value }) => `${name} ${type} ${value}`).sort();
-  const { path } = match;
+  const { path, grpc } = match;
   // A prefix's last slash has no meaning (HTTPPathMatch).
   const value = path.type === 'PathPrefix' && path.value !== '/' ? path.value.replace(/\/$/, '') : path.value;
-  const content = JSON.stringify([path.type, value, match.method, sorted(match.headers), sorted(match.query)]);
+  const content = JSON.stringify([grpc, path.type, value, match.method, sorted(match.headers), sorted(match.query)]);
   contents.set(match, content);
   return content;
 }

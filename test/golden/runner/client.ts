@@ -5,7 +5,9 @@ import type { TLSSocket } from 'node:tls';
 import { pairFor } from './certificates.ts';
 import { idHeader } from './echo.ts';
 import type { RequestExpectation } from './expectation.ts';
-import { addressed } from './requests.ts';
+import { sendDatagram } from './wire/datagrams.ts';
+import { callGrpc } from './wire/grpc.ts';
+import { addressed, type Addressed } from './requests.ts';
 
 /** Where the proxies of a running case are reached. */
 export interface Entrances {
@@ -14,6 +16,8 @@ export interface Entrances {
   /** The HTTP proxy of a Pod's sidecar. */
   sidecar(key: string): { readonly address: string; readonly port: number };
 }
+
+type Entrance = ReturnType<Entrances['gateway']>;
 
 export interface Reply {
   readonly id: string;
@@ -35,6 +39,8 @@ export interface Client {
 
 let ids = 0;
 const patienceMs = 20_000;
+/** Those that are dropped are never answered. */
+const datagramPatienceMs = 500;
 
 export function createClient(entrances: Entrances): Client {
   const plain = new http.Agent({ keepAlive: true, maxSockets: 4 });
@@ -48,6 +54,8 @@ function send(entrances: Entrances, request: RequestExpectation, agent: http.Age
   const to = addressed(request);
   const id = `${process.pid}-${++ids}`;
   const entrance = to.client === undefined ? entrances.gateway(to.gateway!, to.port) : entrances.sidecar(to.client);
+  if (to.protocol === 'udp') return exchangeDatagrams(entrance, id, request.url);
+  if (to.protocol === 'grpc') return exchangeGrpc(entrance, to, id, request);
   const secure = to.scheme === 'https';
   const { upgrade: protocol, body } = request;
   const options: https.RequestOptions = {
@@ -65,7 +73,7 @@ function send(entrances: Entrances, request: RequestExpectation, agent: http.Age
     },
     setHost: false,
     // A new connection for each TLS request: which certificate it gets is part of the case.
-    ...(secure ? { agent: false, servername: request.sni ?? to.dialled, rejectUnauthorized: false, ...shown(request) } : { agent }),
+    ...(secure ? { agent: false, servername: request.sni ?? to.dialled, rejectUnauthorized: false, ...shown(request) } : { agent: to.protocol === 'tcp' ? false : agent }),
     signal: AbortSignal.timeout(patienceMs),
   };
   return exchange(secure ? https.request(options) : http.request(options), { id, body, url: request.url });
@@ -75,6 +83,19 @@ function shown({ certificate: hosts }: RequestExpectation): { readonly cert?: st
   if (hosts === undefined) return {};
   const { certificate, key } = pairFor(hosts);
   return { cert: certificate, key };
+}
+
+async function exchangeDatagrams(entrance: Entrance, id: string, url: string): Promise<Reply> {
+  const start = performance.now();
+  const body = await sendDatagram(entrance, id, datagramPatienceMs);
+  if (body === undefined) throw new Error(`${url}: no answer`);
+  return { id, status: 200, headers: {}, body, elapsed: performance.now() - start, certificate: undefined };
+}
+
+async function exchangeGrpc(entrance: Entrance, { host, target }: Addressed, id: string, { headers }: RequestExpectation): Promise<Reply> {
+  const start = performance.now();
+  const reply = await callGrpc(entrance, { authority: host, path: target, headers: { ...headers, [idHeader]: id } }, patienceMs);
+  return { id, ...reply, elapsed: performance.now() - start, certificate: undefined };
 }
 
 function exchange(request: http.ClientRequest, { id, body, url }: { readonly id: string; readonly body: string | undefined; readonly url: string }): Promise<Reply> {

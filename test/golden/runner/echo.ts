@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -6,6 +7,7 @@ import { TLSSocket } from 'node:tls';
 import type { ClusterState, Pod } from '#crds';
 import { parseDuration } from '#snapshot';
 import { pairFor } from './certificates.ts';
+import { serveDatagrams } from './wire/datagrams.ts';
 
 /** A request as it came to a workload. */
 export interface Arrival {
@@ -41,6 +43,8 @@ interface Place {
   readonly address: string;
   readonly port: number;
   readonly behaviour: string;
+  /** `h2c`: HTTP/2 without TLS, and answers as a gRPC server does. `udp`. HTTP/1.1 without. */
+  readonly protocol?: 'h2c' | 'udp';
   /** Speaks TLS with the pair for these hosts. */
   readonly tls?: string;
   /** Clients have to show the certificate for these hosts. */
@@ -63,12 +67,13 @@ function placesOf({ metadata, spec, status }: Pod): readonly Place[] {
   if (podIP === undefined) return [];
   const { namespace, name, labels, annotations } = metadata;
   const ports = (spec.containers ?? []).flatMap((container) => container.ports ?? []);
-  return ports.map(({ containerPort }) => ({
+  return ports.map(({ containerPort, protocol }) => ({
     pod: `${namespace}/${name}`,
     app: `${namespace}/${labels?.['app'] ?? name}`,
     address: podIP,
     port: containerPort,
     behaviour: annotations?.['golden/behaviour'] ?? '',
+    ...(protocol === 'UDP' ? { protocol: 'udp' as const } : annotations?.['golden/protocol'] === 'h2c' ? { protocol: 'h2c' as const } : {}),
     ...(annotations?.['golden/tls'] === undefined ? {} : { tls: annotations['golden/tls'] }),
     ...(annotations?.['golden/clients'] === undefined ? {} : { clients: annotations['golden/clients'] }),
   }));
@@ -84,6 +89,7 @@ function slicePlaces({ endpointSlices }: ClusterState): readonly Place[] {
 }
 
 async function serve(place: Place, arrivals: Arrival[]): Promise<() => Promise<void>> {
+  if (place.protocol === 'udp') return serveDatagrams(place, arrivals);
   const server = serverFor(place, (request, response) => void answer({ place, arrivals }, request, response));
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => sockets.add(socket.on('error', () => undefined)));
@@ -96,7 +102,9 @@ async function serve(place: Place, arrivals: Arrival[]): Promise<() => Promise<v
     });
 }
 
-function serverFor({ tls, clients }: Place, listener: RequestListener): Server {
+function serverFor({ protocol, tls, clients }: Place, listener: RequestListener): Server {
+  // Its requests and responses have all that is asked of them here.
+  if (protocol === 'h2c') return createHttp2Server(listener as never) as unknown as Server;
   if (tls === undefined) return createServer(listener);
   const { certificate, key } = pairFor(tls);
   const demand = clients === undefined ? { rejectUnauthorized: false } : { ca: pairFor(clients).certificate };
@@ -133,6 +141,12 @@ async function answer(context: Context, request: IncomingMessage, response: Serv
     return;
   }
   for (const [name, value] of wishes.headers) response.appendHeader(name, value);
+  if (request.httpVersionMajor === 2) {
+    response.writeHead(200, { 'content-type': 'application/grpc' });
+    response.addTrailers({ 'grpc-status': status === '200' ? '0' : status });
+    response.end(JSON.stringify(arrival));
+    return;
+  }
   response.writeHead(Number(status), { 'content-type': 'application/json' });
   response.end(JSON.stringify(arrival));
 }
@@ -152,7 +166,7 @@ function arrive({ place, arrivals }: Context, request: IncomingMessage): { reado
   const { pod, app, address } = place;
   const { port } = request.socket.address() as AddressInfo;
   const turn = arrivals.filter((each) => each.id === id && each.app === app).length;
-  const arrival: Arrival = { id, pod, app, address, port, method: request.method ?? '', path: request.url ?? '', host: headers['host'] ?? '', headers, body: '', ...tlsOf(request.socket) };
+  const arrival: Arrival = { id, pod, app, address, port, method: request.method ?? '', path: request.url ?? '', host: headers['host'] ?? headers[':authority'] ?? '', headers, body: '', ...tlsOf(request.socket) };
   arrivals.push(arrival);
   return { arrival, turn };
 }

@@ -1,9 +1,10 @@
 import type { ExecutionContext } from 'ava';
 import { explain, type Answer } from '../../../cli/explain/answer.ts';
 import { clientOf, placeAtGateway, placeInMesh } from '../../../cli/explain/place.ts';
-import { originText } from './decisions.ts';
+import { originText } from './tables/decisions.ts';
+import { explainAtGateway, explainInMesh, streamOf } from '../../../cli/explain/streams.ts';
 import type { RequestExpectation } from './expectation.ts';
-import { addressed } from './requests.ts';
+import { addressed, headersOf, isStream } from './requests.ts';
 import type { Translated } from './translated.ts';
 
 /** Asks `weft explain` about a request of a case: it must say what the data plane does. */
@@ -35,8 +36,11 @@ export function checkExplanation(t: ExecutionContext, translated: Translated, re
 /** As the command does it, without its reading of options. */
 function ask({ state, translation }: Translated, request: RequestExpectation): Answer {
   const to = addressed(request);
-  const headers = new Map(Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), typeof value === 'string' ? value : value.join(', ')]));
-  const asked = { method: to.method, url: new URL(request.url), headers };
+  if (isStream(to)) {
+    const stream = streamOf(request.url)!;
+    return to.client === undefined ? explainAtGateway(translation, to.gateway!, stream) : explainInMesh(translation, clientOf(state, to.client).namespace, stream, []);
+  }
+  const asked = { method: to.method, url: new URL(request.url.replace(/^grpc:/, 'http:')), headers: headersOf(request, to) };
   const place = to.client === undefined ? placeAtGateway(translation, to.gateway!, asked) : placeInMesh(translation, clientOf(state, to.client).namespace, asked, []);
   return explain(translation, place, asked);
 }

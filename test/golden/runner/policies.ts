@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import type { SettledPath } from '#controller';
-import { originText } from './decisions.ts';
+import { originText } from './tables/decisions.ts';
 import type { PolicyExpectation } from './expectation.ts';
 import type { Translated } from './translated.ts';
 

@@ -3,7 +3,7 @@ import { createMesh, type Mesh } from '#mesh';
 import { casesOf, expectationFrom, type GoldenCase } from './cases.ts';
 import { fillCertificates } from './certificates.ts';
 import { createClient, type Client, type Entrances } from './client.ts';
-import { checkDecision } from './decisions.ts';
+import { checkDecision } from './tables/decisions.ts';
 import { startWorkloads, type Workloads } from './echo.ts';
 import { checkExplanation } from './explanations.ts';
 import { takeLane, type Lane } from './lane.ts';

@@ -2,11 +2,11 @@ import type { ExecutionContext } from 'ava';
 import type { Snapshots } from '#controller';
 import { compile, decide, filtersFor, normalizeHost, normalizePath, type Candidate, type NormalTarget } from '#routing';
 import type { EffectivePolicy, Origin, RouteTable } from '#snapshot';
-import type { Outcome, RequestExpectation } from './expectation.ts';
-import { addressed, headersOf, isStream, type Addressed } from './requests.ts';
+import type { Outcome, RequestExpectation } from '../expectation.ts';
+import { addressed, headersOf, isStream, type Addressed } from '../requests.ts';
 import { backendText, sectionFor } from './sections.ts';
 import { checkStream } from './streams.ts';
-import type { Translated } from './translated.ts';
+import type { Translated } from '../translated.ts';
 
 /** Where the request comes in, by the specification's words and not by the product's code. */
 type Entrance =

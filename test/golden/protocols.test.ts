@@ -1,0 +1,4 @@
+import { runGroup } from './runner/run.ts';
+
+runGroup('grpc');
+runGroup('streams');
