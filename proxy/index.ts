@@ -6,3 +6,4 @@ export { retrySettings, timeoutSettings, type RetrySettings, type TimeoutSetting
 export * from './control/index.ts';
 export * from './process/index.ts';
 export { streamChooser, type StreamChooser } from './streams/choose.ts';
+export { plainAddress, readClientHello } from './streams/index.ts';

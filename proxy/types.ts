@@ -154,10 +154,36 @@ export interface PickedEndpoint {
   release(): void;
 }
 
+/** A connection, or one to be, whose bytes pass as they are, by a StreamTable. */
+export interface StreamRequest {
+  /** Name of the StreamTable. */
+  readonly streams: string;
+  readonly protocol: 'tcp' | 'tls';
+  /** Of TLS: lower case, no trailing dot; empty without one. */
+  readonly serverName: string;
+  /** The client's address, for the access log. */
+  readonly client: string;
+}
+
+/** A connection to an endpoint, opened for another one; counted and logged when that is over. */
+export interface OpenedStream {
+  readonly socket: Socket;
+  /** To be called once: bytes from and to whoever opened the other connection. */
+  ended(end: { readonly bytesIn: number; readonly bytesOut: number }): void;
+  /** Instead of `ended`, where nothing was sent over it. */
+  unused(): void;
+}
+
 /** Takes connections that were accepted elsewhere, such as captured ones. */
 export interface Intake {
   /** Serves HTTP/1 on a paused connection; what was read of it must have been put back (`unshift`). The place decides, whatever Host says. */
   serve(socket: Socket, place: Place): void;
+  /** Whether HTTP/2 without TLS can be served by this RouteTable: there are GRPCRoutes in it, or backends that speak HTTP/2. */
+  servesHttp2(routes: string): boolean;
+  /** Whether connections without a server name have a route in this StreamTable. */
+  servesNameless(streams: string): boolean;
+  /** Connects to an endpoint of the route that has the connection. Rejects where there is no route or no endpoint; that is counted and logged. */
+  open(request: StreamRequest, signal: AbortSignal): Promise<OpenedStream>;
   /** An endpoint for a connection that is not HTTP, other than those tried. Undefined: the backend is not known, or has no other. */
   pick(backend: string, tried: readonly PickedEndpoint[]): PickedEndpoint | undefined;
   /** Lets requests in flight end for at most `drainMs`, then closes what is left. Never rejects. */

@@ -41,6 +41,13 @@ export class Ledger implements StreamRecord {
     this.failureReason = reason;
   }
 
+  /** It came to nothing, and is as if it had never been. */
+  forget(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#context.metrics.streams.forgetOne(this.#series);
+  }
+
   end(): void {
     if (this.#over) return;
     this.#over = true;

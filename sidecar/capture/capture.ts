@@ -1,8 +1,8 @@
-import { explainBindFailure, follow, type Metrics, type Proxy } from '#proxy';
+import { explainBindFailure, follow, type Intake, type Metrics, type Proxy } from '#proxy';
 import type { Channel, Destination, ProxyNode } from '#snapshot';
 import { Destinations } from '../destinations.ts';
 import type { Way } from './connection.ts';
-import { open, openEndpoint, type Dialled } from './dial.ts';
+import { open, openEndpoint, uncounted } from './dial.ts';
 import { CaptureListener } from './listener.ts';
 import type { Address, OriginalDestination } from './original-destination.ts';
 
@@ -67,9 +67,11 @@ export async function startCapture(options: CaptureOptions): Promise<Capture> {
   };
   const wayOf = ({ target }: Destination, to: Address): Way => {
     if (target.kind === 'passthrough') return through(to);
-    const backend = `${target.service.namespace}/${target.service.name}:${target.port}`;
-    const protocol = target.protocol ?? 'http';
-    return { protocol: protocol === 'tls' ? 'tcp' : protocol, open: (signal) => openEndpoint((tried) => outbound.pick(backend, tried), to, signal) };
+    const { streams, protocol = 'http' } = target;
+    const http2 = protocol !== 'tcp' && protocol !== 'tls' && outbound.servesHttp2(target.routes);
+    if (streams !== undefined) return routed(outbound, streams, { protocol, http2 });
+    const backend = target.backend ?? `${target.service.namespace}/${target.service.name}:${target.port}`;
+    return { protocol: protocol === 'tls' ? 'tcp' : protocol, http2, byServerName: false, open: ({ signal }) => openEndpoint((tried) => outbound.pick(backend, tried), to, signal) };
   };
   const wayIn = (to: Address): Way => ({ ...through(to), protocol: 'detect' });
   const listeners = [
@@ -106,6 +108,16 @@ function untouched(host: string, port: number): Destination {
 
 /** To where it was going, bytes as they are. */
 function through(to: Address): Way {
-  const dial = async (signal: AbortSignal): Promise<Dialled> => ({ socket: await open(to, 0, signal), endpoint: undefined });
-  return { protocol: 'tcp', open: dial };
+  return { protocol: 'tcp', http2: false, byServerName: false, open: async ({ signal }) => uncounted(await open(to, 0, signal)) };
+}
+
+/** By the routes that its Service has for what is not HTTP. */
+function routed(intake: Intake, streams: string, { protocol, http2 }: { readonly protocol: Way['protocol']; readonly http2: boolean }): Way {
+  return {
+    // Where every route wants a server name, there is nobody to hear before the client has said one.
+    protocol: protocol === 'detect' && !intake.servesNameless(streams) ? 'http' : protocol,
+    http2,
+    byServerName: protocol !== 'tcp',
+    open: ({ signal, serverName, client }) => intake.open({ streams, protocol: serverName === undefined ? 'tcp' : 'tls', serverName: serverName ?? '', client }, signal),
+  };
 }

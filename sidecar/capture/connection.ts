@@ -1,16 +1,25 @@
 import type { Socket } from 'node:net';
-import type { Intake, Metrics, Place } from '#proxy';
+import { plainAddress, readClientHello, type Intake, type Metrics, type Place } from '#proxy';
 import type { Dialled } from './dial.ts';
 import { sniff } from './sniff.ts';
 import { ignore, reset, splice } from './splice.ts';
 
 /** What is at the place a captured connection was going to. */
 export interface Way {
-  /** `http`: HTTP unless its first bytes say otherwise. `tcp`: not looked at. `detect`: as `http`, but either side may speak first. */
-  readonly protocol: 'http' | 'tcp' | 'detect';
-  /** A connection for one whose bytes pass as they are. */
-  open(signal: AbortSignal): Promise<Dialled>;
+  /**
+   * `http`: HTTP unless its first bytes say otherwise. `tcp`: not looked at. `tls`: looked at for its server name. `detect`: as `http`, but
+   * either side may speak first.
+   */
+  readonly protocol: 'http' | 'tcp' | 'tls' | 'detect';
+  /** Whether HTTP/2 without TLS is HTTP here, or passes as it is. */
+  readonly http2: boolean;
+  /** Whether TLS goes where its server name says. */
+  readonly byServerName: boolean;
+  /** A connection for one whose bytes pass as they are. `serverName`: of TLS that goes by it, empty without one. */
+  open(request: { readonly signal: AbortSignal; readonly serverName?: string; readonly client: string }): Promise<Dialled>;
 }
+
+type Seen = { readonly kind: 'more' | 'http' } | { readonly kind: 'opaque'; readonly serverName?: string };
 
 export interface CaptureEnvironment {
   readonly intake: Intake;
@@ -76,13 +85,31 @@ export class CapturedConnection {
   readonly #data = (bytes: Buffer): void => {
     const first = this.#ahead.length === 0;
     this.#ahead = first ? bytes : Buffer.concat([this.#ahead, bytes]);
-    const verdict = sniff(this.#ahead);
-    if (verdict === 'http') this.#serve();
-    else if (verdict === 'opaque') this.#pass(nothing);
+    const seen = this.#recognize();
+    if (seen.kind === 'http') this.#serve();
+    else if (seen.kind === 'opaque') this.#pass(nothing, seen.serverName);
     else if (first) this.#after(firstLineMs, () => this.#pass(nothing));
   };
 
   readonly #end = (): void => this.#pass(nothing);
+
+  #recognize(): Seen {
+    const { protocol, http2, byServerName } = this.#way;
+    if (protocol !== 'tls') {
+      const verdict = sniff(this.#ahead);
+      if (verdict === 'http' || (verdict === 'http2' && http2)) return { kind: 'http' };
+      if (verdict === 'more') return { kind: 'more' };
+    }
+    if (!byServerName) return { kind: 'opaque' };
+    const hello = readClientHello(this.#ahead);
+    if (hello.kind === 'more') return { kind: 'more' };
+    return hello.kind === 'hello' ? { kind: 'opaque', serverName: hello.serverName } : { kind: 'opaque' };
+  }
+
+  #open(serverName?: string): Promise<Dialled> {
+    const client = plainAddress(this.#client.remoteAddress ?? '');
+    return this.#way.open({ signal: this.#given.signal, client, ...(serverName === undefined ? {} : { serverName }) });
+  }
 
   #look(): void {
     const client = this.#client;
@@ -99,7 +126,7 @@ export class CapturedConnection {
 
   /** Nobody is to wait for the other: the destination is dialled, and whoever speaks first says what it is. */
   #listenToBoth(): void {
-    const early = this.#way.open(this.#given.signal);
+    const early = this.#open();
     this.#early = early;
     early.then(
       ({ socket }) => {
@@ -145,11 +172,15 @@ export class CapturedConnection {
     this.#env.intake.serve(this.#client, this.#place);
   }
 
-  /** `fromUpstream`: what the destination has said already. */
-  #pass(fromUpstream: Buffer): void {
+  /** `fromUpstream`: what the destination has said already. `serverName`: present where that decides. */
+  #pass(fromUpstream: Buffer, serverName?: string): void {
     this.#stopLooking();
     this.#phase = 'opening';
-    this.#early ??= this.#way.open(this.#given.signal);
+    if (serverName !== undefined) {
+      this.#dropEarly();
+      this.#early = undefined;
+    }
+    this.#early ??= this.#open(serverName);
     this.#early.then(
       (dialled) => this.#join(dialled, fromUpstream),
       () => {
@@ -158,9 +189,10 @@ export class CapturedConnection {
     );
   }
 
-  #join({ socket, endpoint }: Dialled, fromUpstream: Buffer): void {
+  #join({ socket, ended }: Dialled, fromUpstream: Buffer): void {
     if (this.#phase !== 'opening') return;
     if (socket.destroyed) {
+      ended({ bytesIn: 0, bytesOut: 0 });
       this.#fail();
       return;
     }
@@ -171,7 +203,7 @@ export class CapturedConnection {
     const ahead = { client: this.#ahead, upstream: fromUpstream };
     this.#ahead = nothing;
     splice(this.#client, socket, ahead, ({ bytesIn, bytesOut }) => {
-      endpoint?.release();
+      ended({ bytesIn, bytesOut });
       metrics.move('tcp_connections_active', -1);
       metrics.count('tcp_bytes_in', bytesIn);
       metrics.count('tcp_bytes_out', bytesOut);
@@ -180,9 +212,9 @@ export class CapturedConnection {
   }
 
   #dropEarly(): void {
-    void this.#early?.then(({ socket, endpoint }) => {
+    void this.#early?.then(({ socket, unused }) => {
       socket.destroy();
-      endpoint?.release();
+      unused();
     }, ignore);
   }
 

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { PickedEndpoint } from '#proxy';
+import type { OpenedStream, PickedEndpoint } from '#proxy';
 import type { Address } from './original-destination.ts';
 import { ignore } from './splice.ts';
 
@@ -7,10 +7,12 @@ import { ignore } from './splice.ts';
 const connectMs = 5000;
 const keepAliveMs = 30_000;
 
-export interface Dialled {
-  readonly socket: Socket;
-  /** Counted until it is released. */
-  readonly endpoint: PickedEndpoint | undefined;
+/** Counted until it has `ended`, or was `unused`. */
+export type Dialled = OpenedStream;
+
+/** A connection that nobody counts. */
+export function uncounted(socket: Socket): Dialled {
+  return { socket, ended: ignore, unused: ignore };
 }
 
 /** Opens a connection. Rejects where there is none in time, or when the signal is aborted. `timeoutMs` 0: as long as the kernel tries. */
@@ -54,7 +56,7 @@ export async function openEndpoint(pick: (tried: readonly PickedEndpoint[]) => P
     try {
       const socket = await open({ host: endpoint.address, port: endpoint.port }, connectMs, signal);
       endpoint.connected();
-      return { socket, endpoint };
+      return { socket, ended: () => endpoint.release(), unused: () => endpoint.release() };
     } catch (error) {
       if (signal.aborted) endpoint.release();
       else endpoint.refused();
@@ -63,5 +65,5 @@ export async function openEndpoint(pick: (tried: readonly PickedEndpoint[]) => P
     }
   }
   if (tried.length > 0) throw failure;
-  return { socket: await open(otherwise, 0, signal), endpoint: undefined };
+  return uncounted(await open(otherwise, 0, signal));
 }

@@ -20,6 +20,11 @@ export class StreamNumbers {
     this.#of(series)[place.active]!++;
   }
 
+  /** One that `began` is not to be counted after all. */
+  forgetOne(series: number): void {
+    this.#of(series)[place.active]!--;
+  }
+
   ended(series: number, result: 'completed' | 'failed', totals: StreamTotals): void {
     const cells = this.#of(series);
     cells[place.active]!--;
