@@ -86,10 +86,10 @@ function installed(program: string): boolean {
   }
 }
 
-/** The first line that the program says of its version. */
+/** The first line, not counting empty ones, that the program says of its version. */
 export function versionOf(program: string, ...words: readonly string[]): string {
   try {
-    return execFileSync('sh', ['-c', `"${program}" ${words.join(' ')} 2>&1 | head -1`], { encoding: 'utf8' }).trim();
+    return execFileSync('sh', ['-c', `"${program}" ${words.join(' ')} 2>&1 | grep -m 1 .`], { encoding: 'utf8' }).trim();
   } catch {
     return 'unknown';
   }

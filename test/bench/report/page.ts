@@ -48,7 +48,7 @@ function machine({ tools, rounds, loadBefore }: Surroundings): readonly string[]
     `Node ${process.versions.node}`,
     ...(tools.nginx ? [versionOf('nginx', '-v').replace('nginx version: ', '')] : []),
     ...(tools.haproxy ? [versionOf('haproxy', '-v').replace(/ - http.*/, '')] : []),
-    ...(tools.envoy === undefined ? [] : [`Envoy ${versionOf(tools.envoy, '--version').split('/').slice(-4).join('/') || versionOf(tools.envoy, '--version')}`]),
+    ...(tools.envoy === undefined ? [] : [`Envoy ${versionOf(tools.envoy, '--version').split('/').at(-4) ?? ''}`]),
   ];
   return [
     `Measured ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC at commit ${commit()}; ${rounds}.`,
