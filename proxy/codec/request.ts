@@ -6,6 +6,7 @@ import { CR, isToken, LF, SP, bytesOf, targetByte, targetClass, tokenByte } from
 /** Target forms of RFC 9112, 3.2. */
 export type TargetForm = 'origin' | 'absolute' | 'authority' | 'asterisk';
 
+const LETTER_H = 72;
 const maxMethodBytes = 32;
 const maxEmptyLines = 2;
 const continueExpectation = bytesOf('100-continue');
@@ -137,7 +138,9 @@ export class RequestHead {
   }
 
   #parseVersion(bytes: Buffer, p: number, to: number): number {
-    if (p + 10 > to) return bytes[p] === undefined || p >= to || bytes[p] === 72 ? needMore : this.fields.refuse('version');
+    if (p >= to) return needMore;
+    if (bytes[p] !== LETTER_H) return this.fields.refuse('not-http');
+    if (p + 10 > to) return needMore;
     const named = bytes[p] === 72 && bytes[p + 1] === 84 && bytes[p + 2] === 84 && bytes[p + 3] === 80 && bytes[p + 4] === 47;
     if (!named || bytes[p + 6] !== 46 || bytes[p + 8] !== CR || bytes[p + 9] !== LF) return this.fields.refuse('version');
     const major = bytes[p + 5]! - 48;

@@ -343,7 +343,10 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     if (end === needMore) return this.#awaitHead();
     this.#inHead = false;
     if (end === invalid) {
-      this.exchange.refuse(head.fields.failure, head.fields.reason, { method: head.method });
+      const { failure, reason } = head.fields;
+      // Who speaks another protocol from the first byte on, a broken HTTP/2 preface say, could take nothing from a reply in ours.
+      const reply = reason === 'not-http' && this.exchange.serial === 0 ? 'none' : 'some';
+      this.exchange.refuse(failure, reason, { method: head.method, reply });
       return invalid;
     }
     this.#headStart = from;

@@ -28,6 +28,8 @@ export interface KnownOfRefused {
   readonly target?: string;
   /** Whether more of it is to come. */
   readonly rest?: 'none' | 'follows';
+  /** `none`: it can't be told. */
+  readonly reply?: 'some' | 'none';
 }
 
 /**
@@ -179,7 +181,12 @@ export class Exchange implements AccessRecord, RequestSource {
     this.body.complete = known.rest !== 'follows';
     this.keepAlive = false;
     this.context.metrics.count('requests_rejected');
-    this.fail(code, reason);
+    if (known.reply !== 'none') {
+      this.fail(code, reason);
+      return;
+    }
+    this.noteFailure(code, reason);
+    this.finish();
   }
 
   /** Decides by a table. The request's head is the one last parsed. */

@@ -2,26 +2,34 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { startSmallServer } from './server.ts';
+import { startProxy, type Target } from './proxy.ts';
+import { startSmallServer, type SmallServerOptions } from './server.ts';
 
-/** Runs h2spec, strict, against a small server on our codec, in the clear and over TLS. Exit code 1 where a test fails, 0 where h2spec is absent. */
+/**
+ * Runs h2spec, strict, in the clear and over TLS: against a small server on our codec, and through the whole proxy to endpoints of HTTP/1.1 and
+ * HTTP/2. Exit code 1 where a test fails, 0 where h2spec is absent.
+ */
 
 const binary = findBinary();
 if (binary === undefined) {
   console.log('h2spec: SKIPPED, there is no h2spec. See test/h2spec/README.md for how to get it.');
   process.exit(0);
 }
-const failures = [await run(binary, 'h2c'), await run(binary, 'tls')];
+const failures: number[] = [];
+for (const kind of ['h2c', 'tls'] as const) {
+  failures.push(await run(binary, kind, startSmallServer, 'codec alone'));
+  for (const protocol of ['http1', 'http2'] as const) failures.push(await run(binary, kind, (options) => startProxy(protocol, options), `proxy to ${protocol}`));
+}
 process.exit(failures.some((count) => count > 0) ? 1 : 0);
 
-async function run(h2spec: string, kind: 'h2c' | 'tls'): Promise<number> {
+async function run(h2spec: string, kind: 'h2c' | 'tls', start: (options: SmallServerOptions) => Promise<Target>, what: string): Promise<number> {
   const tls = kind === 'tls' ? certificate() : undefined;
-  const server = await startSmallServer(tls === undefined ? {} : { tls });
+  const server = await start(tls === undefined ? {} : { tls });
   const output = await outputOf(h2spec, ['-S', '-h', '127.0.0.1', '-p', String(server.port), '-o', '2', ...(tls === undefined ? [] : ['-t', '-k'])]);
   await server.close();
   const summary = /(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed/.exec(output);
   if (summary === null || Number(summary[4]) > 0) console.log(output);
-  console.log(`h2spec ${kind}: ${summary?.[0] ?? 'no result'}`);
+  console.log(`h2spec ${what}, ${kind}: ${summary?.[0] ?? 'no result'}`);
   for (const fault of server.faults) console.log('fault of ours:', fault);
   return summary === null ? 1 : Number(summary[4]) + Number(summary[3]) + server.faults.length;
 }
