@@ -1,5 +1,7 @@
+import { connect as connectTls } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { httpPeer, next, peer, readAll, service, startCaptureRig, type CaptureRig, type Peer } from './capture-rig.ts';
+import { certificateFor, echoServer, eventually, exchangeBytes } from './streams-rig.ts';
 
 const clusterIP = '10.96.0.10';
 const place = { host: clusterIP, port: 80 };
@@ -248,4 +250,44 @@ test('draining: what is in flight ends, what stands still is cut', async (t) => 
   await new Promise((resolve) => setTimeout(resolve, 50));
   await rig.capture.drain(400);
   t.deepEqual(await Promise.all(ends), ['late', 'reset']);
+});
+
+const routeTo = (kind: string, backend: string, more: object = {}): object => ({
+  apiVersion: 'gateway.networking.k8s.io/v1', kind, metadata: { name: `to-${backend}`, namespace: 'shop' },
+  spec: { parentRefs: [{ group: '', kind: 'Service', name: 'a', port: 80 }], rules: [{ backendRefs: [{ name: backend, port: 80 }] }], ...more },
+});
+
+test('a TCPRoute of the Service decides, not its endpoints; counted by route', async (t) => {
+  const [own, other] = [await peer((socket) => socket.end('own')), await peer((socket) => socket.end('other'))];
+  const rig = await startCaptureRig([...service('a', place.host, { name: 'tcp' }, [own.port]), ...service('b', '10.96.0.2', {}, [other.port]), routeTo('TCPRoute', 'b')]);
+  t.teardown(async () => {
+    await rig.close();
+    own.close();
+    other.close();
+  });
+  const client = rig.dial(place);
+  t.is(await readAll(client), 'other');
+  client.end();
+  const series = rig.metrics.labels.findIndex(({ routeKind }) => routeKind === 'TCPRoute');
+  t.like(rig.metrics.labels[series], { source: 'mesh/shop', routeName: 'to-b' });
+  t.regex(rig.metrics.labels[series]!.backend, /^shop\/b:80/);
+  await eventually(() => rig.metrics.streams.get(series, 'bytesOut') === 5);
+  t.is(rig.metrics.streams.get(series, 'active'), 0);
+});
+
+test('a TLSRoute of the Service: by server name, what has no route is reset', async (t) => {
+  const tls = await echoServer('b', certificateFor('b.example'));
+  const own = await echoServer('own', certificateFor('own.example'));
+  const rig = await startCaptureRig([...service('a', place.host, { name: 'tls' }, [own.port]), ...service('b', '10.96.0.2', {}, [tls.port]), routeTo('TLSRoute', 'b', { hostnames: ['b.example'] })]);
+  t.teardown(async () => {
+    await rig.close();
+    tls.close();
+    own.close();
+  });
+  const ask = (servername: string) => exchangeBytes(connectTls({ socket: rig.dial(place), servername, rejectUnauthorized: false }), 'x', 'secureConnect');
+  t.is(await ask('b.example'), 'b b.example\nxend');
+  await t.throwsAsync(ask('else.example'), { message: /ECONNRESET/ });
+  const plain = rig.dial(place);
+  plain.write('not TLS');
+  t.is(await readAll(plain), 'reset');
 });
