@@ -1,4 +1,5 @@
-const firstBytes = 1024;
+/** Small bodies lie in memory that Node shares out; one of their own would cost more than all else about them. */
+const firstBytes = 256;
 
 /** Bytes kept for later, up to a limit: a request's body, should it have to be sent again. Copies, so that small pieces pin no big ones. */
 export class ByteStore {
@@ -20,7 +21,7 @@ export class ByteStore {
     }
     const room = this.#bytes?.length ?? 0;
     if (needed > room) {
-      const wider = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(firstBytes, needed, 2 * room)));
+      const wider = Buffer.allocUnsafe(Math.min(this.#limit, Math.max(firstBytes, needed, 2 * room)));
       this.#bytes?.copy(wider, 0, 0, this.length);
       this.#bytes = wider;
     }
