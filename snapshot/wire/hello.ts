@@ -24,8 +24,8 @@ export function decodeHello(encoded: string): Hello | string {
   } catch {
     return 'the hello is not JSON';
   }
-  const fault = shape(value, 'hello');
-  if (fault !== undefined) return fault;
+  const fault = shape(value);
+  if (fault !== undefined) return `hello${fault}`;
   const hello = value as Hello;
   if (hello.version !== wireVersion) return `version ${hello.version} of the stream is not spoken here; ${wireVersion} is`;
   return hello.instance === undefined || /^[a-z0-9-]+$/.test(hello.instance) ? hello : 'hello.instance: only a-z, 0-9 and - may be in it';
