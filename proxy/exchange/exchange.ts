@@ -20,6 +20,8 @@ import { ResponseRelay } from './response-relay.ts';
 import { beginAttemptSpan, beginSpan, endSpan } from './tracing.ts';
 
 const noBytes = Buffer.alloc(0);
+/** Kept of a body without retries: servers that announce the end of a connection of HTTP/2 say what they have not begun with, calls of gRPC above all. */
+const unbegunBodyBytes = 16_384;
 
 /** Of a request that is refused. */
 export interface KnownOfRefused {
@@ -232,6 +234,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.backend = backend;
     settings.budget?.request(this.startedAt);
     if (settings.retry !== undefined) this.body.keep(settings.retry.maxBufferedBodyBytes);
+    else if (backend.protocol === 'http2') this.body.keep(unbegunBodyBytes);
     if (settings.timeouts.request > 0) {
       this.deadline = this.startedAt + settings.timeouts.request;
       this.#requestTimer ??= new Timer(() => this.#ranOut('request-timeout', 'request'));
