@@ -217,7 +217,7 @@ export interface Destination {
   /** `{host or IP}:{port}`, lower case, no trailing dot, as dialled. */
   readonly name: string;
   readonly target:
-    | { readonly kind: 'service'; readonly service: ObjectRef; readonly port: number; /** RouteTable name. */ readonly routes: string; readonly policy?: EffectivePolicy; /** What a captured connection carries; absent: `http`. */ readonly protocol?: 'http' | 'tcp' | 'tls' | 'detect'; /** StreamTable for connections that are not HTTP; absent: to the Service's endpoints. `tls`: by server name. */ readonly streams?: string }
+    | { readonly kind: 'service'; readonly service: ObjectRef; readonly port: number; /** RouteTable name. */ readonly routes: string; readonly policy?: EffectivePolicy; /** What a captured connection carries; absent: `http`. */ readonly protocol?: 'http' | 'tcp' | 'tls' | 'detect'; /** StreamTable for connections that are not HTTP; absent: to the Service's endpoints. `tls`: by server name. */ readonly streams?: string; /** Name of the Backend that gets what no route is for; absent: `{namespace}/{service}:{port}`. */ readonly backend?: string }
     /** Not a Service that the mesh knows: forwarded untouched. */
     | { readonly kind: 'passthrough' };
 }

@@ -5,6 +5,7 @@ import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
+import { chooseStream } from '../streams/index.ts';
 import type { OutboundOptions } from '../types.ts';
 import type { Binding } from './binding.ts';
 
@@ -88,15 +89,28 @@ export class OutboundBinding implements Binding {
       return;
     }
     if (dialled.isTunnel) {
-      const name = `${target.service.namespace}/${target.service.name}:${target.port}`;
-      const backend = this.#context.backends.get(name);
-      if (backend === undefined) exchange.fail('config-missing', name);
-      else exchange.connect(backend, this.#passthroughSettings);
+      this.#tunnel(exchange, target, bareHost(dialled.host));
       return;
     }
     const table = this.#context.tables.get(target.routes);
     if (table === undefined) exchange.fail('config-missing', target.routes);
     else exchange.route(table);
+  }
+
+  /** A server name is not known yet: the one that a client of TLS will send is the host that it dials. */
+  #tunnel(exchange: Exchange, { service, port, backend: own, streams, protocol }: Extract<Destination['target'], { kind: 'service' }>, host: string): void {
+    let name = own ?? `${service.namespace}/${service.name}:${port}`;
+    if (streams !== undefined) {
+      const choice = chooseStream(this.#context, { streams, source: 'mesh', protocol: 'tcp', serverName: protocol === 'tls' ? host : '' });
+      if (choice.kind === 'refused') {
+        exchange.fail(choice.failure, choice.reason);
+        return;
+      }
+      name = choice.backend;
+    }
+    const backend = this.#context.backends.get(name);
+    if (backend === undefined) exchange.fail('config-missing', name);
+    else exchange.connect(backend, this.#passthroughSettings);
   }
 }
 

@@ -132,7 +132,7 @@ const section = object<r.ListenerSection>({
 });
 
 const destinationTarget = variants('kind', {
-  service: object<Extract<r.Destination['target'], { kind: 'service' }>>({ kind: name, service: ref, port, routes: name, policy: optional(policy), protocol: optional(oneOf('http', 'tcp', 'tls', 'detect')), streams: optional(name) }),
+  service: object<Extract<r.Destination['target'], { kind: 'service' }>>({ kind: name, service: ref, port, routes: name, policy: optional(policy), protocol: optional(oneOf('http', 'tcp', 'tls', 'detect')), streams: optional(name), backend: optional(name) }),
   passthrough: object<Extract<r.Destination['target'], { kind: 'passthrough' }>>({ kind: name }),
 });
 

@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import test from 'ava';
 import type { ListenerSection } from '#snapshot';
-import { closedPort, endpointsOf } from './proxy-rig.ts';
+import { closedPort, endpointsOf, RawClient } from './proxy-rig.ts';
 import { echoServer, eventually, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, tcpExchange } from './streams-rig.ts';
 
 const tcp: ListenerSection = { name: 'tcp', hostname: '', protocol: 'TCP', routes: 'listener/shop/gw/tcp' };
@@ -194,4 +194,26 @@ test('no more connections than the limit', async (t) => {
   await eventually(() => tcpExchange(port, 'x').then((text) => text === 'a\nxend', () => false));
   await rig.close();
   server.close();
+});
+
+test('CONNECT to a Service with routes for what is not HTTP gets their backend', async (t) => {
+  const rig = await startStreamRig();
+  const [own, routed] = [await echoServer('own'), await echoServer('routed')];
+  setBackends(rig.proxy, { 'shop/web:80': [own.port], routed: [routed.port] });
+  rig.proxy.apply({ streamTables: { changed: [{ ...streamTable('x', [{ backends: [streamBackend('routed')] }]), name: 'tcp' }, { ...streamTable('x', [{ hostnames: ['web'], backends: [streamBackend('routed')] }]), name: 'tls' }] } });
+  const service = { kind: 'Service', namespace: 'shop', name: 'web' };
+  const outbound = await rig.proxy.listenOutbound({
+    address: '127.0.0.1', port: 0,
+    resolve: (host, port) => ({ kind: 'Destination', name: `${host}:${port}`, target: { kind: 'service', service, port: 80, routes: 'none', ...(port === 80 ? {} : port === 81 ? { protocol: 'tcp', streams: 'tcp' } : { protocol: 'tls', streams: 'tls' }) } }),
+  });
+  const tunnel = async (authority: string): Promise<string> => {
+    const client = new RawClient(outbound.port).send(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    const text = await client.until((got) => /own|routed|x-weft-error/.test(got));
+    client.close();
+    return /own|routed|x-weft-error: \S+/.exec(text)![0];
+  };
+  t.deepEqual(await Promise.all(['web:80', 'web:81', 'web:82', 'other:82'].map((authority) => tunnel(authority))), ['own', 'routed', 'routed', 'x-weft-error: no-route']);
+  await rig.close();
+  own.close();
+  routed.close();
 });
