@@ -1,5 +1,6 @@
 import type { ClusterState, GatewayClass, XMesh } from '#crds';
 import { withIngresses } from './graph/ingress/expand.ts';
+import { withImports } from './graph/imports/expand.ts';
 import { memoByMap } from './memo.ts';
 import { controllerName, gatewayClassName, meshName } from './names.ts';
 
@@ -19,9 +20,9 @@ const mesh: XMesh = {
   status: { conditions: [] },
 };
 
-/** The state with what need not be written down: GatewayClass `weft` and XMesh `weft`, and what Ingresses mean in the words of Gateway API. */
+/** The state with what need not be written down: GatewayClass `weft` and XMesh `weft`, and what Ingresses and ServiceImports mean in the words of Gateway API. */
 export function withBuiltIns(written: ClusterState): ClusterState {
-  const state = withIngresses(written);
+  const state = withImports(withIngresses(written));
   const gatewayClasses = withClass(state.gatewayClasses);
   const meshes = withMesh(state.meshes);
   return gatewayClasses === state.gatewayClasses && meshes === state.meshes ? state : { ...state, gatewayClasses, meshes };

@@ -1,11 +1,15 @@
 import { objectKey, type ClusterState, type Pod, type ReferenceGrant, type Service } from '#crds';
+import type { ObjectRef } from '#snapshot';
+import { serviceName } from './graph/imports/expand.ts';
 import { memoByMap } from './memo.ts';
-import { rootNamespace } from './names.ts';
+import { importKind, rootNamespace } from './names.ts';
 
 /** Lookups in a ClusterState. Made once per map, so that a change of one kind leaves the others' lookups alone. */
 export interface Cluster {
   readonly state: ClusterState;
   service(namespace: string, name: string): Service | undefined;
+  /** A Service, or what a ServiceImport is derived as; undefined for a reference of another kind. */
+  backend(ref: ObjectRef): Service | undefined;
   /** Labels of a namespace, `kubernetes.io/metadata.name` included also where nobody wrote the Namespace down. */
   namespaceLabels(name: string): Readonly<Record<string, string>>;
   /** ReferenceGrants of the namespace that is referred to. */
@@ -17,6 +21,7 @@ export function clusterOf(state: ClusterState): Cluster {
   return {
     state,
     service: (namespace, name) => state.services.get(`${namespace}/${name}`),
+    backend: ({ kind, namespace, name }) => (kind === 'Service' || kind === importKind ? state.services.get(`${namespace}/${serviceName(kind, name)}`) : undefined),
     namespaceLabels: (name) => ({ ...state.namespaces.get(name)?.metadata.labels, 'kubernetes.io/metadata.name': name }),
     grantsIn: (namespace) => grants.get(namespace) ?? [],
   };

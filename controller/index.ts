@@ -3,6 +3,7 @@ export { translate } from './translate.ts';
 export { renderEndpoints } from './render/endpoints.ts';
 export { isBuiltIn, withBuiltIns } from './built-ins.ts';
 export { injectLabel, isInjected, sidecarContainer } from './injection.ts';
+export { isFrontend } from './render/way.ts';
 export * from './names.ts';
 export * from './push/index.ts';
 export * from './source/index.ts';

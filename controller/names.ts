@@ -10,6 +10,10 @@ export const ingressClassName = 'weft';
 export const ingressGateway = { namespace: rootNamespace, name: 'weft-ingress' } as const;
 
 export const gatewayGroup = 'gateway.networking.k8s.io';
+/** Services of the cluster set (KEP-1645). */
+export const importGroup = 'multicluster.x-k8s.io';
+export const importKind = 'ServiceImport';
+
 export const experimentalGroup = 'gateway.networking.x-k8s.io';
 
 /**

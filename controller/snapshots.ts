@@ -1,7 +1,7 @@
 import type { ClusterState } from '#crds';
 import type { Backend, Certificate, Destination, Listener, RouteTable, StreamTable } from '#snapshot';
 import { servicesByName } from './cluster.ts';
-import { isServedPort, renderDestination, streamsByName, tableByName, type Mesh } from './render/mesh.ts';
+import { hostOf, isServedPort, renderDestination, streamsByName, tableByName, type Mesh } from './render/mesh.ts';
 import type { TlsOf } from './graph/tls/spoken.ts';
 import { renderBackend } from './render/endpoints.ts';
 import { renderStreamTable } from './render/streams.ts';
@@ -34,7 +34,7 @@ export function resourcesOf({ state, mesh, listeners, tables, streamTables, cert
       servicesByName(state.services).flatMap((service) =>
         service.spec.ports
           .filter((port) => isServedPort(mesh, clientNamespace, service, port))
-          .map(({ port }) => destination(`${clientNamespace} ${service.metadata.name}.${service.metadata.namespace}.svc.cluster.local ${port}`)),
+          .map(({ port }) => destination(`${clientNamespace} ${hostOf(service)} ${port}`)),
       ),
     routeTable: remember((name: string): RouteTable | undefined => {
       const make = tables.get(name);

@@ -1,6 +1,6 @@
 import type { Service, ServicePort } from '#crds';
 import type { BackendTarget, ObjectRef } from '#snapshot';
-import { gatewayGroup } from '../names.ts';
+import { gatewayGroup, importGroup, importKind } from '../names.ts';
 import type { Cluster } from '../cluster.ts';
 import type { Fault } from '../problems.ts';
 import { permitted } from './grants.ts';
@@ -55,16 +55,17 @@ const portMissing: Refusal = { reason: 'BackendNotFound', message: 'a reference 
 function findPort(reference: BackendReference, namespace: string, context: ReferenceContext): FoundPort | Refusal {
   const { group, kind, name } = reference;
   const { cluster, via, route } = context;
-  if (group !== '' || kind !== 'Service') {
-    return { reason: 'InvalidKind', message: `${kind}${group === '' ? '' : `.${group}`} can't be a backend; only Services (group "", kind Service) can` };
+  const isImport = group === importGroup && kind === importKind;
+  if (!isImport && (group !== '' || kind !== 'Service')) {
+    return { reason: 'InvalidKind', message: `${kind}${group === '' ? '' : `.${group}`} can't be a backend; only Services (group "", kind Service) and ServiceImports (group ${importGroup}) can` };
   }
   const crossing = { from: { group: gatewayGroup, kind: route.kind, namespace: context.route.namespace }, to: { group, kind, namespace, name } };
   if (via === 'gateway' && !permitted(cluster, crossing)) {
-    const message = `no ReferenceGrant in namespace ${namespace} lets ${withArticle(route.kind)} of namespace ${context.route.namespace} refer to Service ${name}`;
+    const message = `no ReferenceGrant in namespace ${namespace} lets ${withArticle(route.kind)} of namespace ${context.route.namespace} refer to ${kind} ${name}`;
     return { reason: 'RefNotPermitted', message };
   }
-  const service = cluster.service(namespace, name);
-  if (service === undefined) return { reason: 'BackendNotFound', message: `Service ${namespace}/${name} not found` };
+  const service = cluster.backend({ kind, namespace, name });
+  if (service === undefined) return { reason: 'BackendNotFound', message: `${kind} ${namespace}/${name} not found` };
   if (service.spec.type === 'ExternalName') {
     return { reason: 'InvalidKind', message: `Service ${namespace}/${name} is of type ExternalName, which can't be a backend: it could name any host, also inside the cluster` };
   }
@@ -72,7 +73,7 @@ function findPort(reference: BackendReference, namespace: string, context: Refer
   const carried = carriedBy(route.kind);
   const port = portOf(service, reference.port, carried);
   if (port === undefined) {
-    return { reason: 'BackendNotFound', message: `Service ${namespace}/${name} has no port ${reference.port}; it has ${portList(service)}` };
+    return { reason: 'BackendNotFound', message: `${kind} ${namespace}/${name} has no port ${reference.port}; it has ${portList(service)}` };
   }
   // What is carried unread is no matter of the route's, but of the listener's (`rulesAt`).
   const policy = via === 'mesh' || carried === 'tcp' || carried === 'udp' ? undefined : backendTlsIndex(cluster).find(service, port);

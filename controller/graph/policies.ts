@@ -2,7 +2,7 @@ import { attach, type AnyPolicy, type Attachments, type Policy, type PolicyTarge
 import type { Cluster } from '../cluster.ts';
 import { isOurs, listenerSetsOf, type GatewayFacts } from './listeners/gateways.ts';
 import { parentKey } from './listeners/listener-sets.ts';
-import { controllerName } from '../names.ts';
+import { controllerName, importKind } from '../names.ts';
 
 /** The policies of a cluster at their targets. */
 export function attachPolicies(cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>): Attachments {
@@ -48,8 +48,9 @@ function lookup(target: PolicyTarget, cluster: Cluster, gateways: ReadonlyMap<st
       const found = state.grpcRoutes.get(key);
       return found === undefined ? 'no-target' : sectionOf(target, (found.spec.rules ?? []).map(({ name }) => name));
     }
-    case 'Service': {
-      const found = state.services.get(key);
+    case 'Service':
+    case importKind: {
+      const found = cluster.backend(target);
       return found === undefined ? 'no-target' : sectionOf(target, found.spec.ports.map(({ name }) => name));
     }
     default:

@@ -1,5 +1,6 @@
 import type { Service, ServicePort } from '#crds';
 import type { Backend } from '#snapshot';
+import { refOf } from '../problems.ts';
 import { readTlsVariant, tlsVariantName } from './tls/variants.ts';
 
 /** What a route sends to its backends. */
@@ -64,7 +65,8 @@ function ownEntry<V>(record: Readonly<Record<string, V>>, key: string): V | unde
 
 /** Why a route that carries this can't have the port, if so. */
 export function protocolRefusal(service: Service, port: ServicePort, carried: Carried): Refusal | undefined {
-  const where = `port ${port.port} of Service ${service.metadata.namespace}/${service.metadata.name}`;
+  const { kind, namespace, name } = refOf(service);
+  const where = `port ${port.port} of ${kind} ${namespace}/${name}`;
   const refuse = (message: string): Refusal => ({ reason: 'UnsupportedProtocol', message: `${where} ${message}` });
   if (carried === 'udp') return port.protocol === 'UDP' ? undefined : refuse(`is ${port.protocol}; a UDPRoute needs UDP`);
   if (port.protocol !== 'TCP') return refuse(`is ${port.protocol}; ${nameOf[carried]} needs TCP`);

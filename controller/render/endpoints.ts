@@ -1,12 +1,15 @@
 import type { ClusterState, EndpointSlice, Pod, Service, ServicePort } from '#crds';
 import type { Backend, Endpoint, Endpoints } from '#snapshot';
 import { podsByNamespace } from '../cluster.ts';
+import { sourceOf } from '../derived.ts';
+import { derivedName } from '../graph/imports/expand.ts';
 import { portByName } from '../graph/ports.ts';
 import type { TlsOf } from '../graph/tls/spoken.ts';
 import { readTlsVariant } from '../graph/tls/variants.ts';
 import { matchesLabels } from '../graph/selectors.ts';
 import { isBehindSidecar } from '../injection.ts';
 import { memoByMap } from '../memo.ts';
+import { refOf } from '../problems.ts';
 
 /** A Service's annotation: `least-request` (as without it) or `round-robin`. */
 export const balancingAnnotation = 'weft-mesh.io/balancing';
@@ -15,12 +18,11 @@ export function renderBackend(state: ClusterState, name: string, tlsOf: TlsOf): 
   const found = portByName(state.services, name);
   const spoken = tlsOf(name);
   if (found === undefined || found.service.spec.type === 'ExternalName' || (spoken === undefined && readTlsVariant(name) !== undefined)) return undefined;
-  const { namespace, name: service } = found.service.metadata;
   const roundRobin = found.service.metadata.annotations?.[balancingAnnotation] === 'round-robin';
   return {
     kind: 'Backend',
     name,
-    ref: { kind: 'Service', namespace, name: service },
+    ref: refOf(found.service),
     port: found.port.port,
     protocol: found.protocol,
     balancing: roundRobin ? 'round-robin' : 'least-request',
@@ -57,17 +59,20 @@ function sameAgain(service: Service, made: Endpoints): Endpoints {
 const slicesByService = memoByMap((slices: ReadonlyMap<string, EndpointSlice>) => {
   const byService = new Map<string, EndpointSlice[]>();
   for (const slice of slices.values()) {
-    const service = slice.metadata.labels?.['kubernetes.io/service-name'];
-    if (service === undefined) continue;
-    const key = `${slice.metadata.namespace}/${service}`;
-    const group = byService.get(key);
-    if (group === undefined) byService.set(key, [slice]);
-    else group.push(slice);
+    const { 'kubernetes.io/service-name': own, 'multicluster.kubernetes.io/service-name': imported } = slice.metadata.labels ?? {};
+    for (const service of [own, imported === undefined ? undefined : derivedName(imported)]) {
+      if (service === undefined) continue;
+      const key = `${slice.metadata.namespace}/${service}`;
+      const group = byService.get(key);
+      if (group === undefined) byService.set(key, [slice]);
+      else group.push(slice);
+    }
   }
   return byService;
 });
 
 function fromSlices(slices: readonly EndpointSlice[], { pods, service, port }: { readonly pods: ClusterState['pods']; readonly service: Service; readonly port: ServicePort }): readonly Endpoint[] {
+  const isImported = sourceOf(service) !== undefined;
   return slices.flatMap((slice) => {
     if (slice.addressType === 'FQDN') return [];
     const number = slice.ports.find((each) => each.name === port.name && each.protocol === port.protocol)?.port;
@@ -76,7 +81,9 @@ function fromSlices(slices: readonly EndpointSlice[], { pods, service, port }: {
       const [address] = addresses;
       if (address === undefined || !(conditions.ready || service.spec.publishNotReadyAddresses)) return [];
       const workload = targetRef?.kind === 'Pod' && targetRef.name !== undefined ? `${targetRef.namespace ?? slice.metadata.namespace}/${targetRef.name}` : undefined;
-      return [{ address, port: number, ...(workload === undefined ? {} : { workload, ...sidecarOf(pods.get(workload)) }) }];
+      // A Pod of another cluster may be called as one of this.
+      const isHere = workload !== undefined && (!isImported || pods.get(workload)?.status.podIP === address);
+      return [{ address, port: number, ...(isHere ? { workload, ...sidecarOf(pods.get(workload)) } : {}) }];
     });
   });
 }

@@ -5,7 +5,7 @@ import { createdAt, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import { backendName, portOf, protocolRefusal } from '../graph/ports.ts';
 import { portKey, type PortRoutes } from '../graph/mesh.ts';
-import { meshName } from '../names.ts';
+import { importKind, meshName } from '../names.ts';
 import { refOf } from '../problems.ts';
 import { hostnamesOf, isRequestRoute } from '../graph/routes/route.ts';
 import { portProtocol } from './protocol.ts';
@@ -67,7 +67,7 @@ function implicitRoute(service: Service, port: number): TableRoute {
   const old = byPort.get(port);
   if (old !== undefined) return old;
   const ref = refOf(service);
-  const target = { kind: 'backend', ref, port, backend: backendName(ref.namespace, ref.name, port) } as const;
+  const target = { kind: 'backend', ref, port, backend: backendName(ref.namespace, service.metadata.name, port) } as const;
   const match = { index: 0, path: { type: 'PathPrefix', value: '/' }, headers: [], query: [] } as const;
   const rule = { index: 0, matches: [match], filters: [], backends: [{ index: 0, target, weight: 1, filters: [] }] };
   const made: TableRoute = { ref, createdAt: 0, hostnames: [], rules: [{ rule }] };
@@ -120,17 +120,31 @@ export function renderDestination(mesh: Mesh, clientNamespace: string, host: str
   const [first] = chosenRoutes(mesh, clientNamespace, service, servicePort);
   const protocol = portProtocol(servicePort, first?.route.kind);
   const streams = protocol === 'tls' || (protocol === 'tcp' && first !== undefined) ? { streams: routes } : {};
-  return { kind: 'Destination', name, target: { kind: 'service', service: refOf(service), port, protocol, routes, ...streams, ...(isEmpty(policy) ? {} : { policy }) } };
+  const ref = refOf(service);
+  const backend = ref.name === service.metadata.name ? {} : { backend: backendName(ref.namespace, service.metadata.name, port) };
+  return { kind: 'Destination', name, target: { kind: 'service', service: ref, port, protocol, routes, ...streams, ...backend, ...(isEmpty(policy) ? {} : { policy }) } };
 }
 
-/** By the names that a cluster's DNS gives a Service, and by its cluster IPs. */
+/** The domain of ServiceImports (KEP-1645). */
+const clusterSet = '.svc.clusterset.local';
+
+/** The whole name by which clients know a Service or a ServiceImport. */
+export function hostOf(service: Service): string {
+  const { kind, namespace, name } = refOf(service);
+  return `${name}.${namespace}${kind === importKind ? clusterSet : '.svc.cluster.local'}`;
+}
+
+/** By the names that DNS gives a Service or a ServiceImport, and by their cluster IPs. */
 function findService(cluster: Cluster, clientNamespace: string, host: string): Service | undefined {
   const byAddress = servicesByAddress(cluster).get(host);
   if (byAddress !== undefined) return byAddress;
+  const imported = host.endsWith(clusterSet) ? host.slice(0, -clusterSet.length).split('.') : [];
+  if (imported.length === 2) return cluster.backend({ kind: importKind, namespace: imported[1]!, name: imported[0]! });
   const short = host.endsWith('.svc.cluster.local') ? host.slice(0, -'.svc.cluster.local'.length) : host.endsWith('.svc') ? host.slice(0, -'.svc'.length) : host;
   const labels = short.split('.');
   const [name = '', namespace] = labels;
-  if (labels.length > 2 || (short !== host && namespace === undefined)) return undefined;
+  // A name with a colon would be that of a derived Service.
+  if (labels.length > 2 || name.includes(':') || (short !== host && namespace === undefined)) return undefined;
   return cluster.service(namespace ?? clientNamespace, name);
 }
 

@@ -1,6 +1,6 @@
 import type { EffectivePolicy, Route, RouteHostname, RouteTable, Rule, WeightedBackend } from '#snapshot';
 import type { SettledPath } from '../types.ts';
-import { isTouched, settleAt, type PathEnd, type TableRoute, type TableWay } from './way.ts';
+import { isFrontend, isTouched, settleAt, type PathEnd, type TableRoute, type TableWay } from './way.ts';
 
 /** A table, with its policies each once. What did not change since it was last made is the same object again. */
 export function renderTable(routes: readonly TableRoute[], way: TableWay): RouteTable {
@@ -76,7 +76,7 @@ export function pathsOf(routes: readonly TableRoute[], way: TableWay, choice: Pa
 
 function settledPath(end: PathEnd, way: TableWay): SettledPath {
   const { index, name } = end.rule.rule;
-  const implicit = end.route.ref.kind === 'Service';
+  const implicit = isFrontend(end.route.ref);
   return {
     via: way.via,
     ...(implicit ? {} : { route: end.route.ref, rule: { index, ...(name === undefined ? {} : { name }) } }),

@@ -3,6 +3,8 @@ import { settle, targetKey, type Attachments, type PolicyPath, type RouteStep, t
 import type { ObjectRef, RouteHostname } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { portOf } from '../graph/ports.ts';
+import { importKind } from '../names.ts';
+import { refOf } from '../problems.ts';
 import type { BuiltRule } from '../graph/routes/build.ts';
 import type { SettledPath } from '../types.ts';
 
@@ -31,19 +33,24 @@ export interface PathContext {
 
 /** The last part of a policy path: the rule's route, and the backend as a Service and a port by name. */
 export function pathEnd({ route, rule, backend }: PathEnd, cluster: Cluster): { readonly route?: RouteStep; readonly backend?: ServiceStep; readonly inline?: NonNullable<PolicyPath['inline']> } {
-  const service = backend === undefined ? undefined : cluster.service(backend.namespace, backend.name);
+  const service = backend === undefined ? undefined : cluster.backend(backend);
   const port = service === undefined || backend === undefined ? undefined : portOf(service, backend.port);
   return {
     // The implicit rule of a Service without routes is no route: its `ref` is the Service.
-    ...(route.ref.kind === 'Service' ? {} : { route: { ref: route.ref, ...(rule.rule.name === undefined ? {} : { rule: rule.rule.name }) } }),
+    ...(isFrontend(route.ref) ? {} : { route: { ref: route.ref, ...(rule.rule.name === undefined ? {} : { rule: rule.rule.name }) } }),
     ...(service === undefined || port === undefined ? {} : { backend: serviceStep(service, port) }),
     ...(rule.inline === undefined ? {} : { inline: rule.inline }),
   };
 }
 
+/** Whether a route's `ref` is that of a Service without routes, whose one rule is implicit. */
+export function isFrontend({ kind }: ObjectRef): boolean {
+  return kind === 'Service' || kind === importKind;
+}
+
 export function serviceStep(service: Service, port: ServicePort): ServiceStep {
-  const { namespace, name } = service.metadata;
-  return { namespace, name, ...(port.name === '' ? {} : { port: port.name }) };
+  const { kind, namespace, name } = refOf(service);
+  return { ...(kind === 'Service' ? {} : { kind }), namespace, name, ...(port.name === '' ? {} : { port: port.name }) };
 }
 
 /** How the requests of one table come in, which decides on the upper part of their policy paths. */
@@ -102,7 +109,7 @@ function standingOf(attachments: Attachments): Standing {
   const targets = [...attachments.byTarget.keys()].map((key) => key.split('/'));
   const of = (...kinds: readonly string[]): ReadonlySet<string> =>
     new Set(targets.flatMap(([kind = '', namespace = '', name = '']) => (kinds.includes(kind) ? [namespace === '' ? name : `${namespace}/${name}`] : [])));
-  const made = { routes: of('HTTPRoute', 'GRPCRoute'), services: of('Service'), namespaces: of('Namespace') };
+  const made = { routes: of('HTTPRoute', 'GRPCRoute'), services: of('Service', importKind), namespaces: of('Namespace') };
   standings.set(attachments, made);
   return made;
 }

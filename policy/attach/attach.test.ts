@@ -162,5 +162,5 @@ test('of two direct policies on one Service the younger one is Conflicted, whate
 test('a direct policy of backends attaches to backends alone', (t) => {
   const policy = trafficPolicyOf({ traffic: 'api', percent: 1 });
   const { verdicts } = attach([{ ...policy, spec: { ...policy.spec, targetRefs: [{ group: gatewayGroup, kind: 'HTTPRoute', name: 'api' }] } }], lookup);
-  t.like([...verdicts.values()][0]!.targets[0]!, { reason: 'Invalid', message: 'This policy cannot attach to kind HTTPRoute; it can to Service.' });
+  t.like([...verdicts.values()][0]!.targets[0]!, { reason: 'Invalid', message: 'This policy cannot attach to kind HTTPRoute; it can to Service, ServiceImport.' });
 });

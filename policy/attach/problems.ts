@@ -43,7 +43,7 @@ export function stanzaProblems(attached: Attached, targets: readonly TargetVerdi
   const dead = deadDefaults(attached).map(({ field, message }) =>
     problem(policy, { severity: 'warning', path: stanzaPath('default', field), reason: 'DeadDefault', message }),
   );
-  const below = targets.find(({ target, reason }) => reason === 'Accepted' && ['HTTPRoute', 'GRPCRoute', 'Service'].includes(target.kind));
+  const below = targets.find(({ target, reason }) => reason === 'Accepted' && ['HTTPRoute', 'GRPCRoute', 'Service', 'ServiceImport'].includes(target.kind));
   if (below === undefined) return dead;
   const idle = (['override', 'default'] as const).flatMap((stanza) =>
     attached[stanza]

@@ -23,10 +23,11 @@ export const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
   ['HTTPRoute', { group: gatewayGroup, clusterScoped: false, section: 'rule' }],
   ['GRPCRoute', { group: gatewayGroup, clusterScoped: false, section: 'rule' }],
   ['Service', { group: '', clusterScoped: false, section: 'port' }],
+  ['ServiceImport', { group: 'multicluster.x-k8s.io', clusterScoped: false, section: 'port' }],
 ]);
 
 /** What a policy of backends can attach to. */
-const backendKinds: readonly string[] = ['Service'];
+const backendKinds: readonly string[] = ['Service', 'ServiceImport'];
 
 /** Names a target in `Attachments.byTarget`. The kinds are ours to choose from, so a group adds nothing. */
 export function targetKey(target: PolicyTarget): string {

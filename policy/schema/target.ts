@@ -10,14 +10,14 @@ const targetRef = Type.Object(
       pattern: `^$|^${dnsName}(/v[0-9][a-z0-9]*)?$`,
       description: 'Group of the target; the empty text for Service and Namespace. A version behind a slash is ignored, with a warning.',
     }),
-    kind: Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$', description: 'GatewayClass, XMesh, Namespace, Gateway, ListenerSet, HTTPRoute, GRPCRoute or Service.' }),
+    kind: Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$', description: 'GatewayClass, XMesh, Namespace, Gateway, ListenerSet, HTTPRoute, GRPCRoute, Service or ServiceImport.' }),
     name: Type.String({ minLength: 1, maxLength: 253, description: 'Name of the target.' }),
     sectionName: Type.Optional(
       Type.String({
         minLength: 1,
         maxLength: 253,
         pattern: `^${dnsName}$`,
-        description: 'A part of the target: a listener of a Gateway or ListenerSet, a named rule of a route, a port name of a Service.',
+        description: 'A part of the target: a listener of a Gateway or ListenerSet, a named rule of a route, a port name of a Service or ServiceImport.',
       }),
     ),
     namespace: Type.Optional(Type.String({ minLength: 1, maxLength: 63, description: 'May be left out. A namespace other than the policy\'s own is refused (`Accepted=False`).' })),

@@ -8,8 +8,10 @@ export interface RouteStep {
   readonly rule?: string;
 }
 
-/** A Service and, where it has a name, the port. */
+/** A Service (or of another kind that acts as one) and, where it has a name, the port. */
 export interface ServiceStep {
+  /** Absent: Service. */
+  readonly kind?: string;
   readonly namespace: string;
   readonly name: string;
   readonly port?: string;
@@ -58,7 +60,7 @@ export function meshPath(parts: MeshPathParts): PolicyPath {
   const { service, route, backend } = parts;
   const routed = route === undefined ? [] : routeSteps(route);
   const consumer = route !== undefined && route.ref.namespace !== service.namespace;
-  const elsewhere = backend !== undefined && (backend.name !== service.name || backend.namespace !== service.namespace);
+  const elsewhere = backend !== undefined && (backend.name !== service.name || backend.namespace !== service.namespace || backend.kind !== service.kind);
   const dialled = backend === undefined || elsewhere ? service : backend;
   const steps = [
     step('Mesh', 'XMesh', { namespace: '', name: parts.mesh }),
@@ -89,7 +91,8 @@ function routeSteps({ ref, rule }: RouteStep): readonly PathStep[] {
 }
 
 function serviceSteps(service: ServiceStep): readonly PathStep[] {
-  return [step('Service', 'Service', service), ...(service.port === undefined ? [] : [step('Port', 'Service', service, service.port)])];
+  const { kind = 'Service', port } = service;
+  return [step('Service', kind, service), ...(port === undefined ? [] : [step('Port', kind, service, port)])];
 }
 
 function namespaceStep(name: string): PathStep {

@@ -1,3 +1,4 @@
 import { runGroup } from './runner/run.ts';
 
 runGroup('ingress');
+runGroup('imports');

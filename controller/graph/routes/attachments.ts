@@ -2,7 +2,7 @@ import type { Service } from '#crds';
 import { intersectHostnames, type RouteHostname } from '#snapshot';
 import type { Cluster } from '../../cluster.ts';
 import { Memo } from '../../memo.ts';
-import { experimentalGroup, gatewayGroup } from '../../names.ts';
+import { experimentalGroup, gatewayGroup, importGroup, importKind } from '../../names.ts';
 import { no, withPath, type Fault, type Verdict } from '../../problems.ts';
 import { carriedBy, protocolRefusal } from '../ports.ts';
 import { listenerSetsOf, type GatewayFacts } from '../listeners/gateways.ts';
@@ -84,7 +84,7 @@ function findParent(route: AnyRoute, ref: ParentRef, path: Fault['path'], { clus
     if (cluster.state.gateways.has(key)) return { foreign: true };
     return { warning: { reason: 'ParentNotFound', path, message: `Gateway ${key} not found; the route has no effect there` } };
   }
-  if (ref.group === '' && ref.kind === 'Service') {
+  if ((ref.group === '' && ref.kind === 'Service') || (ref.group === importGroup && ref.kind === importKind)) {
     return { attach: (index) => attachToService(route, ref, index, cluster) };
   }
   if (ref.group === gatewayGroup && ref.kind === 'ListenerSet') {
@@ -175,16 +175,16 @@ function attachToService(route: AnyRoute, ref: ParentRef, index: number, cluster
   const key = `${ref.namespace ?? route.metadata.namespace}/${ref.name}`;
   const path = ['spec', 'parentRefs', index];
   const refuse = (reason: string, at: Fault['path'], message: string): Attachment => refused({ route, built, index, parentRef: ref }, { reason, path: at, message });
-  const service = cluster.state.services.get(key);
-  if (service === undefined) return refuse('NoMatchingParent', path, `Service ${key} not found`);
+  const service = cluster.backend({ kind: ref.kind, namespace: ref.namespace ?? route.metadata.namespace, name: ref.name });
+  if (service === undefined) return refuse('NoMatchingParent', path, `${ref.kind} ${key} not found`);
   // The mesh takes TCP over, and nothing else.
-  if (route.kind === 'UDPRoute') return refuse('UnsupportedValue', path, `UDP to Service ${key} does not pass through the mesh, so a UDPRoute can't act on it; a Gateway can be its parent`);
+  if (route.kind === 'UDPRoute') return refuse('UnsupportedValue', path, `UDP to ${ref.kind} ${key} does not pass through the mesh, so a UDPRoute can't act on it; a Gateway can be its parent`);
   if (service.spec.type === 'ExternalName') return refuse('UnsupportedValue', path, `Service ${key} is of type ExternalName: no request passes through it, so a route can't act on it`);
-  if (service.spec.clusterIP === 'None') return refuse('UnsupportedValue', path, `Service ${key} is headless: clients talk to its pods' own addresses, so a route can't act on it`);
+  if (service.spec.clusterIP === 'None') return refuse('UnsupportedValue', path, `${ref.kind} ${key} is headless: clients talk to its pods' own addresses, so a route can't act on it`);
   const chosen = service.spec.ports.filter((port) => (ref.port === undefined || port.port === ref.port) && (ref.sectionName === undefined || port.name === ref.sectionName));
   if (chosen.length === 0) {
     const wanted = [...(ref.sectionName === undefined ? [] : [`name ${ref.sectionName}`]), ...(ref.port === undefined ? [] : [`number ${ref.port}`])].join(' and ');
-    return refuse('NoMatchingParent', path, `Service ${key} has no port${wanted === '' ? '' : ` with ${wanted}`}`);
+    return refuse('NoMatchingParent', path, `${ref.kind} ${key} has no port${wanted === '' ? '' : ` with ${wanted}`}`);
   }
   const refusals = chosen.map((port) => protocolRefusal(service, port, carriedBy(route.kind)));
   const ports = chosen.filter((_, at) => refusals[at] === undefined).map((port) => port.port);
@@ -197,7 +197,7 @@ function attachToService(route: AnyRoute, ref: ParentRef, index: number, cluster
 }
 
 function meshHostnameWarnings(route: AnyRoute): readonly Fault[] {
-  const onlyMesh = (route.spec.parentRefs ?? []).every((ref) => ref.kind === 'Service');
+  const onlyMesh = (route.spec.parentRefs ?? []).every((ref) => ref.kind === 'Service' || ref.kind === importKind);
   if (!onlyMesh || !isRequestRoute(route) || hostnamesOf(route).length === 0) return [];
   return [{ reason: 'HostnamesIgnored', path: ['spec', 'hostnames'], message: 'hostnames have no effect on a route whose parent is a Service (GEP-1294); match the Host header instead' }];
 }

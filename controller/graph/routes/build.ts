@@ -51,8 +51,8 @@ interface AnyRule {
 /** Everything outside the route that `build` looks at. */
 function inputsOf(route: AnyRoute, via: ReferenceContext['via'], cluster: Cluster): readonly unknown[] {
   const inputs: unknown[] = via === 'gateway' ? [cluster.state.referenceGrants, backendTlsIndex(cluster)] : [];
-  const note = (ref: { readonly namespace?: string; readonly name: string }): unknown =>
-    inputs.push(cluster.service(ref.namespace ?? route.metadata.namespace, ref.name));
+  const note = (ref: { readonly kind: string; readonly namespace?: string; readonly name: string }): unknown =>
+    inputs.push(cluster.backend({ kind: ref.kind, namespace: ref.namespace ?? route.metadata.namespace, name: ref.name }));
   const noteMirrors = (filters: readonly Pick<HTTPRouteRuleFilter, 'requestMirror'>[] | undefined): void => {
     for (const filter of filters ?? []) if (filter.requestMirror !== undefined) note(filter.requestMirror.backendRef);
   };
