@@ -11,10 +11,14 @@ interface Running {
   readonly portOffset: number;
 }
 
-/** Gateways don't carry gRPC and UDP here yet. A sidecar's connections come to it by iptables, which a case does not have. */
+/**
+ * Proxies don't answer gRPC clients in their own way here yet, nor carry UDP. A sidecar's connections come to it by iptables, which a case
+ * does not have.
+ */
 function isCarried(request: RequestExpectation): boolean {
   const { protocol, client } = addressed(request);
-  return protocol !== 'grpc' && protocol !== 'udp' && (protocol === undefined || client === undefined);
+  if (protocol === 'grpc') return (request.expect.grpcStatus ?? 0) === 0 && request.expect.status === undefined;
+  return protocol === undefined || (protocol !== 'udp' && client === undefined);
 }
 
 /** Sends the request to a real proxy and looks at both ends. */
