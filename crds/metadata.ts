@@ -34,8 +34,10 @@ const schema: Schema = {
   },
 };
 
-/** Kubernetes lets the names of these kinds be DNS labels only. */
-const labelled: ReadonlyMap<string, Schema> = new Map(['Service', 'Namespace'].map((kind) => [kind, { ...schema, properties: { ...schema.properties, name: dnsLabel } }]));
+/** Kinds whose names Kubernetes has a rule of their own for; that of a ClusterTrustBundle begins with its signer, `example.com:signer:`. */
+const named: ReadonlyMap<string, Schema> = new Map(
+  ([['Service', dnsLabel], ['Namespace', dnsLabel], ['ClusterTrustBundle', { ...text, minLength: 1, maxLength: 253, pattern: `^${label}([.:]${label})*$` }]] as const).map(([kind, name]) => [kind, { ...schema, properties: { ...schema.properties, name } }]),
+);
 const unused = ['generateName', 'selfLink', 'deletionGracePeriodSeconds', 'finalizers', 'managedFields', 'ownerReferences'];
 
 export interface MetadataCheck {
@@ -46,7 +48,7 @@ export interface MetadataCheck {
 
 /** Checked metadata; `namespace` is `default` where a namespaced object names none, `generation` is 1 where it is not written. */
 export function parseMetadata(raw: unknown, { kind, namespaced, unknownFields }: MetadataCheck): { readonly value: ObjectMeta; readonly errors: readonly FieldError[] } {
-  const { value, errors } = check(labelled.get(kind) ?? schema, raw ?? {}, unknownFields);
+  const { value, errors } = check(named.get(kind) ?? schema, raw ?? {}, unknownFields);
   const found = (isObject(value) ? value : {}) as unknown as ObjectMeta;
   const faults = [...errors, ...keyFaults('labels', found.labels), ...keyFaults('annotations', found.annotations)];
   const inNone = found.namespace === undefined || found.namespace === '';

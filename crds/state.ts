@@ -1,4 +1,4 @@
-import type { ConfigMap, EndpointSlice, Ingress, IngressClass, Namespace, Pod, Secret, Service, ServiceImport } from './core/types.ts';
+import type { ClusterTrustBundle, ConfigMap, EndpointSlice, Ingress, IngressClass, Namespace, Pod, Secret, Service, ServiceImport } from './core/types.ts';
 import type * as api from './generated/types/index.ts';
 import { objectKey, type KubernetesObject } from './object.ts';
 import { groupOf } from './registry.ts';
@@ -27,6 +27,7 @@ export interface ClusterState {
   readonly namespaces: ReadonlyMap<string, Namespace>;
   readonly secrets: ReadonlyMap<string, Secret>;
   readonly configMaps: ReadonlyMap<string, ConfigMap>;
+  readonly clusterTrustBundles: ReadonlyMap<string, ClusterTrustBundle>;
   readonly ingresses: ReadonlyMap<string, Ingress>;
   readonly ingressClasses: ReadonlyMap<string, IngressClass>;
   readonly serviceImports: ReadonlyMap<string, ServiceImport>;
@@ -55,6 +56,7 @@ const mapOf: ReadonlyMap<string, Exclude<keyof ClusterState, 'policies'>> = new 
   ['/Namespace', 'namespaces'],
   ['/Secret', 'secrets'],
   ['/ConfigMap', 'configMaps'],
+  ['certificates.k8s.io/ClusterTrustBundle', 'clusterTrustBundles'],
   ['networking.k8s.io/Ingress', 'ingresses'],
   ['networking.k8s.io/IngressClass', 'ingressClasses'],
   ['multicluster.x-k8s.io/ServiceImport', 'serviceImports'],

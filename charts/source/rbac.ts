@@ -47,6 +47,7 @@ export const roles: readonly RoleTable[] = [
         verbs: ['get', 'list', 'watch'],
         why: 'certificates that a Gateway, a ListenerSet or an Ingress refers to, and authorities (`ca.crt`) that a Gateway or a BackendTLSPolicy refers to. Names can not be known when the chart is installed; the controller asks for one object by its name at a time (`fieldSelector: metadata.name`), and only for what a Gateway or Ingress of class weft, a ListenerSet that the Gateway lets in or a BackendTLSPolicy names, and ConfigMaps weft-ca and weft-refusals. To narrow it: bind the role to namespaces instead',
       },
+      { apiGroup: 'certificates.k8s.io', resources: ['clustertrustbundles'], verbs: ['get', 'list', 'watch'], why: 'authorities that a Gateway or a BackendTLSPolicy refers to, one by its name at a time, where the cluster has that kind' },
       { apiGroup: '', resources: ['configmaps'], names: ['weft-ca'], verbs: ['create', 'patch'], why: "the authority's certificate, in every namespace with proxies" },
       { apiGroup: 'authentication.k8s.io', resources: ['tokenreviews'], verbs: ['create'], why: 'a proxy proves who it is by its service account token' },
       { apiGroup: '', resources: ['events'], verbs: ['create', 'patch'], why: 'Events, such as on a Pod that should have a sidecar and has none' },

@@ -5,6 +5,7 @@
 const gateway = [
   'BackendTLSPolicy',
   'BackendTLSPolicySANValidation',
+  'ClusterTrustBundle',
   'Gateway',
   'GatewayAddressEmpty',
   'GatewayBackendClientCertificate',

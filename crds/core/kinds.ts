@@ -15,6 +15,7 @@ export const coreKinds: readonly KindDefinition[] = [
   { ...core('Pod', schemas.podSchema), complete: fillAddresses },
   { ...core('Secret', schemas.secretSchema), complete: mergeStringData },
   { ...core('ConfigMap', schemas.configMapSchema), complete: refuseDoubleKeys },
+  { ...core('ClusterTrustBundle', schemas.clusterTrustBundleSchema), apiVersions: ['certificates.k8s.io/v1beta1', 'certificates.k8s.io/v1alpha1', 'certificates.k8s.io/v1'], namespaced: false },
   { ...core('Ingress', schemas.ingressSchema), apiVersions: ['networking.k8s.io/v1'] },
   { ...core('IngressClass', schemas.ingressClassSchema), apiVersions: ['networking.k8s.io/v1'], namespaced: false },
   { ...core('ServiceImport', schemas.serviceImportSchema), apiVersions: ['multicluster.x-k8s.io/v1alpha1', 'multicluster.x-k8s.io/v1beta1'] },

@@ -122,6 +122,8 @@ export const configMapSchema = object({
   binaryData: { ...map({ type: 'string', format: 'byte' }), default: {} },
 });
 
+export const clusterTrustBundleSchema = object({ spec: object({ signerName: text, trustBundle: text }, ['trustBundle']) }, ['spec']);
+
 const ingressBackend: Schema = {
   ...object({
     service: object({ name: { ...text, minLength: 1 }, port: object({ name: text, number: port }) }, ['name']),

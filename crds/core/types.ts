@@ -114,6 +114,14 @@ export interface ConfigMap extends KubernetesObject {
   readonly binaryData: Readonly<Record<string, string>>;
 }
 
+/** Certificates of authorities for all namespaces (KEP-3257). */
+export interface ClusterTrustBundle extends KubernetesObject {
+  readonly apiVersion: 'certificates.k8s.io/v1beta1';
+  readonly kind: 'ClusterTrustBundle';
+  /** PEM. */
+  readonly spec: { readonly signerName?: string; readonly trustBundle: string };
+}
+
 export interface Ingress extends KubernetesObject {
   readonly apiVersion: 'networking.k8s.io/v1';
   readonly kind: 'Ingress';

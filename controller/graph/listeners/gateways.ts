@@ -51,9 +51,9 @@ export const listenerSetsOf = memoByMap(
 
 /** Our Gateways by `{namespace}/{name}`. The same object again while nothing that they depend on has changed. */
 export function describeGateways(cluster: Cluster, environment: Environment): ReadonlyMap<string, GatewayFacts> {
-  const { gateways, gatewayClasses, secrets, configMaps, referenceGrants, listenerSets, namespaces } = cluster.state;
+  const { gateways, gatewayClasses, secrets, configMaps, clusterTrustBundles, referenceGrants, listenerSets, namespaces } = cluster.state;
   const addresses = JSON.stringify([...environment.gatewayAddresses].sort());
-  const inputs = [gatewayClasses, secrets, configMaps, referenceGrants, addresses, environment.portOffset, listenerSets, listenerSets.size === 0 ? undefined : namespaces];
+  const inputs = [gatewayClasses, secrets, configMaps, clusterTrustBundles, referenceGrants, addresses, environment.portOffset, listenerSets, listenerSets.size === 0 ? undefined : namespaces];
   return described.get(gateways, inputs, () => describeAll(cluster, environment));
 }
 

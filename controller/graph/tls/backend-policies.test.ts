@@ -243,3 +243,15 @@ spec: { ingressClassName: weft, defaultBackend: { service: { name: cart, port: {
   t.deepEqual(entry?.ancestorRef, { group: 'networking.k8s.io', kind: 'Ingress', namespace: 'shop', name: 'web' });
   t.is(conditionsOf(entry!)['Accepted'], 'True Accepted');
 });
+
+test('a ClusterTrustBundle may hold the authorities', (t) => {
+  const bundle = `
+apiVersion: certificates.k8s.io/v1beta1
+kind: ClusterTrustBundle
+metadata: { name: backends }
+spec: { trustBundle: ${JSON.stringify(authority)} }
+---`;
+  const translation = translateYaml(world + bundle + policy('p', { trust: 'caCertificateRefs: [{ group: certificates.k8s.io, kind: ClusterTrustBundle, name: backends }]' }));
+  t.deepEqual(conditionsOf(ancestors(translation, 'p')[0]!), { Accepted: 'True Accepted', ResolvedRefs: 'True ResolvedRefs' });
+  t.is(translation.snapshots.backend('shop/cart:443#tls/shop/edge')?.tls?.authorities, `${authority.trim()}\n`);
+});

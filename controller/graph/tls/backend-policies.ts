@@ -49,9 +49,9 @@ const known = new Memo<ClusterState['backendTLSPolicies'], BackendTlsIndex>();
 
 /** The same object again while neither policies nor what they refer to have changed. */
 export function backendTlsIndex(cluster: Cluster): BackendTlsIndex {
-  const { backendTLSPolicies, configMaps, secrets } = cluster.state;
+  const { backendTLSPolicies, configMaps, secrets, clusterTrustBundles } = cluster.state;
   if (backendTLSPolicies.size === 0) return nothing;
-  return known.get(backendTLSPolicies, [configMaps, secrets], () => build(cluster));
+  return known.get(backendTLSPolicies, [configMaps, secrets, clusterTrustBundles], () => build(cluster));
 }
 
 const nothing: BackendTlsIndex = { all: [], find: () => undefined };

@@ -109,3 +109,19 @@ test('the analysis names what lets everybody in, and what no listener meets', (t
   t.deepEqual(warnings(`{ default: ${validation(ref('clients'))}, perPort: [{ port: 443, tls: {} }, { port: 80, tls: ${validation(ref('clients'))} }] }`, [https('l', 443), http]), ['NoEffect default.validation', 'NoEffect perPort.1.tls.validation']);
   t.deepEqual(warnings(`{ default: ${validation(ref('clients'), ', mode: AllowInsecureFallback')} }`, [https('l', 443)]), ['InsecureFrontendValidationMode default.validation.mode']);
 });
+
+test('a ClusterTrustBundle is for all namespaces: no grant, and no namespace in the reference', (t) => {
+  const bundle = `
+apiVersion: certificates.k8s.io/v1alpha1
+kind: ClusterTrustBundle
+metadata: { name: "example.com:clients:1" }
+spec: { signerName: example.com/clients, trustBundle: ${JSON.stringify(clients)} }
+---`;
+  const frontend = `{ default: ${validation('{ group: certificates.k8s.io, kind: ClusterTrustBundle, name: "example.com:clients:1" }')} }`;
+  const good = translateYaml(gateway(frontend) + bundle);
+  t.is(listener(good)['ResolvedRefs'], 'True ResolvedRefs');
+  t.deepEqual(sections(good)['l'], { authorities: `${clients.trim()}\n`, mode: 'AllowValidOnly' });
+  t.is(listener(translateYaml(gateway(frontend)))['ResolvedRefs'], 'False InvalidCACertificateRef');
+  const empty = translateYaml(gateway(frontend) + bundle.replace(JSON.stringify(clients), '""'));
+  t.is(listener(empty)['Accepted'], 'False NoValidCACertificate');
+});

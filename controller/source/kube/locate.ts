@@ -22,6 +22,12 @@ export async function locateKind(api: KubeApi, definition: KindDefinition, signa
   return undefined;
 }
 
+/** The same without asking for the kinds that every server has and that are read in great number one by one. */
+export async function locateReferred(api: KubeApi, definition: KindDefinition, signal: AbortSignal): Promise<Location | undefined> {
+  const { kind } = definition;
+  return kind === 'Secret' || kind === 'ConfigMap' ? { apiVersion: 'v1', plural: `${kind.toLowerCase()}s`, namespaced: true } : locateKind(api, definition, signal);
+}
+
 /** The path of a collection, or of one object in it. */
 export function pathOf({ apiVersion, plural, namespaced }: Location, { namespace = '', name = '' }: { readonly namespace?: string; readonly name?: string } = {}): string {
   const scope = namespaced && namespace !== '' ? `/namespaces/${encodeURIComponent(namespace)}` : '';

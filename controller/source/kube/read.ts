@@ -2,8 +2,8 @@ import { emptyState, applyChanges, type ClusterState, type KindDefinition, type 
 import type { KubeApi } from '../../kube/types.ts';
 import type { Problem } from '../../types.ts';
 import { listPages } from './list.ts';
-import { locateKind, pathOf, type Location } from './locate.ts';
-import { referencesOf } from './references.ts';
+import { locateKind, locateReferred, pathOf, type Location } from './locate.ts';
+import { referencesOf, type Reference } from './references.ts';
 import { KindStore } from './store.ts';
 
 export interface ReadEnvironment {
@@ -23,7 +23,7 @@ export interface ClusterReading {
   readonly unread: readonly { readonly what: string; readonly reason: string }[];
 }
 
-const byReference = new Set(['Secret', 'ConfigMap']);
+const byReference = new Set(['Secret', 'ConfigMap', 'ClusterTrustBundle']);
 const page = 500;
 const timeoutMs = 60_000;
 
@@ -60,11 +60,15 @@ class Reader {
     });
   }
 
-  async one({ kind, namespace, name }: { readonly kind: string; readonly namespace: string; readonly name: string }): Promise<void> {
-    const found = this.#env.registry.find('v1', kind);
+  async one({ apiVersion, kind, namespace, name }: Reference): Promise<void> {
+    const { api, registry, signal } = this.#env;
+    const found = registry.find(apiVersion, kind);
     if (found.found !== 'kind') return;
-    const location = { apiVersion: 'v1', plural: `${kind.toLowerCase()}s`, namespaced: true };
-    await this.#guard(`${kind} ${namespace}/${name}`, () => this.#list(found.definition, location, { namespace, name }));
+    await this.#guard(`${kind} ${namespace}/${name}`, async () => {
+      const location = await locateReferred(api, found.definition, signal);
+      // A server that does not have the kind has no such object either.
+      if (location !== undefined) await this.#list(found.definition, location, { namespace, name });
+    });
   }
 
   async #list(definition: KindDefinition, location: Location, { namespace = '', name }: { readonly namespace?: string; readonly name?: string }): Promise<void> {

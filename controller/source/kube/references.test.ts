@@ -44,8 +44,8 @@ test('authorities of clients and of backends are read, and the certificate that 
     frontend: {
       default: { validation: { caCertificateRefs: [{ group: "", kind: ConfigMap, name: clients }] } },
       perPort: [{ port: 8443, tls: { validation: { caCertificateRefs: [{ group: "", kind: ConfigMap, name: partners, namespace: vault }, { group: "", kind: Service, name: wrong }] } } }] } }, `;
-  const yaml = gateway('edge', tls) + policy('backends', '{ group: "", kind: ConfigMap, name: backends }, { group: "", kind: Secret, name: issued }, { group: x.io, kind: ConfigMap, name: wrong }');
-  t.deepEqual(found(yaml), ['Secret/infra/edge', 'Secret/vault/client', 'ConfigMap/infra/clients', 'ConfigMap/vault/partners', 'ConfigMap/shop/backends', 'Secret/shop/issued']);
+  const yaml = gateway('edge', tls) + policy('backends', '{ group: "", kind: ConfigMap, name: backends }, { group: "", kind: Secret, name: issued }, { group: x.io, kind: ConfigMap, name: wrong }, { group: certificates.k8s.io, kind: ClusterTrustBundle, name: "x.io:y:z" }');
+  t.deepEqual(found(yaml), ['Secret/infra/edge', 'Secret/vault/client', 'ConfigMap/infra/clients', 'ConfigMap/vault/partners', 'ConfigMap/shop/backends', 'Secret/shop/issued', 'ClusterTrustBundle/x.io:y:z']);
 });
 
 test('without a Gateway of ours nothing is read for BackendTLSPolicies', (t) => {

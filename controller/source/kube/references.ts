@@ -2,12 +2,15 @@ import type { ClusterState, Gateway, GatewayListener } from '#crds';
 import { byAge, clusterOf } from '../../cluster.ts';
 import { ourIngresses } from '../../graph/ingress/classes.ts';
 import { certificatesOf as certificatesOfIngress } from '../../graph/ingress/gateway.ts';
+import { isTrustBundle } from '../../graph/tls/authorities.ts';
 import { admits, parentKey } from '../../graph/listeners/listener-sets.ts';
 import { controllerName, gatewayClassName } from '../../names.ts';
 
 /** An object that is read only because another one names it. */
 export interface Reference {
-  readonly kind: 'Secret' | 'ConfigMap';
+  readonly apiVersion: string;
+  readonly kind: 'Secret' | 'ConfigMap' | 'ClusterTrustBundle';
+  /** Empty for a ClusterTrustBundle. */
   readonly namespace: string;
   readonly name: string;
 }
@@ -16,7 +19,7 @@ export interface Reference {
 const maxReferences = 2000;
 
 /**
- * The Secrets and ConfigMaps that Gateways of ours, the ListenerSets that they let in and Ingresses of ours refer to (certificates of
+ * The Secrets, ConfigMaps and ClusterTrustBundles that Gateways of ours, the ListenerSets that they let in and Ingresses of ours refer to (certificates of
  * listeners, authorities for the certificates of clients, the Gateway's own certificate as a client of backends), then those with the
  * authorities of backends (BackendTLSPolicies, oldest first), where there is anything of ours at all. Whether they may be referred to
  * (ReferenceGrant) is for translation to say; what it refuses leaves the controller nowhere.
@@ -28,7 +31,8 @@ export function referencesOf(state: ClusterState): ReadonlyMap<string, Reference
   const add = (refs: readonly Named[], home: string): void => {
     for (const { group, kind, name, namespace = home } of refs) {
       if (found.size >= maxReferences) return;
-      if (group === '' && (kind === 'Secret' || kind === 'ConfigMap')) found.set(`${kind}/${namespace}/${name}`, { kind, namespace, name });
+      if (group === '' && (kind === 'Secret' || kind === 'ConfigMap')) found.set(`${kind}/${namespace}/${name}`, { apiVersion: 'v1', kind, namespace, name });
+      if (isTrustBundle({ group, kind })) found.set(`ClusterTrustBundle/${name}`, { apiVersion: 'certificates.k8s.io/v1beta1', kind: 'ClusterTrustBundle', namespace: '', name });
     }
   };
   for (const { metadata, spec } of ours.values()) {

@@ -49,7 +49,7 @@ class World {
     const flat = path.replace(/\/namespaces\/[^/]+\//, '/');
     const collection = this.served.get(flat);
     if (collection === undefined) {
-      const resources = [...this.served].filter(([key]) => key.startsWith(`${path}/`)).map(([, { plural, kind }]) => ({ name: plural, kind, namespaced: !['Namespace', 'GatewayClass'].includes(kind) }));
+      const resources = [...this.served].filter(([key]) => key.startsWith(`${path}/`)).map(([, { plural, kind }]) => ({ name: plural, kind, namespaced: !['Namespace', 'GatewayClass', 'ClusterTrustBundle'].includes(kind) }));
       return json(response, resources.length === 0 ? { message: 'not found' } : { resources }, resources.length === 0 ? 404 : 200);
     }
     if (this.failing.has(flat)) return json(response, { message: 'forbidden' }, 403);
@@ -186,6 +186,40 @@ test('only the Secrets that Gateways name are read, each by its name, and no lon
   await until(() => states.at(-1)?.secrets.size === 0);
   const asked = server.seen.filter(({ path }) => path.includes('secrets'));
   t.true(asked.every(({ path, query }) => path === '/api/v1/namespaces/shop/secrets' && /^metadata\.name=(one|two)$/.test(query.get('fieldSelector') ?? '')));
+});
+
+test('authorities of backends are read by name: ConfigMaps of the policy\'s namespace, and ClusterTrustBundles where there is that kind', async (t) => {
+  const policies = '/apis/gateway.networking.k8s.io/v1/backendtlspolicies';
+  const bundles = '/apis/certificates.k8s.io/v1beta1/clustertrustbundles';
+  const policy = (refs: readonly object[], generation: number): Written => ({
+    metadata: { name: 'cart', namespace: 'shop', generation },
+    spec: { targetRefs: [{ group: '', kind: 'Service', name: 'cart' }], validation: { hostname: 'cart.example.com', caCertificateRefs: refs } },
+  });
+  const map = { group: '', kind: 'ConfigMap', name: 'ca' };
+  const bundle = { group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', name: 'example.com:all:1' };
+  const { world, server, states, until } = await run(t, (each) => {
+    each.served.set('/api/v1/configmaps', { plural: 'configmaps', kind: 'ConfigMap', objects: new Map() });
+    each.served.set(policies, { plural: 'backendtlspolicies', kind: 'BackendTLSPolicy', objects: new Map() });
+    each.put('/api/v1/configmaps', { metadata: { name: 'other', namespace: 'shop' }, data: {} });
+    each.put(gateways, gateway('one'));
+    each.put(policies, policy([map, bundle], 1));
+  });
+  await until(() => states.length === 1 && world.watches.some(({ path }) => path.endsWith('configmaps')));
+  t.deepEqual([states[0]?.configMaps.size, states[0]?.clusterTrustBundles.size], [0, 0], 'neither is there');
+  world.put('/api/v1/configmaps', { metadata: { name: 'ca', namespace: 'shop' }, data: { 'ca.crt': 'x' } });
+  await until(() => states.at(-1)?.configMaps.get('shop/ca')?.data['ca.crt'] === 'x');
+  world.put('/api/v1/configmaps', { metadata: { name: 'ca', namespace: 'shop' }, data: { 'ca.crt': '' } });
+  await until(() => states.at(-1)?.configMaps.get('shop/ca')?.data['ca.crt'] === '');
+  world.served.set(bundles, { plural: 'clustertrustbundles', kind: 'ClusterTrustBundle', objects: new Map() });
+  world.put(bundles, { metadata: { name: 'example.com:all:1' }, spec: { signerName: 'example.com/all', trustBundle: 'y' } });
+  await until(() => states.at(-1)?.clusterTrustBundles.get('example.com:all:1')?.spec.trustBundle === 'y');
+  const asked = server.seen.filter(({ path }) => path.includes('configmaps') || path.includes('clustertrustbundles'));
+  t.deepEqual([...new Set(asked.map(({ path, query }) => `${path}?${query.get('fieldSelector')}`))].sort(), [
+    '/api/v1/namespaces/shop/configmaps?metadata.name=ca',
+    `${bundles}?metadata.name=example.com:all:1`,
+  ]);
+  world.put(policies, policy([map], 2));
+  await until(() => states.at(-1)?.clusterTrustBundles.size === 0);
 });
 
 test('a kind that is installed later is found', async (t) => {

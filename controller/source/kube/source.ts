@@ -1,7 +1,7 @@
 import { applyChanges, emptyState, groupOf, type ClusterState, type KindDefinition, type KindRegistry, type KubernetesObject } from '#crds';
 import type { KubeApi } from '../../kube/types.ts';
 import type { Problem } from '../../types.ts';
-import { locateKind, pathOf, type Location } from './locate.ts';
+import { locateReferred, pathOf, type Location } from './locate.ts';
 import { reflect, type ReflectLimits } from './reflect.ts';
 import { referencesOf, type Reference } from './references.ts';
 import { KindStore, type ChangeLog, type Entry, type LiveObject } from './store.ts';
@@ -43,7 +43,7 @@ export interface KubeSource {
 }
 
 /** Read only where something refers to them. */
-const byReference = new Set(['Secret', 'ConfigMap']);
+const byReference = new Set(['Secret', 'ConfigMap', 'ClusterTrustBundle']);
 /** Changes are taken together until none has come for `quiet` milliseconds, or for `longest` at most. */
 const quietMs = 5;
 const longestMs = 50;
@@ -127,12 +127,12 @@ class Source implements KubeSource {
     const store = new KindStore({ definition, registry, log: this.#log, status: hasStatus(definition) ? 'keep' : 'drop' });
     const stop = new AbortController();
     const signal = AbortSignal.any([all, stop.signal]);
-    const name = reference === undefined ? definition.kind : `${definition.kind}/${reference.namespace}/${reference.name}`;
+    const name = reference === undefined ? definition.kind : `${definition.kind}/${reference.namespace === '' ? '' : `${reference.namespace}/`}${reference.name}`;
     const collection: Collection = { store, kind: definition.kind, name, since: now(), sync: 'waiting', failure: undefined, stop };
     let location: Location | undefined;
     const locate = async (): Promise<string | undefined> => {
       // Anew each time the kind is listed: CRDs come, go, and change their versions.
-      location = byReference.has(definition.kind) ? { apiVersion: 'v1', plural: `${definition.kind.toLowerCase()}s`, namespaced: true } : await locateKind(api, definition, signal);
+      location = await locateReferred(api, definition, signal);
       if (location === undefined) return undefined;
       store.located(location);
       return pathOf(location, reference === undefined ? {} : { namespace: reference.namespace });
@@ -216,7 +216,7 @@ class Source implements KubeSource {
     }
     for (const [key, reference] of wanted) {
       if (this.#referenced.has(key)) continue;
-      const found = this.#env.registry.find('v1', reference.kind);
+      const found = this.#env.registry.find(reference.apiVersion, reference.kind);
       if (found.found === 'kind') this.#referenced.set(key, this.#open(found.definition, reference));
     }
   }
@@ -224,7 +224,7 @@ class Source implements KubeSource {
 
 /** The kinds of Gateway API and our own are told how they fare; the core kinds are not ours to speak of. */
 function hasStatus({ apiVersions }: KindDefinition): boolean {
-  return !['', 'discovery.k8s.io'].includes(groupOf(apiVersions[0]));
+  return !['', 'discovery.k8s.io', 'certificates.k8s.io'].includes(groupOf(apiVersions[0]));
 }
 
 function keyOf({ apiVersions, kind }: KindDefinition): string {
