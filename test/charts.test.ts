@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { knownKinds } from '#controller';
 import { defaultInjection, readInjectionConfig } from '#injector';
 import { parse, parseAllDocuments } from 'yaml';
 import { generated } from '../charts/generate.ts';
@@ -31,6 +32,16 @@ test('RBAC: no wildcard, no escalation, no writing of what is not ours', (t) => 
     if (!resources.includes('secrets')) continue;
     if (where === 'cluster') t.deepEqual(verbs.filter((verb) => writes.has(verb)), [], title);
     else t.true(names !== undefined || verbs.every((verb) => verb === 'create'), title);
+  }
+});
+
+test('RBAC: every kind that the controller follows may be listed and watched', (t) => {
+  const all = rules.filter(({ role, where }) => role === 'weft-controller' && where === 'cluster');
+  for (const { kind, apiVersions } of knownKinds.definitions) {
+    const [group = ''] = /^(.+)\/[^/]+$/.exec(apiVersions[0])?.slice(1) ?? [];
+    const word = kind.toLowerCase();
+    const plural = /(s|sh)$/.test(word) ? `${word}es` : word.endsWith('y') && !word.endsWith('ay') ? `${word.slice(0, -1)}ies` : `${word}s`;
+    for (const verb of ['list', 'watch']) t.true(all.some(({ apiGroup, resources, verbs }) => apiGroup === group && resources.includes(plural) && verbs.includes(verb)), `${verb} ${plural} of ${group}`);
   }
 });
 
