@@ -1,10 +1,12 @@
-import { anyAddress, assembleProcess, readProcessSettings, runProcess, VariableReader } from '#proxy';
+import { constants, copyFileSync } from 'node:fs';
+import { anyAddress, assembleProcess, mergePages, readProcessSettings, readWorkers, runProcess, snapshotFile, VariableReader, type ProcessParts } from '#proxy';
 import { startGateway } from './gateway.ts';
+import { answerParent, forkWorker, Workers } from './workers/index.ts';
 
-/** The process of one Gateway's proxy. It is set up by variables alone; see `proxy/process/settings.ts`. */
+/** A process of one Gateway's proxy; the first one starts the others. It is set up by variables alone; see `proxy/process/settings.ts`. */
 
 const reader = new VariableReader(process.env);
-const settings = readProcessSettings(reader);
+const settings = { ...readProcessSettings(reader), workers: readWorkers(reader) };
 const name = reader.text('WEFT_GATEWAY');
 const delayMs = reader.number('WEFT_DRAIN_DELAY_SECONDS', { least: 0, most: 3600, otherwise: 5 }) * 1000;
 if (reader.faults.length > 0) {
@@ -12,8 +14,51 @@ if (reader.faults.length > 0) {
   process.exit(2);
 }
 
+const { count, index } = settings.workers;
+/** Beyond the end of the drain, for a worker to end by itself. Milliseconds. */
+const graceMs = 2000;
 const [end, now] = [new AbortController(), new AbortController()];
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (end.signal.aborted ? now : end).abort());
+const signalled = (): void => (end.signal.aborted ? now : end).abort();
+process.on('SIGTERM', signalled);
+// A terminal sends it to all of them; the first process tells the others.
+process.on('SIGINT', index === 0 ? signalled : () => {});
+if (index > 0) process.on('disconnect', () => end.abort());
+
+/** The other processes, where this is the one that starts them. */
+function startWorkers({ log, metrics }: ProcessParts): Workers | undefined {
+  if (index > 0 || count === 1) return undefined;
+  const workers = new Workers({
+    count: count - 1,
+    spawn: (worker) => forkWorker(process.argv[1]!, { ...process.env, WEFT_WORKER: String(worker) }),
+    log,
+    now: () => performance.now(),
+    random: Math.random,
+    restarted: () => metrics.count('worker_restarts'),
+  });
+  for (const { signal } of [end, now]) signal.addEventListener('abort', () => workers.end());
+  for (let worker = 1; worker < count && settings.stateFolder !== undefined; worker++) {
+    try {
+      // So that it can serve before the controller answers, though it has not run here before.
+      copyFileSync(snapshotFile(settings.stateFolder, 0), snapshotFile(settings.stateFolder, worker), constants.COPYFILE_EXCL);
+    } catch {
+      // There is none yet, or it has its own.
+    }
+  }
+  workers.start();
+  return workers;
+}
+
+/** At the admin port the first process answers for all; the others answer it. */
+function withAdmin(parts: ProcessParts, workers: Workers | undefined): ProcessParts {
+  const { exposition } = parts;
+  if (index > 0) return { ...parts, admin: async (state) => answerParent(process, state, exposition) };
+  if (workers === undefined) return parts;
+  const merged = async () => {
+    const [own, others] = await Promise.all([exposition(), workers.pages()]);
+    return { contentType: own.contentType, body: mergePages([{ worker: '0', text: own.body }, ...others]) };
+  };
+  return { ...parts, admin: (state) => parts.admin({ ...state, metrics: merged }) };
+}
 
 try {
   const environment = { now: () => performance.now(), wallClock: Date.now, random: Math.random, write: (line: string) => process.stdout.write(line) };
@@ -24,8 +69,9 @@ try {
     parts.log('error', 'internal error', { error: error.stack ?? String(error) });
   });
   const { namespace, pod } = settings;
+  const workers = startWorkers(parts);
   const gateway = startGateway({
-    node: { id: `gateway/${namespace}/${name}/${pod}`, role: 'gateway', namespace, name },
+    node: { id: `gateway/${namespace}/${name}/${pod}${index === 0 ? '' : `/${index}`}`, role: 'gateway', namespace, name },
     proxy: parts.proxy,
     dial: () => parts.dial(),
     now: environment.now,
@@ -35,11 +81,18 @@ try {
   });
   parts.log('info', 'started', { gateway: `${namespace}/${name}`, startMs: Math.round(performance.now()) });
   const running = {
-    waitsFor: () => (gateway.ready() ? undefined : 'no listeners yet'),
-    config: () => ({ gateway: `${namespace}/${name}`, sockets: Object.fromEntries(gateway.sockets()), failures: Object.fromEntries(gateway.failures()) }),
-    drain: (ms: number) => gateway.drain(ms),
+    waitsFor: () => (gateway.ready() ? workers?.notReady() : 'no listeners yet'),
+    config: () => ({
+      gateway: `${namespace}/${name}`,
+      sockets: Object.fromEntries(gateway.sockets()),
+      failures: Object.fromEntries(gateway.failures()),
+      ...(workers === undefined ? {} : { workers: workers.summary() }),
+    }),
+    drain: async (ms: number) => {
+      await Promise.all([gateway.drain(ms), workers?.ended(ms + graceMs)]);
+    },
   };
-  await runProcess(parts, running, { delayMs, drainMs: settings.drainMs }, { end: end.signal, now: now.signal });
+  await runProcess(withAdmin(parts, workers), running, { delayMs, drainMs: settings.drainMs }, { end: end.signal, now: now.signal });
   process.exit(0);
 } catch (error) {
   process.stderr.write(`the gateway can't run: ${error instanceof Error ? error.message : String(error)}\n`);

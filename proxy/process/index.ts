@@ -1,3 +1,3 @@
-export { anyAddress, readProcessSettings, VariableReader, type ProcessSettings, type Variables } from './settings.ts';
-export { assembleProcess, type ProcessEnvironment, type ProcessLog, type ProcessParts } from './parts.ts';
+export { anyAddress, readProcessSettings, readWorkers, VariableReader, type ProcessSettings, type Variables } from './settings.ts';
+export { assembleProcess, snapshotFile, type AdminState, type ProcessEnvironment, type ProcessLog, type ProcessParts } from './parts.ts';
 export { runProcess, type RunningProxy } from './run.ts';

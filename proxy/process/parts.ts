@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Channel } from '#snapshot';
 import { dialController, keepLastGood, type LastGood } from '../control/index.ts';
 import { createProxy } from '../proxy.ts';
-import { AccessLog, createExposition, createTracer, descriptorSink, Metrics, startAdmin, type AdminServer, type LogSink } from '../telemetry/index.ts';
+import { AccessLog, createExposition, createTracer, descriptorSink, Metrics, startAdmin, type AdminServer, type Exposition, type LogSink } from '../telemetry/index.ts';
 import type { Proxy } from '../types.ts';
 import { anyAddress, logLevels, type LogLevel, type ProcessSettings } from './settings.ts';
 
@@ -25,6 +25,8 @@ export type ProcessLog = (level: LogLevel, message: string, more?: Readonly<Reco
 export interface ProcessParts {
   readonly proxy: Proxy;
   readonly metrics: Metrics;
+  /** This process's page of metrics. */
+  readonly exposition: () => Promise<Exposition>;
   readonly log: ProcessLog;
   /** To the controller, or the last good snapshot while that is away. */
   dial(): Promise<Channel>;
@@ -35,6 +37,8 @@ export interface ProcessParts {
 }
 
 export interface AdminState {
+  /** In place of this process's own page of metrics. */
+  readonly metrics?: () => Promise<Exposition>;
   /** Why it is not ready; undefined while it is. */
   notReady(): string | undefined;
   config(): unknown;
@@ -43,8 +47,10 @@ export interface AdminState {
 /** Rejects where the trace collector's address is none. */
 export async function assembleProcess(settings: ProcessSettings, role: 'sidecar' | 'gateway', env: ProcessEnvironment): Promise<ProcessParts> {
   const metrics = new Metrics();
-  const log = processLog(settings.logLevel, env);
-  const accessLog = accessLogOf(settings.logLevel, metrics, env);
+  const exposition = createExposition(metrics);
+  const sharesPorts = settings.workers.count > 1;
+  const log = processLog(settings, env);
+  const accessLog = accessLogOf(settings, metrics, env);
   const tracer = await createTracer({
     endpoint: settings.collector,
     serviceName: `weft-${role}`,
@@ -53,20 +59,21 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
     onSpans: (result, spans) => metrics.count(result === 'exported' ? 'spans_exported' : 'spans_lost', spans),
   });
   const { now, random } = env;
-  const proxy = createProxy({ now, random, wallClock: () => env.wallClock(), metrics, ...(accessLog && { accessLog }), ...(tracer && { tracer }) });
+  const proxy = createProxy({ now, random, wallClock: () => env.wallClock(), metrics, sharesPorts, ...(accessLog && { accessLog }), ...(tracer && { tracer }) });
   const toController = dialer(settings, { metrics, log, now });
-  const kept = settings.stateFolder === undefined ? undefined : keepLastGood({ file: join(settings.stateFolder, 'snapshot.json'), dial: toController, random, failed: (message) => log('warn', message) });
+  const kept = settings.stateFolder === undefined ? undefined : keepLastGood({ file: snapshotFile(settings.stateFolder, settings.workers.index), dial: toController, random, failed: (message) => log('warn', message) });
   return {
     proxy,
     metrics,
+    exposition,
     log,
     dial: () => (kept === undefined ? toController() : kept.dial()),
-    admin: ({ notReady, config }) =>
+    admin: ({ notReady, config, metrics: page }) =>
       startAdmin({
         address: anyAddress(settings),
         port: settings.adminPort,
         hosts: settings.podAddresses.map((address) => (address.includes(':') ? `[${address}]` : address)),
-        metrics: createExposition(metrics),
+        metrics: page ?? exposition,
         notReady,
         config: () => ({ role, namespace: settings.namespace, pod: settings.pod, source: sourceOf(kept), ...(config() as object) }),
       }),
@@ -76,13 +83,19 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
   };
 }
 
+/** Where the process keeps the last good snapshot: each worker its own. */
+export function snapshotFile(folder: string, worker: number): string {
+  return join(folder, worker === 0 ? 'snapshot.json' : `snapshot-${worker}.json`);
+}
+
 function sourceOf(kept: LastGood | undefined): string {
   return kept?.source() ?? 'controller';
 }
 
 /** Dials, and says so once per change: a controller that is away is dialled again and again. */
 function dialer(settings: ProcessSettings, { metrics, log, now }: { readonly metrics: Metrics; readonly log: ProcessLog; now(): number }): () => Promise<Channel> {
-  const { controller, tokenFile, authorityFile } = settings;
+  const { controller, tokenFile, authorityFile, workers } = settings;
+  const instance = workers.index === 0 ? {} : { instance: String(workers.index) };
   let told = '';
   const tell = (level: LogLevel, message: string): void => {
     if (message !== told) log(level, message);
@@ -91,7 +104,7 @@ function dialer(settings: ProcessSettings, { metrics, log, now }: { readonly met
   return async () => {
     try {
       const channel = await dialController(
-        { ...controller, serverName: controller.host, tokenFile, authorityFile },
+        { ...controller, serverName: controller.host, tokenFile, authorityFile, ...instance },
         {
           now,
           ended: (reason) => {
@@ -111,10 +124,10 @@ function dialer(settings: ProcessSettings, { metrics, log, now }: { readonly met
 }
 
 /** `info` and `debug`: every exchange. `warn`: those that failed. `error`: none. */
-function accessLogOf(level: LogLevel, metrics: Metrics, env: ProcessEnvironment): AccessLog | undefined {
+function accessLogOf({ logLevel: level, workers }: ProcessSettings, metrics: Metrics, env: ProcessEnvironment): AccessLog | undefined {
   if (level === 'error') return undefined;
   return new AccessLog({
-    sink: env.sink ?? descriptorSink(1),
+    sink: env.sink ?? descriptorSink(1, workers.count > 1 ? 'shared' : 'own'),
     now: () => env.wallClock(),
     random: () => env.random(),
     sample: level === 'warn' ? 0 : 1,
@@ -122,9 +135,10 @@ function accessLogOf(level: LogLevel, metrics: Metrics, env: ProcessEnvironment)
   });
 }
 
-function processLog(least: LogLevel, env: ProcessEnvironment): ProcessLog {
+function processLog({ logLevel: least, workers }: ProcessSettings, env: ProcessEnvironment): ProcessLog {
+  const worker = workers.index === 0 ? {} : { worker: workers.index };
   return (level, message, more) => {
     if (logLevels.indexOf(level) > logLevels.indexOf(least)) return;
-    env.write(`${JSON.stringify({ time: new Date(env.wallClock()).toISOString(), level, message, ...more })}\n`);
+    env.write(`${JSON.stringify({ time: new Date(env.wallClock()).toISOString(), level, message, ...worker, ...more })}\n`);
   };
 }

@@ -12,6 +12,8 @@ export interface ProcessSettings {
   /** A folder that outlives the process; absent: nothing is kept. */
   readonly stateFolder?: string;
   readonly adminPort: number;
+  /** Of the processes that share this proxy's ports: how many there are, and which one this is; 0 is the one that started the others. */
+  readonly workers: { readonly count: number; readonly index: number };
   readonly logLevel: LogLevel;
   /** How long what is in flight may take to end. Milliseconds. */
   readonly drainMs: number;
@@ -82,6 +84,7 @@ export function readProcessSettings(reader: VariableReader): ProcessSettings {
     authorityFile: reader.text('WEFT_CA_FILE', '/var/run/config/weft-mesh.io/ca.crt'),
     ...(stateFolder === undefined ? {} : { stateFolder }),
     adminPort: reader.port('WEFT_ADMIN_PORT', 15_020),
+    workers: { count: 1, index: 0 },
     logLevel: reader.oneOf('WEFT_LOG_LEVEL', logLevels, 'info'),
     drainMs: reader.number('WEFT_DRAIN_SECONDS', { least: 0, most: 86_400, otherwise: 30 }) * 1000,
     ...(collector === undefined ? {} : { collector }),
@@ -92,6 +95,17 @@ export function readProcessSettings(reader: VariableReader): ProcessSettings {
 /** Where a socket for all of the Pod's addresses is bound. */
 export function anyAddress({ podAddresses }: Pick<ProcessSettings, 'podAddresses'>): string {
   return podAddresses.some((address) => address.includes(':')) ? '::' : '0.0.0.0';
+}
+
+/** Of proxies that may be several processes. `WEFT_WORKER` is set by the process that starts the others. */
+export function readWorkers(reader: VariableReader): ProcessSettings['workers'] {
+  const whole = (name: string, range: { readonly least: number; readonly most: number; readonly otherwise: number }): number => {
+    const number = reader.number(name, range);
+    if (!Number.isInteger(number)) reader.faults.push(`${name} must be a whole number`);
+    return number;
+  };
+  const count = whole('WEFT_WORKERS', { least: 1, most: 64, otherwise: 1 });
+  return { count, index: whole('WEFT_WORKER', { least: 0, most: count - 1, otherwise: 0 }) };
 }
 
 function readAddresses(reader: VariableReader): readonly string[] {

@@ -62,7 +62,8 @@ function metricsPage(): string {
   const heads = ['metric', 'type', 'labels', 'meaning'];
   return `${note}# Metrics
 
-At \`/metrics\` of a proxy's admin address, in Prometheus' text format. Every number is this process's own since it started.
+At \`/metrics\` of a proxy's admin address, in Prometheus' text format. Every number is this process's own since it started. A gateway
+with several worker processes answers for all of them: each number has the label \`worker\` then.
 
 ## Of requests
 

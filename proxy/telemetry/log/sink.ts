@@ -11,12 +11,32 @@ export interface LogSink {
 const patienceMs = 2000;
 const pauseMs = 20;
 
-/** Writes to an open descriptor, such as 1 for standard output, and leaves it open. */
-export function descriptorSink(descriptor: number): LogSink {
+/** What a pipe takes as a whole, never mixed with what another process writes (pipe(7), PIPE_BUF on Linux). Bytes. */
+const atomicBytes = 4096;
+
+/**
+ * Writes to an open descriptor, such as 1 for standard output, and leaves it open. `shared`: other processes write to it too, so whole
+ * lines are written, as many at once as stay together.
+ */
+export function descriptorSink(descriptor: number, writers: 'own' | 'shared' = 'own'): LogSink {
   return {
-    write: async (text) => writeAll(descriptor, Buffer.from(text, 'latin1')),
+    write: async (text) => {
+      for (const part of writers === 'own' ? [text] : wholeLines(text)) await writeAll(descriptor, Buffer.from(part, 'latin1'));
+    },
     close: async () => {},
   };
+}
+
+function wholeLines(text: string): readonly string[] {
+  const parts: string[] = [];
+  for (let start = 0; start < text.length; ) {
+    const near = text.lastIndexOf('\n', start + atomicBytes - 1);
+    const end = near >= start ? near : text.indexOf('\n', start);
+    const next = text.length - start <= atomicBytes || end < 0 ? text.length : end + 1;
+    parts.push(text.slice(start, next));
+    start = next;
+  }
+  return parts;
 }
 
 /** Appends to a file; it is made, or opened, at the first line. */

@@ -21,6 +21,7 @@ export const processCounters = {
   udp_datagrams_dropped: 'Datagrams dropped: no route, no endpoint, or over a limit.',
   udp_flows_evicted: 'UDP flows ended before their time because a new one needed their place.',
   captures_refused: 'Connections closed because nobody redirected them here: their destination is the proxy itself, or unknown.',
+  worker_restarts: 'Worker processes of a gateway that ended before their time and were started again.',
   config_updates: 'Snapshots of the control plane that were taken over.',
   config_refused: 'Snapshots of the control plane that were refused.',
   access_log_lines: 'Lines of the access log written.',

@@ -1,0 +1,2 @@
+export { answerParent, forkWorker } from './process.ts';
+export { Workers, type FromWorker, type ToWorker, type WorkerProcess } from './workers.ts';

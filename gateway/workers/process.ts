@@ -1,0 +1,66 @@
+import { fork } from 'node:child_process';
+import type { AdminServer, AdminState } from '#proxy';
+import type { FromWorker, ToWorker, WorkerProcess } from './workers.ts';
+
+/** Starts this program again as a worker. `variables`: all of its environment. */
+export function forkWorker(program: string, variables: Readonly<Record<string, string | undefined>>): WorkerProcess {
+  const child = fork(program, [], { env: { ...variables }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  let isOver = false;
+  const exits: ((how: string) => void)[] = [];
+  const over = (how: string): void => {
+    if (isOver) return;
+    isOver = true;
+    for (const exit of exits) exit(how);
+  };
+  child.on('exit', (code, signal) => over(signal ?? `code ${code}`));
+  // It could not be started, or no longer be written to.
+  child.on('error', (error) => {
+    if (child.pid === undefined) over(error.message);
+  });
+  return {
+    pid: child.pid,
+    send: (message) => {
+      if (child.connected) child.send(message, () => {});
+    },
+    onMessage: (listener) => void child.on('message', listener),
+    onExit: (listener) => void exits.push(listener),
+    kill: (signal) => void child.kill(signal),
+  };
+}
+
+/** The part of the process module that a worker talks to its parent with. */
+export interface ParentPort {
+  send?(message: FromWorker): unknown;
+  readonly connected: boolean;
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+}
+
+const lookMs = 100;
+
+/** In place of an admin port: the parent hears whether this worker is ready, and gets its metrics when it asks. */
+export function answerParent(port: ParentPort, state: AdminState, metrics: () => Promise<{ readonly body: string }>): AdminServer {
+  const send = (message: FromWorker): void => {
+    if (port.connected) port.send?.(message);
+  };
+  let told: string | undefined = 'nothing told yet';
+  const look = (): void => {
+    const reason = state.notReady();
+    if (reason === told) return;
+    told = reason;
+    send({ kind: 'ready', ...(reason === undefined ? {} : { reason }) });
+  };
+  look();
+  const timer = setInterval(look, lookMs).unref();
+  port.on('message', (message) => {
+    if (!isQuestion(message)) return;
+    metrics().then(
+      ({ body }) => send({ kind: 'metrics', question: message.question, text: body }),
+      () => {},
+    );
+  });
+  return { address: '', port: 0, close: async () => clearInterval(timer) };
+}
+
+function isQuestion(message: unknown): message is ToWorker {
+  return typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'metrics' && 'question' in message && typeof message.question === 'number';
+}

@@ -1,0 +1,100 @@
+import test from 'ava';
+import { Workers, type FromWorker, type ToWorker, type WorkerProcess } from './workers.ts';
+
+class FakeProcess implements WorkerProcess {
+  readonly pid = 7;
+  readonly sent: ToWorker[] = [];
+  readonly killed: string[] = [];
+  #hear: (message: unknown) => void = () => {};
+  #exit: (how: string) => void = () => {};
+
+  send(message: ToWorker): void {
+    this.sent.push(message);
+  }
+
+  onMessage(listener: (message: unknown) => void): void {
+    this.#hear = listener;
+  }
+
+  onExit(listener: (how: string) => void): void {
+    this.#exit = listener;
+  }
+
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    this.killed.push(signal);
+    if (signal === 'SIGKILL') this.exits('SIGKILL');
+  }
+
+  says(message: FromWorker | string): void {
+    this.#hear(message);
+  }
+
+  exits(how: string): void {
+    this.#exit(how);
+  }
+}
+
+function started(count: number) {
+  const spawned: { readonly index: number; readonly process: FakeProcess }[] = [];
+  const log: string[] = [];
+  let clock = 0;
+  const workers = new Workers({
+    count, now: () => clock, random: () => 0,
+    log: (level, message, more) => void log.push(`${level} ${message}${more?.['startedAgainInMs'] === undefined ? '' : ` ${more['startedAgainInMs']}`}`),
+    spawn: (index) => {
+      const process = new FakeProcess();
+      spawned.push({ index, process });
+      return process;
+    },
+  });
+  workers.start();
+  return { workers, spawned, log, pass: (ms: number) => (clock += ms) };
+}
+
+const until = async (check: () => boolean): Promise<void> => {
+  for (let round = 0; round < 300 && !check(); round++) await new Promise((resolve) => setTimeout(resolve, 10));
+};
+
+test('ready when all are', (t) => {
+  const { workers, spawned } = started(2);
+  t.deepEqual(spawned.map(({ index }) => index), [1, 2]);
+  t.is(workers.notReady(), 'worker 1: not started');
+  spawned[0]!.process.says({ kind: 'ready' });
+  spawned[1]!.process.says({ kind: 'ready', reason: 'no listeners yet' });
+  t.is(workers.notReady(), 'worker 2: no listeners yet');
+  spawned[1]!.process.says('garbage');
+  spawned[1]!.process.says({ kind: 'ready' });
+  t.is(workers.notReady(), undefined);
+});
+
+test('one that ends before its time is started again, later each time; a long life forgives', async (t) => {
+  const { spawned, log, pass } = started(1);
+  spawned[0]!.process.exits('SIGSEGV');
+  await until(() => spawned.length === 2);
+  spawned[1]!.process.exits('code 1');
+  await until(() => spawned.length === 3);
+  pass(60_000);
+  spawned[2]!.process.exits('code 1');
+  await until(() => spawned.length === 4);
+  t.deepEqual(log.filter((line) => line.startsWith('error')), ['error worker ended before its time 100', 'error worker ended before its time 200', 'error worker ended before its time 50']);
+});
+
+test('metrics of those that answer', async (t) => {
+  const { workers, spawned } = started(2);
+  const pages = workers.pages();
+  const [question] = spawned[1]!.process.sent;
+  spawned[1]!.process.says({ kind: 'metrics', question: question!.question, text: 'two 1\n' });
+  t.deepEqual(await pages, [{ worker: '2', text: 'two 1\n' }]);
+});
+
+test('the end: all are told, none is started again, what stays is killed', async (t) => {
+  const { workers, spawned } = started(2);
+  workers.end();
+  t.deepEqual(spawned.map(({ process }) => process.killed), [['SIGTERM'], ['SIGTERM']]);
+  const ended = workers.ended(50);
+  spawned[0]!.process.exits('code 0');
+  await ended;
+  t.deepEqual(spawned[1]!.process.killed, ['SIGTERM', 'SIGKILL']);
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  t.is(spawned.length, 2);
+});

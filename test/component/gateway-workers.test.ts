@@ -1,0 +1,108 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { Listener, Resource } from '#snapshot';
+import { backendNamed, closedPort, endpointsOf } from './proxy-rig.ts';
+import { echoServer, eventually, exchangeBytes, streamBackend, streamTable } from './streams-rig.ts';
+
+const program = join(import.meta.dirname, '..', '..', 'gateway', 'main.ts');
+
+/** What a gateway of before held, so that these need no controller. */
+function writeSnapshot(folder: string, resources: readonly Resource[]): void {
+  const byKind = Object.groupBy(resources.map((resource) => ({ kind: resource.kind, name: resource.name, version: '1', resource })), ({ kind }) => kind);
+  const entries = Object.entries(byKind).map(([kind, list]) => [kind, list!.map(({ name, version, resource }) => ({ name, version, resource }))]);
+  writeFileSync(join(folder, 'snapshot.json'), JSON.stringify({ format: 1, resources: Object.fromEntries(entries) }));
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly adminPort: number;
+  readonly output: () => string;
+  admin(path: string): Promise<{ status: number; body: string }>;
+}
+
+function startGatewayProcess(t: ExecutionContext, folder: string, adminPort: number, workers: number): Running {
+  const env = {
+    PATH: process.env['PATH'], POD_NAME: 'p', POD_NAMESPACE: 'shop', POD_IP: '127.0.0.1', WEFT_GATEWAY: 'gw', WEFT_CONTROLLER: 'localhost:1', WEFT_TOKEN_FILE: join(folder, 'token'),
+    WEFT_CA_FILE: join(folder, 'ca'), WEFT_STATE_DIR: folder, WEFT_ADMIN_PORT: String(adminPort), WEFT_WORKERS: String(workers), WEFT_DRAIN_SECONDS: '2', WEFT_DRAIN_DELAY_SECONDS: '0',
+  };
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += String(bytes)));
+  t.teardown(() => child.kill('SIGKILL'));
+  const admin = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${adminPort}${path}`).catch(() => undefined);
+    return { status: response?.status ?? 0, body: (await response?.text()) ?? '' };
+  };
+  return { child, adminPort, output: () => output, admin };
+}
+
+test('several processes on one port: each gets connections, one that dies is replaced, the others serve on; one admin page for all', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const server = await echoServer('a');
+  t.teardown(() => server.close());
+  const [port, adminPort] = [await closedPort(), await closedPort()];
+  const listener: Listener = {
+    kind: 'Listener', name: `shop/gw/${port}`, gateway: { kind: 'Gateway', namespace: 'shop', name: 'gw' }, address: '127.0.0.1', port,
+    sections: [{ name: 'tcp', hostname: '', protocol: 'TCP', routes: 'listener/shop/gw/tcp' }],
+  };
+  writeSnapshot(folder, [listener, streamTable('tcp', [{ backends: [streamBackend('a')] }]), { ...backendNamed('a'), protocol: 'tcp' }, { kind: 'Endpoints', name: 'a', endpoints: endpointsOf([server.port]) }]);
+  const running = startGatewayProcess(t, folder, adminPort, 3);
+  await eventually(async () => (await running.admin('/ready')).status === 200, 20_000).catch(() => t.fail(running.output()));
+  const ask = (): Promise<string> => exchangeBytes(connect({ port, host: '127.0.0.1', allowHalfOpen: true }), 'x');
+  for (let round = 0; round < 60; round++) t.is(await ask(), 'a\nxend');
+  const byWorker = async (name: string): Promise<Readonly<Record<string, number>>> =>
+    Object.fromEntries([...(await running.admin('/metrics')).body.matchAll(new RegExp(`^${name}\\{worker="(\\d)"[^ ]* (\\d+)$`, 'gm'))].map(([, worker, count]) => [worker!, Number(count)]));
+  const accepted = await byWorker('weft_client_connections_accepted_total');
+  t.deepEqual(Object.keys(accepted), ['0', '1', '2']);
+  t.is(Object.values(accepted).reduce((sum, count) => sum + count, 0), 60);
+  t.true(Object.values(accepted).every((count) => count > 0), JSON.stringify(accepted));
+  const workers = async (): Promise<readonly { worker: number; pid?: number; restarts: number; ready: boolean }[]> => (JSON.parse((await running.admin('/config')).body) as { workers: [] }).workers;
+  // One dies. New connections go to the others at once.
+  const [first] = await workers();
+  process.kill(first!.pid!, 'SIGKILL');
+  await eventually(async () => (await workers())[0]!.restarts === 1);
+  let failed = 0;
+  for (let round = 0; round < 30; round++) failed += await ask().then(() => 0, () => 1);
+  t.is(failed, 0);
+  t.is((await running.admin('/ready')).status, 200);
+  await eventually(async () => (await workers())[0]!.ready, 20_000);
+  t.is((await byWorker('weft_worker_restarts_total'))['0'], 1);
+  // A signal ends all of them, after what is in flight.
+  const open = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  await new Promise((resolve) => open.once('data', resolve));
+  const pids = (await workers()).map(({ pid }) => pid!);
+  const exited = new Promise((resolve) => running.child.once('exit', resolve));
+  running.child.kill('SIGTERM');
+  await eventually(() => ask().then(() => false, () => true));
+  open.end('bye');
+  t.is(await new Promise((resolve) => open.once('data', (bytes) => resolve(String(bytes)))), 'bye');
+  t.is(await exited, 0);
+  for (const pid of pids) t.throws(() => process.kill(pid, 0));
+  // Lines of all of them are whole.
+  for (const line of running.output().trim().split('\n')) t.notThrows(() => void JSON.parse(line), line);
+  t.is(readFileSync(join(folder, 'snapshot-1.json'), 'utf8').length > 0, true);
+});
+
+test('workers end with the process that started them', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const adminPort = await closedPort();
+  const running = startGatewayProcess(t, folder, adminPort, 2);
+  await eventually(() => /"message":"worker started","worker":1,"pid":\d+/.test(running.output()) && /"started","worker":1/.test(running.output()), 20_000).catch(() => t.fail(running.output()));
+  const pid = Number(/"worker":1,"pid":(\d+)/.exec(running.output())![1]);
+  running.child.kill('SIGKILL');
+  await eventually(() => {
+    try {
+      process.kill(pid, 0);
+      return false;
+    } catch {
+      return true;
+    }
+  }, 10_000);
+  t.pass();
+});
