@@ -177,3 +177,30 @@ test('a new Gateway begins with the replicas of the installation, by a manager t
   t.is(known.requests('PATCH').length, 4);
   t.false(known.server.seen.some(({ body }) => body.includes('replicas')));
 });
+
+const ingress = `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: web, namespace: shop }
+spec: { ingressClassName: weft, defaultBackend: { service: { name: web, port: { number: 80 } } } }
+`;
+const ingressService = `
+---
+apiVersion: v1
+kind: Service
+metadata: { name: weft-ingress-weft, namespace: weft-system, labels: { app.kubernetes.io/managed-by: weft-mesh.io }, annotations: { weft-mesh.io/gateway: weft-ingress } }
+spec: { type: LoadBalancer, ports: [{ port: 80 }] }
+`;
+
+test('the first Ingress brings a Gateway that is no object, and so owns nothing; with the last one its objects go', async (t) => {
+  const rig = await rigged(t, { present: () => ours });
+  rig.provisioner.start();
+  rig.want(ingress);
+  await until(t, () => rig.requests('PATCH').length === 4);
+  t.true(rig.requests('PATCH').every((path) => path.startsWith('/namespaces/weft-system/') && path.endsWith('/weft-ingress-weft')));
+  t.true(rig.server.seen.filter(({ method }) => method === 'PATCH').every(({ body }) => !JSON.stringify(body).includes('ownerReferences')));
+  t.deepEqual(rig.requests('DELETE'), []);
+  rig.want(ingressService);
+  await until(t, () => rig.requests('DELETE').length === 4);
+  t.true(rig.requests('DELETE').every((path) => path.endsWith('/weft-ingress-weft')));
+});

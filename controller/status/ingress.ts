@@ -25,7 +25,7 @@ export function reportIngresses({ cluster, gateways }: Graph): Reported {
 
 function ingressStatus(ingress: Ingress, addresses: readonly string[]): ObjectStatus {
   const entries = addresses.map((value) => (/^[0-9.]+$/.test(value) || value.includes(':') ? { ip: value } : { hostname: value }));
-  return statusOf(ingress, { loadBalancer: entries.length === 0 ? {} : { ingress: entries } });
+  return statusOf(ingress, { loadBalancer: { ingress: entries } });
 }
 
 /** Annotations by which other implementations are told what Ingress itself has no field for. */

@@ -91,3 +91,12 @@ test('property: once written nothing is left to write, and nothing of others was
     { numRuns: 300 },
   );
 });
+
+test('the addresses of an Ingress are written, and taken away by a list that is empty, once', (t) => {
+  const empty = { loadBalancer: { ingress: [] } };
+  const there = { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } };
+  t.deepEqual(mergeStatus({ loadBalancer: {} }, there, now), there);
+  t.is(mergeStatus(there, there, now), undefined);
+  t.deepEqual(mergeStatus(there, empty, now), empty);
+  for (const current of [{}, { loadBalancer: {} }, empty]) t.is(mergeStatus(current, empty, now), undefined);
+});

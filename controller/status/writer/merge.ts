@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { fieldsOf } from '../../kube/types.ts';
 import { controllerName } from '../../names.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -8,7 +9,7 @@ export type Fields = Readonly<Record<string, unknown>>;
  * Only what is ours is touched:
  * - `parents` (routes) and `ancestors` (policies): entries under our controllerName; all others keep their content and their places;
  * - `conditions` of the object and of each listener: the types that we write;
- * - any other field that the draft has.
+ * - any other field that the draft has, such as the addresses of an Ingress (`loadBalancer`).
  * A condition keeps its `lastTransitionTime` while its status is the same; else it is `now` (RFC 3339).
  */
 export function mergeStatus(current: Fields, draft: Fields, now: string): Fields | undefined {
@@ -38,6 +39,9 @@ function mergeField(name: string, before: unknown, draft: unknown, now: string):
       return mergeListeners(itemsOf(before), itemsOf(draft), now);
     case 'conditions':
       return mergeConditions(itemsOf(before), itemsOf(draft), now);
+    case 'loadBalancer':
+      // Without addresses the API server keeps an empty object. A merge patch takes them away by an empty list only.
+      return isEmpty(fieldsOf(draft)['ingress']) && isEmpty(fieldsOf(before)['ingress']) ? before : draft;
     default:
       return draft;
   }
