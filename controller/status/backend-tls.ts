@@ -3,9 +3,10 @@ import { compareText, type Cluster } from '../cluster.ts';
 import { isWritten, sourceOf } from '../derived.ts';
 import type { Graph } from '../graph/graph.ts';
 import { endsTls } from '../graph/listeners/listeners.ts';
+import { serviceName } from '../graph/imports/expand.ts';
 import { backendTlsIndex, nameOfPolicy, type BackendTlsFacts, type PolicyTargetFacts } from '../graph/tls/backend-policies.ts';
 import { targetsOf } from '../graph/tls/own.ts';
-import { controllerName } from '../names.ts';
+import { controllerName, importKind } from '../names.ts';
 import { condition, no, problem, refOf, withPath, type Fault, type Verdict } from '../problems.ts';
 import type { Problem } from '../types.ts';
 import type { Reported } from './classes.ts';
@@ -36,9 +37,9 @@ function usesOf({ attachments }: Pick<Graph, 'attachments'>): ReadonlyMap<string
     return use;
   };
   for (const { to, built, route } of attachments) {
-    const targets = built.rules.flatMap(({ rule }) => targetsOf(rule)).filter(({ ref }) => ref.kind === 'Service');
+    const targets = built.rules.flatMap(({ rule }) => targetsOf(rule)).filter(({ ref }) => ref.kind === 'Service' || ref.kind === importKind);
     for (const { ref, port = 0 } of to === undefined ? [] : targets) {
-      const use = useOf(`${ref.namespace}/${ref.name}`);
+      const use = useOf(`${ref.namespace}/${serviceName(ref.kind, ref.name)}`);
       if (to?.kind !== 'gateway') use.untouched.add('the mesh');
       else {
         for (const { listener: { gateway, listener } } of to.sections) {
@@ -110,16 +111,16 @@ function acceptedBy({ accepted }: BackendTlsFacts, targets: readonly PolicyTarge
 }
 
 /** Why a policy does not hold for one of its targets. */
-function targetFault({ index, service: key, section, lostTo }: PolicyTargetFacts, { state }: Cluster): Fault | undefined {
+function targetFault({ index, title, service: key, section, lostTo }: PolicyTargetFacts, { state }: Cluster): Fault | undefined {
   const path = ['spec', 'targetRefs', index];
   const service: Service | undefined = state.services.get(key);
-  if (service === undefined) return { reason: 'TargetNotFound', path, message: `Service ${key} not found` };
+  if (service === undefined) return { reason: 'TargetNotFound', path, message: `${title} not found` };
   if (section !== undefined && !service.spec.ports.some(({ name }) => name === section)) {
     const names = service.spec.ports.map(({ name, port }) => (name === '' ? `${port} without a name` : name));
-    return { reason: 'TargetNotFound', path: [...path, 'sectionName'], message: `Service ${key} has no port of the name ${section}; it has ${names.join(', ') || 'none'}` };
+    return { reason: 'TargetNotFound', path: [...path, 'sectionName'], message: `${title} has no port of the name ${section}; it has ${names.join(', ') || 'none'}` };
   }
   if (lostTo === undefined) return undefined;
-  const what = section === undefined ? `Service ${key}` : `port ${section} of Service ${key}`;
+  const what = section === undefined ? title : `port ${section} of ${title}`;
   return { reason: 'Conflicted', path, message: `${nameOfPolicy(lostTo)} holds for ${what}: it is older, or of one age and first by name` };
 }
 
@@ -132,12 +133,12 @@ function problemsOf({ policy, targets, faults, warnings }: BackendTlsFacts, uses
 }
 
 /** Where the policy does not reach: it acts at Gateways alone. */
-function reachWarnings({ index, service }: PolicyTargetFacts, use: Use | undefined): readonly Fault[] {
+function reachWarnings({ index, title }: PolicyTargetFacts, use: Use | undefined): readonly Fault[] {
   const path = ['spec', 'targetRefs', index];
   if (use === undefined || use.gateways.size === 0) {
     const besides = use === undefined ? '' : `; ${[...use.untouched].join(' and ')} pass${use.untouched.size === 1 ? 'es' : ''} on what clients send as it is`;
-    return [{ reason: 'NoEffect', path, message: `no route sends requests from a Gateway to Service ${service}, and BackendTLSPolicies act nowhere else${besides}` }];
+    return [{ reason: 'NoEffect', path, message: `no route sends requests from a Gateway to ${title}, and BackendTLSPolicies act nowhere else${besides}` }];
   }
   if (use.untouched.size === 0) return [];
-  return [{ reason: 'PartialEffect', path, message: `${[...use.untouched].sort().join(' and ')} send${use.untouched.size === 1 ? 's' : ''} to Service ${service} what clients sent, without this policy: it acts where a Gateway reads requests or ends TLS` }];
+  return [{ reason: 'PartialEffect', path, message: `${[...use.untouched].sort().join(' and ')} send${use.untouched.size === 1 ? 's' : ''} to ${title} what clients sent, without this policy: it acts where a Gateway reads requests or ends TLS` }];
 }

@@ -255,3 +255,19 @@ spec: { trustBundle: ${JSON.stringify(authority)} }
   t.deepEqual(conditionsOf(ancestors(translation, 'p')[0]!), { Accepted: 'True Accepted', ResolvedRefs: 'True ResolvedRefs' });
   t.is(translation.snapshots.backend('shop/cart:443#tls/shop/edge')?.tls?.authorities, `${authority.trim()}\n`);
 });
+
+test('a policy may stand on a ServiceImport, and one on the Service of that name has nothing to do with it', (t) => {
+  const serviceImport = `
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceImport
+metadata: { name: cart, namespace: shop }
+spec: { type: ClusterSetIP, ips: [10.0.0.9], ports: [{ name: one, port: 443, protocol: TCP }] }
+---`;
+  const rules = '[{ backendRefs: [{ group: multicluster.x-k8s.io, kind: ServiceImport, name: cart, port: 443 }, { name: cart, port: 443 }] }]';
+  const yaml = gateway() + cart() + serviceImport + ca + route(rules);
+  const ofImport = { targets: '[{ group: multicluster.x-k8s.io, kind: ServiceImport, name: cart, sectionName: one }]' };
+  t.deepEqual(backendNames(translateYaml(yaml + policy('p', ofImport))), ['shop/import:cart:443#tls/shop/edge', 'shop/cart:443']);
+  t.deepEqual(backendNames(translateYaml(yaml + policy('p'))), ['shop/import:cart:443', 'shop/cart:443#tls/shop/edge']);
+  t.is(verdicts(yaml + policy('p', ofImport))['Accepted'], 'True Accepted');
+  t.is(translateYaml(yaml + policy('p', ofImport)).snapshots.backend('shop/import:cart:443#tls/shop/edge')?.tls?.hostname, 'cart.example.com');
+});

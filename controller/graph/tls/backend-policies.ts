@@ -2,8 +2,9 @@ import { objectKey, type BackendTLSPolicy, type BackendTLSPolicyValidationSubjec
 import type { BackendTls } from '#snapshot';
 import { byAge, type Cluster } from '../../cluster.ts';
 import { Memo } from '../../memo.ts';
-import { gatewayGroup } from '../../names.ts';
+import { gatewayGroup, importGroup, importKind } from '../../names.ts';
 import { no, verdictOf, yes, type Fault, type Verdict } from '../../problems.ts';
+import { serviceName } from '../imports/expand.ts';
 import { resolveAuthorities, type ResolvedAuthorities } from './authorities.ts';
 
 /** A BackendTLSPolicy, and what can be said about it without routes and Services. */
@@ -19,10 +20,12 @@ export interface BackendTlsFacts {
   readonly warnings: readonly Fault[];
 }
 
-/** One `targetRefs` entry that names a Service. */
+/** One `targetRefs` entry that names a Service or a ServiceImport. */
 export interface PolicyTargetFacts {
   readonly index: number;
-  /** `{namespace}/{name}` */
+  /** For messages: `Service {namespace}/{name}`. */
+  readonly title: string;
+  /** Its key in `ClusterState.services`. */
   readonly service: string;
   /** Name of a port. */
   readonly section?: string;
@@ -80,9 +83,14 @@ function placeOf({ service, section = '' }: Pick<PolicyTargetFacts, 'service' | 
 }
 
 function targetsOf({ metadata, spec }: BackendTLSPolicy): readonly PolicyTargetFacts[] {
+  const { namespace } = metadata;
   return spec.targetRefs.flatMap(({ group, kind, name, sectionName = '' }, index) =>
-    group === '' && kind === 'Service' ? [{ index, service: `${metadata.namespace}/${name}`, ...(sectionName === '' ? {} : { section: sectionName }) }] : [],
+    isTarget(group, kind) ? [{ index, title: `${kind} ${namespace}/${name}`, service: `${namespace}/${serviceName(kind, name)}`, ...(sectionName === '' ? {} : { section: sectionName }) }] : [],
   );
+}
+
+function isTarget(group: string, kind: string): boolean {
+  return (group === '' && kind === 'Service') || (group === importGroup && kind === importKind);
 }
 
 function describe(policy: BackendTLSPolicy, targets: readonly PolicyTargetFacts[], cluster: Cluster): BackendTlsFacts {
@@ -138,7 +146,7 @@ function optionFaults({ spec }: BackendTLSPolicy): readonly Fault[] {
 
 function kindFaults({ spec }: BackendTLSPolicy): readonly Fault[] {
   return spec.targetRefs.flatMap(({ group, kind }, index): Fault[] => {
-    if (group === '' && kind === 'Service') return [];
-    return [{ reason: 'UnsupportedTarget', path: ['spec', 'targetRefs', index], message: `${kind}${group === '' ? '' : `.${group}`} is no target for TLS to backends, so the policy has no effect on it; Services (group "", kind Service) are` }];
+    if (isTarget(group, kind)) return [];
+    return [{ reason: 'UnsupportedTarget', path: ['spec', 'targetRefs', index], message: `${kind}${group === '' ? '' : `.${group}`} is no target for TLS to backends, so the policy has no effect on it; Services (group "") and ServiceImports (group ${importGroup}) are` }];
   });
 }

@@ -87,7 +87,7 @@ function targetAt(target: BackendTarget, place: Place): BackendTarget {
 
 function streamTargetAt(target: Extract<BackendTarget, { kind: 'backend' }>, { gateway, index, cluster }: Place): BackendTarget {
   const { ref, port: number } = target;
-  const service = ref.kind === 'Service' ? cluster.service(ref.namespace, ref.name) : undefined;
+  const service = cluster.backend(ref);
   const port = service === undefined ? undefined : portOf(service, number, 'tcp');
   const policy = service === undefined || port === undefined ? undefined : index.find(service, port);
   if (policy === undefined) return target;
