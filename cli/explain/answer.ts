@@ -129,7 +129,7 @@ function viewOf(request: ExplainedRequest, target: NormalTarget): RequestView {
     host: 'problem' in host ? '' : host.host,
     path: target.path,
     query: target.query,
-    header: (name) => request.headers.get(name),
+    header: (name) => request.headers.get(name) ?? (name === 'host' ? request.url.host : undefined),
   };
 }
 

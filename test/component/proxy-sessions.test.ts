@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { SessionPersistence } from '#snapshot';
+import { originServer, StreamClient } from './proxy-http2-rig.ts';
 import { answering, backendNamed, backendTo, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, policyOf, rawServer, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
 
 const closing = 'Connection: close\r\n';
@@ -139,3 +140,22 @@ test('hostile cookies cost nothing and choose nothing', async (t) => {
   await rig.close();
   await Promise.all(all.map((server) => server.close()));
 });
+
+for (const speaks of ['http1', 'http2'] as const) {
+  test(`a client of HTTP/2 stays at its endpoint, to endpoints of ${speaks}; its cookies may come in pieces`, async (t) => {
+    const origins = await Promise.all(['one', 'two', 'three'].map((body) => originServer(speaks, () => ({ body, headers: { 'set-cookie': 'own=1' } }))));
+    const rig = await startRig({ backends: { a: origins.map(({ port }) => port) }, protocol: speaks, policies: [policyOf({ session: cookieSession })] });
+    const client = new StreamClient(`http://127.0.0.1:${rig.listener.port}`);
+    const first = await client.fetch();
+    const [own, session = ''] = first.headers['set-cookie'] ?? [];
+    t.is(own, 'own=1');
+    t.regex(session, /^sid=[\w-]{17}; Path=\/; HttpOnly; SameSite=Strict$/);
+    for (let count = 0; count < 6; count++) {
+      const next = await client.fetch({ cookie: ['a=b', session.split(';')[0]!, 'c=d'] as never });
+      t.is(next.body, first.body);
+      t.deepEqual(next.headers['set-cookie'], ['own=1']);
+    }
+    client.close();
+    await Promise.all([rig.close(), ...origins.map((origin) => origin.close())]);
+  });
+}
