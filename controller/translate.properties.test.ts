@@ -165,7 +165,7 @@ const meeting: fc.Arbitrary<readonly KubernetesObject[]> = fc
         spec: { parentRefs: [parent], ...(kind === 'TCPRoute' || kind === 'UDPRoute' || (bare && kind !== 'TLSRoute') ? {} : { hostnames }), rules: [{ backendRefs: [{ name: backend, namespace: 'x', port: 80 }] }] },
       })),
     ];
-    return [...Object.values(stateFrom(written.map((each) => JSON.stringify(each)).join('\n---\n')))].flatMap((map) => [...map.values()] as KubernetesObject[]);
+    return Object.values(stateFrom(written.map((each) => JSON.stringify(each)).join('\n---\n'))).flatMap((map) => [...map.values()] as KubernetesObject[]);
   });
 
 test('a section has a table of its own sort, a destination the one that its protocol needs, and a backend speaks what it is sent', (t) => {
