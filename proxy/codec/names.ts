@@ -54,6 +54,8 @@ const known: readonly (readonly [string, FieldId])[] = [
   ['x-forwarded-host', field.forwardedHost],
   ['x-forwarded-port', field.forwardedPort],
   ['forwarded', field.forwarded],
+  // What proxies say of the client's certificate. We say nothing of it, so that what a client says must not get past us.
+  ['x-forwarded-client-cert', field.forwarded],
   ['x-request-id', field.requestId],
   ['traceparent', field.traceparent],
   ['tracestate', field.tracestate],

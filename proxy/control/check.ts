@@ -1,17 +1,37 @@
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { checkPattern } from '#routing';
-import type { Filter, Match, Resource, RouteTable, Rule } from '#snapshot';
+import type { Filter, Listener, Match, Resource, RouteTable, Rule } from '#snapshot';
 
 /** Why a resource can't be put into force, beyond its structure (which the stream has checked); undefined where it can. */
 export function checkResource(resource: Resource): string | undefined {
   switch (resource.kind) {
     case 'RouteTable':
       return checkTable(resource);
+    case 'Listener':
+      return checkListener(resource);
     case 'Certificate':
       return checkKeyPair(resource.chain, resource.key);
     default:
       return undefined;
   }
+}
+
+const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** OpenSSL passes over authorities that it can't read, and with none of them nobody would be let in. */
+function checkListener({ sections }: Listener): string | undefined {
+  for (const { name, clientValidation } of sections) {
+    if (clientValidation === undefined) continue;
+    const blocks = clientValidation.authorities.match(pemBlock) ?? [];
+    if (blocks.length === 0) return `section ${name}: the authorities for clients hold no PEM certificate`;
+    try {
+      for (const block of blocks) new X509Certificate(block);
+    } catch (error) {
+      return `section ${name}: the authorities for clients can't be read: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+  return undefined;
 }
 
 function checkTable({ routes, policies }: RouteTable): string | undefined {

@@ -41,7 +41,8 @@ export class GatewayPort implements Port {
   update(listener: Listener): void {
     const before = this.#sections;
     const after = (this.#sections = new Sections(listener));
-    if (before.secure === after.secure && sameValidation(validationOf(before, 'HTTPS'), validationOf(after, 'HTTPS'))) this.#http.sections = after;
+    const isSame = before.secure === after.secure && (before.carries === 'http') === (after.carries === 'http');
+    if (isSame && sameValidation(validationOf(before, 'HTTPS'), validationOf(after, 'HTTPS'))) this.#http.sections = after;
     else this.#replaceHttp();
     if (!sameValidation(validationOf(before, 'TLS'), validationOf(after, 'TLS'))) this.#terminating = undefined;
     this.refreshCertificate();

@@ -1,3 +1,4 @@
+import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import test from 'ava';
@@ -269,6 +270,60 @@ test('clients without server name are validated as well', async (t) => {
   const ask = (options: ConnectionOptions) => exchangeBytes(connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options }), get('web.example'), 'secureConnect');
   t.is((await ask({ cert: good.chain, key: good.key })).slice(9, 12), '200');
   await t.throwsAsync(ask({}), { message: /ALERT/ });
+  await rig.close();
+  await web.close();
+});
+
+/** Status of one request over HTTP/2. */
+function statusOverHttp2(port: number, servername: string, host: string, headers: Readonly<Record<string, string>> = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const session = connectHttp2(`https://${host}`, { createConnection: () => connectTls({ port, host: '127.0.0.1', servername, ALPNProtocols: ['h2'], rejectUnauthorized: false }) });
+    session.on('error', reject);
+    const stream = session.request({ ':path': '/', ...headers });
+    stream.on('error', reject);
+    stream.on('response', (response) => {
+      resolve(Number(response[':status']));
+      session.destroy();
+    });
+    stream.end();
+  });
+}
+
+test('HTTP/2 among other things on a port; what is misdirected is told so there too', async (t) => {
+  const rig = await startStreamRig();
+  const through = await echoServer('through', certificateFor('pass.example.org'));
+  const web = await httpSection(rig, 'web');
+  setCertificates(rig, 'c');
+  setBackends(rig.proxy, { through: [through.port] });
+  rig.proxy.apply({ streamTables: { changed: [streamTable('pass', [{ backends: [streamBackend('through')] }])] } });
+  const shared = (name: string, hostname: string): ListenerSection => ({ ...https(name, hostname, 'c'), routes: 'listener/shop/gw/web' });
+  const { port } = await rig.listen([shared('all', ''), shared('second', 'second-example.org'), shared('wild', '*.wildcard.org'), shared('fourth', 'fourth-example.wildcard.org'), passthrough('pass', 'pass.example.org')]);
+  // The table of the conformance test HTTPRouteHTTPSListenerDetectMisdirectedRequests, with a section that is not HTTP beside it.
+  const cases: readonly [string, string, number][] = [
+    ['example.org', 'example.org', 200], ['example.org', 'second-example.org', 421], ['second-example.org', 'second-example.org', 200], ['second-example.org', 'unknown-example.org', 421],
+    ['third-example.wildcard.org', 'fith-example.wildcard.org', 200], ['third-example.wildcard.org', 'fourth-example.wildcard.org', 421], ['unknown-example.org', 'example.org', 200],
+    ['example.org', 'pass.example.org', 421],
+  ];
+  for (const [servername, host, status] of cases) t.is(await statusOverHttp2(port, servername, host), status, `${servername} ${host}`);
+  t.is(await tlsExchange(port, 'pass.example.org', 'x'), 'through pass.example.org\nxend');
+  await rig.close();
+  await web.close();
+  through.close();
+});
+
+test('what a client says of its own certificate does not get past us', async (t) => {
+  const rig = await startStreamRig();
+  const web = await rawServer((socket, text) => answering(ok(/x[-_]forwarded[-_]client[-_]cert|forged/i.test(text) ? 'passed' : 'clean'))(socket, text));
+  setCertificates(rig, 'web.example');
+  rig.proxy.apply({
+    routeTables: { changed: [{ ...tableOf([{ backends: [backendTo('web')] }], [{ origins: {} }]), name: 'listener/shop/gw/web' }] },
+    backends: { changed: [backendNamed('web')] },
+    endpoints: { changed: [{ kind: 'Endpoints', name: 'web', endpoints: endpointsOf([web.port]) }] },
+  });
+  const { port } = await rig.listen([https('web', '', 'web.example')]);
+  for (const name of ['X-Forwarded-Client-Cert', 'x_forwarded_client_cert']) {
+    t.regex(await tlsExchange(port, 'web.example', getRequest('/', `Connection: close\r\n${name}: Hash=forged\r\n`, 'web.example')), /clean$/);
+  }
   await rig.close();
   await web.close();
 });
