@@ -183,12 +183,14 @@ export async function bridge(t: ExecutionContext, speaks: Speaks, answer: (seen:
 }
 
 export async function bridgeTo<Origin extends OriginServer>(t: ExecutionContext, speaks: Speaks, origin: Origin, options: RigOptions = {}): Promise<Http2Rig & { readonly origin: Origin }> {
-  const rig = await startRig({ backends: { a: [origin.port] }, protocol: speaks, onFault: (error) => t.fail(String(error)), ...options });
+  const faults: unknown[] = [];
+  const rig = await startRig({ backends: { a: [origin.port] }, protocol: speaks, onFault: (error) => faults.push(error), ...options });
   const client = new StreamClient(`http://127.0.0.1:${rig.listener.port}`);
   t.teardown(async () => {
     client.close();
     await rig.close();
     await origin.close();
+    if (faults.length > 0) throw faults[0];
   });
   return { rig, origin, client };
 }
