@@ -1,5 +1,5 @@
 export type * from './types.ts';
-export { compile, decide } from './compile/table.ts';
+export { compile, compileInSteps, decide } from './compile/table.ts';
 export type { CompiledTable } from './compile/table.ts';
 export { filtersFor } from './filters/plan.ts';
 export { pickBackend } from './filters/pick.ts';

@@ -18,25 +18,49 @@ export interface CompiledTable {
 
 const noRoute: Decision = Object.freeze({ kind: 'no-route' });
 
+const compiledTables = new WeakMap<RouteTable, CompiledTable>();
+/** Routes, or entries, that one step of a compilation takes. */
+const stepLength = 100;
+
 /**
- * Compiles a table. Costs a few microseconds a route; a route object that was compiled before is taken over, and so is
- * a regular expression. Never throws: what can't be matched matches nothing.
+ * Compiles a table. Costs a few microseconds a route; a table that was compiled before is taken over, and so are a route object and a regular
+ * expression. Never throws: what can't be matched matches nothing.
  */
 export function compile(table: RouteTable): CompiledTable {
+  const known = compiledTables.get(table);
+  if (known !== undefined) return known;
+  const steps = compileInSteps(table);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same in steps, for who has others to serve meanwhile; `compile` then has the result at hand. */
+export function* compileInSteps(table: RouteTable): Generator<undefined, CompiledTable> {
   const byHostname = new Map<string, Entry[]>();
+  let taken = 0;
   for (const route of byPrecedence(table.routes)) {
     for (const entry of entriesOf(route)) append(byHostname, entry.candidate.hostname, entry);
+    if (++taken % stepLength === 0) yield;
   }
   const exactHosts = new Map<string, Tier>();
   const wildcardHosts = new Map<string, Tier>();
   let anyHost: Tier | undefined;
+  taken = 0;
   for (const [hostname, entries] of byHostname) {
     const tier = buildTier(entries);
     if (hostname === '') anyHost = tier;
     else if (hostname.startsWith('*.')) wildcardHosts.set(hostname.slice(1), tier);
     else exactHosts.set(hostname, tier);
+    taken += entries.length;
+    if (taken < stepLength) continue;
+    taken = 0;
+    yield;
   }
-  return { table, needs: needsOf(byHostname.values()), exactHosts, wildcardHosts, anyHost };
+  const compiled = { table, needs: needsOf(byHostname.values()), exactHosts, wildcardHosts, anyHost };
+  compiledTables.set(table, compiled);
+  return compiled;
 }
 
 /**

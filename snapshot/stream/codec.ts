@@ -1,7 +1,7 @@
 import type { Resource, ResourceKind } from '../resources.ts';
-import { list, maxName, object, oneOf, optional, record, text, type Check } from './check.ts';
+import { isObject, list, maxItems, maxName, object, oneOf, optional, record, text, type Check } from './check.ts';
 import type { DeltaRequest, DeltaResponse, ProxyNode, VersionedResource } from './messages.ts';
-import { resourceShapes } from './shapes.ts';
+import { resourceShapes, routeShape } from './shapes.ts';
 
 export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
 
@@ -40,15 +40,43 @@ let latest: { readonly message: string; readonly decoded: Decoded<DeltaResponse>
  * last good resources reads a message just before the proxy does: both get the same objects, which nobody changes.
  */
 export function decodeResponse(message: string): Decoded<DeltaResponse> {
-  if (latest?.message === message) return latest.decoded;
-  const decoded = decode<DeltaResponse>(message, response);
+  return latest?.message === message ? latest.decoded : remember(message, decode<DeltaResponse>(message, response));
+}
+
+/** The same for a message that was parsed already. */
+export function adoptResponse(message: string, value: unknown): Decoded<DeltaResponse> {
+  return remember(message, checked<DeltaResponse>(value, response));
+}
+
+function remember(message: string, decoded: Decoded<DeltaResponse>): Decoded<DeltaResponse> {
   if (latest === undefined) queueMicrotask(() => (latest = undefined));
   latest = { message, decoded };
   return decoded;
 }
 
+/** Tables whose shape `isSound` found right. */
+const sound = new WeakSet<VersionedResource>();
+/** Routes that are checked in one step. */
+const routesAtOnce = 100;
+
+/** Whether a resource has the shape that `resourceFault` asks for; a long table is looked at in steps, and `resourceFault` need not again. */
+export function* isSound(type: ResourceKind, received: VersionedResource): Generator<undefined, boolean> {
+  const { resource } = received as { readonly resource: unknown };
+  const routes = type === 'RouteTable' && isObject(resource) ? resource['routes'] : undefined;
+  if (!Array.isArray(routes) || routes.length <= routesAtOnce || routes.length > maxItems) return resourceFault(type, received) === undefined;
+  for (let index = 0; index < routes.length; index++) {
+    if (routeShape(routes[index]) !== undefined) return false;
+    if (index % routesAtOnce === 0) yield;
+  }
+  const rest: VersionedResource = { ...received, resource: { ...received.resource, routes: [] } as Resource };
+  if (resourceFault(type, rest) !== undefined) return false;
+  sound.add(received);
+  return true;
+}
+
 /** Why a received resource can't be used, or undefined. */
 export function resourceFault(type: ResourceKind, received: VersionedResource): string | undefined {
+  if (sound.has(received)) return undefined;
   const fault = resourceShapes[type](received.resource);
   if (fault !== undefined) return `${type}${fault}`;
   return (received.resource as Resource).name === received.name ? undefined : `${type}.name: is not ${received.name}`;
@@ -62,6 +90,10 @@ function decode<T>(message: string, check: Check): Decoded<T> {
   } catch {
     return { ok: false, error: 'message is not JSON' };
   }
+  return checked(value, check);
+}
+
+function checked<T>(value: unknown, check: Check): Decoded<T> {
   const fault = check(value);
   return fault === undefined ? { ok: true, value: value as T } : { ok: false, error: `message${fault}` };
 }

@@ -1,6 +1,7 @@
 export type * from './messages.ts';
 export { channelPair, type Deliver } from './channel.ts';
 export { decodeRequest, decodeResponse, maxMessageLength, resourceKinds, type Decoded } from './codec.ts';
+export { decodeInSlices } from './slices.ts';
 export { Publisher, maxSubscriptions, type Published, type PublisherEnvironment, type ResourceView, type TypeProgress } from './publisher.ts';
 export { references, type ResourceId } from './references.ts';
 export { Subscriber, unusedGrace, type SubscriberEnvironment, type Update } from './subscriber.ts';

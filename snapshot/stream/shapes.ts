@@ -143,6 +143,9 @@ const backendTls = object<r.BackendTls>({
   clientCertificate: optional(name),
 });
 
+/** Of one route of a RouteTable, for who checks a long table in steps. */
+export const routeShape: Check = route;
+
 /** The structural check of each kind of resource. What a compiler of route tables must still check: regular expressions, indexes. */
 export const resourceShapes: Readonly<Record<r.ResourceKind, Check>> = {
   Listener: object<r.Listener>({ kind: oneOf('Listener'), name, transport: optional(oneOf('udp')), gateway: ref, address: name, port, sections: list(section, 10_000) }),

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { WireChannel, wireVersion, type Channel, type Hello } from '#snapshot';
+import { inSlices } from './slices.ts';
 
 export interface ControllerAddress {
   readonly host: string;
@@ -63,7 +64,7 @@ function greet(socket: TLSSocket, hello: Hello, env: DialEnvironment): Promise<C
       welcome = true;
       channel.onClose(() => {});
       channel.open();
-      resolve(channel);
+      resolve(inSlices(channel, () => env.now()));
     });
   });
 }

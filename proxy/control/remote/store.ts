@@ -24,15 +24,49 @@ export async function readHoldings(file: string): Promise<Holdings | undefined> 
 
 /** Replaces the file in one step, so that a proxy that dies meanwhile leaves the old one. Only this user can read it: it holds keys. */
 export async function writeHoldings(file: string, holdings: Holdings): Promise<void> {
-  const resources = Object.fromEntries([...holdings].map(([kind, named]) => [kind, [...named.values()]]));
   const next = `${file}.next`;
   await rm(next, { force: true });
   const opened = await open(next, 'wx', 0o600);
   try {
-    await opened.writeFile(JSON.stringify({ format, resources }));
+    await opened.writeFile(textOf(holdings));
     await opened.sync();
   } finally {
     await opened.close();
   }
   await rename(next, file);
+}
+
+/** Characters that are written at a time; requests have their turn between two. */
+const slice = 65_536;
+
+/** `{"format":…,"resources":{…}}`, in pieces. */
+async function* textOf(holdings: Holdings): AsyncGenerator<string> {
+  let text = `{"format":${format},"resources":{`;
+  let kinds = 0;
+  for (const [kind, named] of holdings) {
+    text += `${kinds++ === 0 ? '' : ','}${JSON.stringify(kind)}:[`;
+    let count = 0;
+    for (const each of named.values()) {
+      for (const piece of piecesOf(each)) {
+        text += piece;
+        if (text.length < slice) continue;
+        yield text;
+        text = '';
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (++count < named.size) text += ',';
+    }
+    text += ']';
+  }
+  yield `${text}}}`;
+}
+
+/** A resource's JSON; a table's route by route. */
+function* piecesOf(held: VersionedResource): Generator<string> {
+  if (held.resource.kind !== 'RouteTable') return yield JSON.stringify(held);
+  const { name, version, resource: { routes, ...resource } } = held;
+  // `resource` comes last and is not empty, so two braces end it.
+  yield `${JSON.stringify({ name, version, resource }).slice(0, -2)},"routes":[`;
+  for (const [index, route] of routes.entries()) yield (index === 0 ? '' : ',') + JSON.stringify(route);
+  yield ']}}';
 }
