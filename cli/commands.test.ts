@@ -180,3 +180,34 @@ test('explain also names routes of other listeners and producer routes, and why 
   t.deepEqual(await rejected('--from-namespace', 'client', 'http://a.shop/'), [lost('producer', 'a producer route; for clients in client the consumer routes there take its place')]);
   t.deepEqual(await rejected('--from-namespace', 'shop', 'http://a/'), []);
 });
+
+test('explain knows an Ingress by its name, takes the Host from the URL, and names the session in force', async (t) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'weft-explain-')), 'ingress.yaml');
+  writeFileSync(file, `apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: web, namespace: shop }
+spec:
+  ingressClassName: weft
+  rules: [{ host: "*.foo.com", http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }] } }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { ports: [{ port: 80 }] }
+---
+apiVersion: gateway.networking.x-k8s.io/v1alpha1
+kind: XBackendTrafficPolicy
+metadata: { name: sticky, namespace: shop }
+spec:
+  targetRefs: [{ group: "", kind: Service, name: web }]
+  sessionPersistence: { type: Cookie, cookie: { name: sid } }
+`);
+  const place = ['-f', file, '--gateway', 'weft-system/weft-ingress'];
+  const answer = await json('explain', ...place, 'http://a.foo.com/');
+  t.deepEqual(answer['route'], { kind: 'Ingress', namespace: 'shop', name: 'web' });
+  t.deepEqual(answer['session'], { type: 'Cookie', name: 'sid', lifetime: 'Session', path: '/' });
+  t.like((answer['origins'] as Record<string, object>)['session'], { kind: 'XBackendTrafficPolicy', name: 'sticky', level: 'Service' });
+  t.is((await json('explain', ...place, 'http://a.b.foo.com/'))['status'], 404);
+  t.regex((await weft('explain', ...place, 'http://a.foo.com/')).out, /session +.*sid.*written in XBackendTrafficPolicy shop\/sticky/);
+  t.regex((await weft('policy', 'affects', 'XBackendTrafficPolicy/shop/sticky', '-f', file)).out, /session/);
+});
