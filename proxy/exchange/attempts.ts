@@ -80,7 +80,8 @@ export class Attempts {
   /** The endpoint of the client's session, until an attempt there has failed. */
   #pinned(): PooledEndpoint | undefined {
     const pinned = this.#exchange.session?.pinned;
-    return pinned === undefined || this.#tried?.includes(pinned) === true ? undefined : pinned;
+    // It may have left the backend since the request came.
+    return pinned === undefined || pinned.index < 0 || this.#tried?.includes(pinned) === true ? undefined : pinned;
   }
 
   /** The response is complete: gives the connection back. */
