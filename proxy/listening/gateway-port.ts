@@ -98,9 +98,18 @@ export class GatewayPort implements Port {
     this.#wait(socket);
     peekHello(socket, { wheel, now: () => this.#context.now(), timeoutMs: limits.tlsHandshakeMs }, (peeked) => {
       this.#waiting.delete(socket);
-      if (peeked.kind === 'hello') this.#pass(socket, peeked.serverName);
-      else this.#refuseHello(socket, peeked);
+      this.#guard(socket, () => (peeked.kind === 'hello' ? this.#pass(socket, peeked.serverName) : this.#refuseHello(socket, peeked)));
     });
+  }
+
+  /** A fault of ours ends one connection. */
+  #guard(socket: Socket, turn: () => void): void {
+    try {
+      turn();
+    } catch (error) {
+      this.#context.fault(error);
+      socket.destroy();
+    }
   }
 
   #pass(socket: Socket, serverName: string): void {
@@ -138,7 +147,7 @@ export class GatewayPort implements Port {
       validation,
       choose: (serverName) => this.#certificates.choose(named(serverName), serverName, validation?.authorities),
       withoutServerName: () => named('').flatMap((name) => this.#certificates.get(name) ?? [])[0],
-      secured,
+      secured: (socket, serverName) => this.#guard(socket, () => secured(socket, serverName)),
     });
   }
 

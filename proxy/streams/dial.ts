@@ -42,10 +42,18 @@ export async function dialBackend(context: Context, name: string, ledger: Ledger
       if (options.signal.aborted) throw new ProxyError('client-closed', { cause: error });
       failure = error instanceof ProxyError ? error : new ProxyError('connect-failed', { cause: error, reason: codeOf(error) });
       context.metrics.count(failure.code === 'tls-failed' ? 'upstream_tls_handshakes_failed' : 'upstream_connections_failed');
-      if (failure.code !== 'tls-failed' && backend.endpoints.refused(endpoint, context.now())) context.metrics.count('upstream_ejections');
+      if (isEndpoints(failure) && backend.endpoints.refused(endpoint, context.now())) context.metrics.count('upstream_ejections');
     }
   }
   throw failure;
+}
+
+/** Want of descriptors or ports of our own: no endpoint is to blame. */
+const ours: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
+/** Whether the network, or the endpoint, said that there is nobody. */
+export function isEndpoints({ code, reason }: { readonly code: string; readonly reason: string | undefined }): boolean {
+  return code !== 'tls-failed' && (reason === undefined || !ours.has(reason));
 }
 
 export function placeOf({ endpoint: { address, port } }: PooledEndpoint): string {

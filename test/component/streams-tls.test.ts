@@ -2,6 +2,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import test from 'ava';
+import fc from 'fast-check';
 import type { ListenerSection } from '#snapshot';
 import { answering, backendNamed, backendTo, endpointsOf, getRequest, ok, rawServer, tableOf } from './proxy-rig.ts';
 import { certificateFor, echoServer, eventually, exchangeBytes, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, tlsExchange, type StreamRig } from './streams-rig.ts';
@@ -326,4 +327,45 @@ test('what a client says of its own certificate does not get past us', async (t)
   }
   await rig.close();
   await web.close();
+});
+
+test('property: whatever comes first, it ends in time, is no fault of ours, and leaves nothing open', async (t) => {
+  const rig = await startStreamRig({ limits: { tlsHandshakeMs: 150 } });
+  const plain = await echoServer('plain');
+  setCertificates(rig, 'end.example');
+  setBackends(rig.proxy, { plain: [plain.port] });
+  rig.proxy.apply({ streamTables: { changed: [streamTable('end', [{ backends: [streamBackend('plain')] }]), streamTable('pass', [{ hostnames: ['*.pass.example'], backends: [streamBackend('plain')] }])] } });
+  const { port } = await rig.listen([terminate('end', 'end.example', 'end.example'), passthrough('pass', '*.pass.example'), https('web', '', 'end.example')]);
+  const name = fc.constantFrom('end.example', 'a.pass.example', 'else.example', 'x'.repeat(300), '');
+  const hello = fc.tuple(name, fc.uint8Array({ maxLength: 80 }), fc.nat(400)).map(([serverName, extra, cut]) => {
+    const entry = Buffer.concat([Buffer.from([0, serverName.length >> 8, serverName.length & 255]), Buffer.from(serverName)]);
+    const vector = (bytes: Uint8Array): Buffer => Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]);
+    const extension = Buffer.concat([Buffer.from([0, 0]), vector(vector(entry))]);
+    const body = Buffer.concat([Buffer.from([3, 3]), Buffer.alloc(32), Buffer.from([0, 0, 2, 0x13, 1, 1, 0]), vector(extension)]);
+    const message = Buffer.concat([Buffer.from([1, 0, body.length >> 8, body.length & 255]), body]);
+    const bytes = Buffer.concat([Buffer.from([22, 3, 1]), vector(message), extra]);
+    return cut < bytes.length ? bytes.subarray(0, bytes.length - cut) : bytes;
+  });
+  const send = (bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ port, host: '127.0.0.1' });
+      const timer = setTimeout(() => reject(new Error('still open')), 5000);
+      socket.on('error', () => {}).resume();
+      socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      socket.end(bytes);
+    });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.oneof(hello, fc.uint8Array({ maxLength: 300 })), { minLength: 10, maxLength: 10 }), async (first) => {
+      await Promise.all(first.map(send));
+    }),
+    { numRuns: 25 },
+  );
+  t.deepEqual(rig.faults, []);
+  await eventually(async () => (await rig.metricLines('weft_client_connections_active'))[0] === 'weft_client_connections_active 0');
+  t.is(await tlsExchange(port, 'end.example', 'x'), 'plain\nxend');
+  await rig.close();
+  plain.close();
 });

@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import type { BackendState, PooledEndpoint } from '../../configuration/backends.ts';
 import type { Context } from '../../context.ts';
 import type { WheelTimer } from '../../time/index.ts';
-import { placeOf } from '../dial.ts';
+import { isEndpoints, placeOf } from '../dial.ts';
 import type { Ledger } from '../ledger.ts';
 import type { StreamRouting } from '../routing.ts';
 import { asAddress } from './lookup.ts';
@@ -134,7 +134,7 @@ export class UdpFlow implements WheelTimer {
     if (this.#ended) return;
     const { backend, endpoint, ledger } = this.parts;
     this.#context.metrics.count('upstream_connections_failed');
-    if (backend.endpoints.refused(endpoint, this.#context.now())) this.#context.metrics.count('upstream_ejections');
+    if (isEndpoints({ code: 'connect-failed', reason: code }) && backend.endpoints.refused(endpoint, this.#context.now())) this.#context.metrics.count('upstream_ejections');
     ledger.fail('connect-failed', code);
     this.end();
   }
