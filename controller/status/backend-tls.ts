@@ -64,7 +64,7 @@ function reportOf(facts: BackendTlsFacts, uses: ReadonlyMap<string, Use>, { clus
   const ancestors = ancestorsOf(facts, uses, cluster);
   // A policy that only Gateways of others have to do with is theirs to judge.
   const ours = ancestors.length > 0 || gateways.size === cluster.state.gateways.size;
-  const problems = ours ? problemsOf(facts, uses, cluster) : [];
+  const problems = ours ? problemsOf(facts, { uses, ancestors }, cluster) : [];
   if (ancestors.length === 0) return { statuses: [], problems };
   const entries = ancestors.slice(0, maxAncestors).map(({ sender, targets }) => ({
     ancestorRef: { group: groupOf(sender.apiVersion), ...refOf(sender) },
@@ -106,8 +106,9 @@ function acceptedBy({ accepted }: BackendTlsFacts, targets: readonly PolicyTarge
   const faults = targets.flatMap((target) => targetFault(target, cluster) ?? []);
   const [first] = faults;
   const message = faults.map((fault) => withPath(fault)).join('; ');
-  if (first !== undefined && faults.length === targets.length) return no(first.reason, message);
-  return first === undefined || accepted.status === 'False' ? accepted : { ...accepted, message: `Accepted, but not everywhere: ${message}` };
+  if (first !== undefined && faults.length === targets.length) return no(first.reason, accepted.status === 'True' ? message : `${message}; besides, ${accepted.message}`);
+  if (first === undefined) return accepted;
+  return { ...accepted, message: accepted.status === 'True' ? `Accepted, but not everywhere: ${message}` : `${accepted.message}; besides, ${message}` };
 }
 
 /** Why a policy does not hold for one of its targets. */
@@ -124,12 +125,20 @@ function targetFault({ index, title, service: key, section, lostTo }: PolicyTarg
   return { reason: 'Conflicted', path, message: `${nameOfPolicy(lostTo)} holds for ${what}: it is older, or of one age and first by name` };
 }
 
-function problemsOf({ policy, targets, faults, warnings }: BackendTlsFacts, uses: ReadonlyMap<string, Use>, cluster: Cluster): readonly Problem[] {
-  const wrong = targets.map((target) => targetFault(target, cluster));
-  return [
-    ...[...faults, ...wrong.flatMap((fault) => fault ?? [])].map((fault) => problem('error', policy, fault)),
-    ...[...warnings, ...targets.flatMap((target, at) => (wrong[at] === undefined ? reachWarnings(target, uses.get(target.service)) : []))].map((fault) => problem('warning', policy, fault)),
-  ];
+interface Reach {
+  readonly uses: ReadonlyMap<string, Use>;
+  readonly ancestors: readonly Ancestor[];
+}
+
+/** What no Gateway of ours has to do with ends in no condition, so it is a warning only. */
+function problemsOf({ policy, targets, faults, warnings }: BackendTlsFacts, { uses, ancestors }: Reach, cluster: Cluster): readonly Problem[] {
+  const told = new Set(ancestors.slice(0, maxAncestors).flatMap((ancestor) => ancestor.targets));
+  const found = targets.flatMap((target): readonly Problem[] => {
+    const fault = targetFault(target, cluster);
+    if (fault !== undefined) return [problem(told.has(target) ? 'error' : 'warning', policy, fault)];
+    return reachWarnings(target, uses.get(target.service)).map((each) => problem('warning', policy, each));
+  });
+  return [...faults.map((fault) => problem(ancestors.length > 0 ? 'error' : 'warning', policy, fault)), ...warnings.map((fault) => problem('warning', policy, fault)), ...found];
 }
 
 /** Where the policy does not reach: it acts at Gateways alone. */

@@ -101,7 +101,7 @@ function describe(policy: BackendTLSPolicy, targets: readonly PolicyTargetFacts[
   return {
     policy,
     targets,
-    accepted: trustsNobody ? no('NoValidCACertificate', verdictOf(trust.faults, accepts).message) : verdictOf(invalid, accepts),
+    accepted: trustsNobody ? no('NoValidCACertificate', verdictOf([...trust.faults, ...invalid], accepts).message) : verdictOf(invalid, accepts),
     resolved: verdictOf(trust.faults, yes('ResolvedRefs', 'All references are resolved')),
     faults: [...invalid, ...trust.faults],
     warnings: kindFaults(policy),
