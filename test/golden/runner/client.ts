@@ -7,7 +7,8 @@ import { idHeader } from './echo.ts';
 import type { RequestExpectation } from './expectation.ts';
 import { sendDatagram } from './wire/datagrams.ts';
 import { callGrpc } from './wire/grpc.ts';
-import { addressed, type Addressed } from './requests.ts';
+import { addressed, isStream, type Addressed } from './requests.ts';
+import { tunnel } from './wire/tunnel.ts';
 
 /** Where the proxies of a running case are reached. */
 export interface Entrances {
@@ -50,12 +51,13 @@ export function createClient(entrances: Entrances): Client {
   };
 }
 
-function send(entrances: Entrances, request: RequestExpectation, agent: http.Agent): Promise<Reply> {
+async function send(entrances: Entrances, request: RequestExpectation, agent: http.Agent): Promise<Reply> {
   const to = addressed(request);
   const id = `${process.pid}-${++ids}`;
   const entrance = to.client === undefined ? entrances.gateway(to.gateway!, to.port) : entrances.sidecar(to.client);
   if (to.protocol === 'udp') return exchangeDatagrams(entrance, id, request.url);
   if (to.protocol === 'grpc') return exchangeGrpc(entrance, to, id, request);
+  const tunnelled = to.client !== undefined && isStream(to) ? await tunnel(entrance, `${to.dialled}:${to.port}`, patienceMs) : undefined;
   const secure = to.scheme === 'https';
   const { upgrade: protocol, body } = request;
   const options: https.RequestOptions = {
@@ -63,7 +65,7 @@ function send(entrances: Entrances, request: RequestExpectation, agent: http.Age
     port: entrance.port,
     method: to.method,
     // A proxy gets the whole URL (RFC 9112, 3.2.2).
-    path: to.client === undefined ? to.target : `http://${to.host}${to.target}`,
+    path: to.client === undefined || tunnelled !== undefined ? to.target : `http://${to.host}${to.target}`,
     headers: {
       host: to.host,
       ...request.headers,
@@ -74,6 +76,7 @@ function send(entrances: Entrances, request: RequestExpectation, agent: http.Age
     setHost: false,
     // A new connection for each TLS request: which certificate it gets is part of the case.
     ...(secure ? { agent: false, servername: request.sni ?? to.dialled, rejectUnauthorized: false, ...shown(request) } : { agent: to.protocol === 'tcp' ? false : agent }),
+    ...(tunnelled === undefined ? {} : secure ? { socket: tunnelled } : { agent: undefined, createConnection: () => tunnelled }),
     signal: AbortSignal.timeout(patienceMs),
   };
   return exchange(secure ? https.request(options) : http.request(options), { id, body, url: request.url });

@@ -11,14 +11,11 @@ interface Running {
   readonly portOffset: number;
 }
 
-/**
- * Proxies don't answer gRPC clients in their own way here yet, nor carry UDP. A sidecar's connections come to it by iptables, which a case
- * does not have.
- */
+/** Proxies don't answer gRPC clients in their own way here yet, nor carry UDP. */
 function isCarried(request: RequestExpectation): boolean {
-  const { protocol, client } = addressed(request);
+  const { protocol } = addressed(request);
   if (protocol === 'grpc') return (request.expect.grpcStatus ?? 0) === 0 && request.expect.status === undefined;
-  return protocol === undefined || (protocol !== 'udp' && client === undefined);
+  return protocol !== 'udp';
 }
 
 /** Sends the request to a real proxy and looks at both ends. */
