@@ -1,7 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
-import { Pool } from 'undici';
 
 /** `node library.ts http-proxy|undici PORT BACKEND`: a proxy as one writes it with the library, with a line of log per request. */
 
@@ -32,7 +31,8 @@ function withHttpProxy(): (request: IncomingMessage, response: ServerResponse) =
   };
 }
 
-function withUndici(): (request: IncomingMessage, response: ServerResponse) => void {
+async function withUndici(): Promise<(request: IncomingMessage, response: ServerResponse) => void> {
+  const { Pool } = await import('undici');
   const pool = new Pool(`http://127.0.0.1:${backend}`, { connections: 512 });
   const hopByHop = new Set(['connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade']);
   return (request, response) => {
@@ -48,4 +48,4 @@ function withUndici(): (request: IncomingMessage, response: ServerResponse) => v
   };
 }
 
-createServer({ keepAliveTimeout: 60_000 }, library === 'undici' ? withUndici() : withHttpProxy()).listen(Number(port), '127.0.0.1');
+createServer({ keepAliveTimeout: 60_000 }, library === 'undici' ? await withUndici() : withHttpProxy()).listen(Number(port), '127.0.0.1');
