@@ -11,11 +11,11 @@ interface Running {
   readonly portOffset: number;
 }
 
-/** Proxies don't answer gRPC clients in their own way here yet, nor carry UDP. */
+/** Proxies don't answer gRPC clients in their own way here yet. UDP of a workload does not come to its sidecar. */
 function isCarried(request: RequestExpectation): boolean {
-  const { protocol } = addressed(request);
+  const { protocol, client } = addressed(request);
   if (protocol === 'grpc') return (request.expect.grpcStatus ?? 0) === 0 && request.expect.status === undefined;
-  return protocol !== 'udp';
+  return protocol !== 'udp' || client === undefined;
 }
 
 /** Sends the request to a real proxy and looks at both ends. */
