@@ -57,7 +57,7 @@ test('a gRPC call is explained by service and method', async (t) => {
   t.regex(text, /GRPCRoute shop\/calls, rule 0, match 0/);
   t.regex(text, /rule 1 match 0 +matched, but GRPCRoute shop\/calls rule 0 has a name for the method/);
   const other = await asked('--gateway', 'shop/edge', '--grpc', 'shop.Wishes/Add', 'http://example.com');
-  t.regex(other, /respond 404/);
+  t.regex(other, /respond 404 \(to a gRPC client: status 12\)/);
   t.regex(other, /service is "shop.Wishes", not "shop.Cart"/);
   t.regex(await asked('--gateway', 'shop/edge', 'http://example.com/shop.Cart/Add'), /not gRPC: there is no content-type/);
   t.regex(await refusal('--gateway', 'shop/edge', '--grpc', 'nonsense', 'http://example.com'), /is no gRPC call; write SERVICE\/METHOD/);

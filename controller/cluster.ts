@@ -31,10 +31,10 @@ export function clusterOf(state: ClusterState): Cluster {
  * Namespaces that exist or that an object lives in, sorted: those that may have clients. The root namespace counts only where there
  * is more in it than policies.
  */
-export function namespacesOf(state: Pick<ClusterState, 'namespaces' | 'policies' | 'pods' | 'services' | 'httpRoutes' | 'gateways'>): readonly string[] {
+export function namespacesOf(state: Pick<ClusterState, 'namespaces' | 'policies' | 'pods' | 'services' | 'httpRoutes' | 'grpcRoutes' | 'gateways'>): readonly string[] {
   const names = new Set(state.namespaces.keys());
   for (const { metadata } of state.policies.values()) if (metadata.namespace !== rootNamespace) names.add(metadata.namespace);
-  for (const map of [state.pods, state.services, state.httpRoutes, state.gateways]) {
+  for (const map of [state.pods, state.services, state.httpRoutes, state.grpcRoutes, state.gateways]) {
     for (const object of map.values()) names.add(object.metadata.namespace);
   }
   return [...names].sort();

@@ -1,5 +1,5 @@
 import { isFrontend, type Translation } from '#controller';
-import { explainCandidates, filtersFor, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
+import { explainCandidates, filtersFor, isGrpc, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
 import type { EffectivePolicy, Filter, ObjectRef, RouteTable, WeightedBackend } from '#snapshot';
 import { explainedTls, type ExplainedTls } from '../policy/tls.ts';
 import type { PassedOver, Place } from './place.ts';
@@ -44,6 +44,8 @@ export interface Answer {
   readonly protocol?: 'tls' | 'tcp' | 'udp';
   readonly status?: number;
   readonly location?: string;
+  /** What a gRPC client gets in the place of the status. */
+  readonly grpcStatus?: number;
   /** Why the proxy would answer itself. */
   readonly reason?: string;
   readonly listener?: { readonly gateway: ObjectRef; readonly name: string; readonly hostname: string; readonly port: number };
@@ -65,6 +67,15 @@ const nothing = { filters: [], backends: [], origins: {}, rejected: [] } as cons
 
 /** Asks the data plane's own `decide` at `place`, and says what comes of its decision. */
 export function explain(translation: Translation, place: Place, request: ExplainedRequest): Answer {
+  const answer = explainRequest(translation, place, request);
+  const grpcStatus = isGrpc(request.headers.get('content-type')) ? grpcStatuses.get(answer.status ?? 0) : undefined;
+  return grpcStatus === undefined ? answer : { ...answer, grpcStatus };
+}
+
+/** UNIMPLEMENTED where nothing matches, UNAVAILABLE where a backend can't be used (GRPCRouteRule.backendRefs). */
+const grpcStatuses: ReadonlyMap<number, number> = new Map([[404, 12], [500, 14]]);
+
+function explainRequest(translation: Translation, place: Place, request: ExplainedRequest): Answer {
   if (place.kind === 'passthrough') return { ...nothing, outcome: 'passthrough', notes: [...place.notes, `${request.url.host} is no Service that the mesh knows: forwarded untouched`] };
   if (place.kind === 'no-listener') return { ...nothing, outcome: 'respond', status: 404, reason: place.reason, notes: place.notes };
   const where = place.kind === 'listener' ? { listener: place.listener } : { service: place.service };

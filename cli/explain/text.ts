@@ -37,7 +37,7 @@ function headline(answer: Answer): string {
     case 'redirect':
       return `redirect ${answer.status} to ${answer.location}`;
     case 'respond':
-      return `respond ${answer.status}: ${answer.reason}`;
+      return `respond ${answer.status}${answer.grpcStatus === undefined ? '' : ` (to a gRPC client: status ${answer.grpcStatus})`}: ${answer.reason}`;
   }
 }
 

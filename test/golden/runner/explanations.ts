@@ -19,6 +19,7 @@ export function checkExplanation(t: ExecutionContext, translated: Translated, re
   if (answer.status !== undefined && expect.status !== undefined) t.is(answer.status, expect.status, `${told}: status`);
   if (answer.status !== undefined && expect.statuses !== undefined) t.true(expect.statuses.includes(answer.status), `${told}: status ${answer.status}`);
   if (expect.status === 404 || expect.status === 500 || expect.status === 400) t.is(answer.status, answer.outcome === 'forward' ? undefined : expect.status, `${told}: status`);
+  if (expect.grpcStatus !== undefined) t.is(answer.grpcStatus ?? 0, expect.grpcStatus, `${told}: gRPC status`);
   if (expect.location !== undefined) t.is(answer.location, expect.location, `${told}: location`);
   if (expect.listener !== undefined) t.is(answer.listener?.name, expect.listener, `${told}: listener`);
   if (expect.route !== undefined) t.is(answer.route === undefined ? 'none' : `${answer.route.kind}/${answer.route.namespace}/${answer.route.name}`, expect.route, `${told}: route`);
