@@ -311,7 +311,19 @@ export interface Origin {
 /** A place in the hierarchy at which a policy can be attached; `Rule` and `Port` are sections of Route and Service. */
 export type PolicyLevel = 'Mesh' | 'GatewayClass' | 'Namespace' | 'Gateway' | 'Listener' | 'ListenerSet' | 'Route' | 'Rule' | 'Service' | 'Port';
 
-export type RetryCondition = 'connect-failure' | 'refused-stream' | 'reset' | 'gateway-error' | '5xx' | 'timeout';
+export type RetryCondition =
+  | 'connect-failure'
+  | 'refused-stream'
+  | 'reset'
+  | 'gateway-error'
+  | '5xx'
+  | 'timeout'
+  // Statuses of gRPC.
+  | 'cancelled'
+  | 'deadline-exceeded'
+  | 'internal'
+  | 'resource-exhausted'
+  | 'unavailable';
 
 /** Fields as users write them; a field that is absent was set by nobody. Durations are Gateway API durations (GEP-2257). */
 export interface RetryFields {

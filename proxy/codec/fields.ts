@@ -247,6 +247,11 @@ export class Fields {
     for (let index = 0; index < this.count; index++) if (this.ids[index] === id) this.drop(index);
   }
 
+  /** Leaves out the lines whose names are dropped. */
+  leaveOut(bytes: Buffer, names: { drops(bytes: Uint8Array, start: number, end: number): boolean }): void {
+    for (let index = 0; index < this.count; index++) if (names.drops(bytes, this.nameStart(index), this.nameEnd(index))) this.drop(index);
+  }
+
   refuse(reason: string): typeof invalid {
     this.failure = this.#faults.syntax;
     this.reason = reason;

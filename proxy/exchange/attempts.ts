@@ -1,11 +1,13 @@
 import { parseRetryAfter, retriesStatus, retryDelay, retryVerdict, idempotentMethods, type Outcome, type RetrySettings } from '../retry/index.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
+import { framing } from '../codec/index.ts';
 import { Timer } from '../connection/timer.ts';
 import type { Upstream } from '../connection/sides.ts';
 import { dialRaw, dialUpstream, openUpstream } from '../connection/open-upstream.ts';
 import { failures, type FailureCode } from '../failures.ts';
 import type { FailedAttempt } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
+import { statusIn } from './grpc.ts';
 import { failureHeader } from './replies.ts';
 import { endAttemptSpan } from './tracing.ts';
 
@@ -115,15 +117,19 @@ export class Attempts {
   replaces(upstream: Upstream, bytes: Buffer): boolean {
     const exchange = this.#exchange;
     const { retry } = exchange.settings;
-    const { status, fields } = exchange.context.responseHead;
-    if (status === unreachedStatus && this.#endpoint!.endpoint.sidecar === true && fields.lookup(bytes, failureHeader) === unreachedCode) {
+    const head = exchange.context.responseHead;
+    const { status, fields } = head;
+    if ((status === unreachedStatus || (exchange.isGrpc && head.framing === framing.none)) && this.#endpoint!.endpoint.sidecar === true && fields.lookup(bytes, failureHeader) === unreachedCode) {
       this.#drop(upstream);
       this.fail(upstream, unreachedCode, 'sidecar');
       return true;
     }
-    if (retry === undefined || !retriesStatus(retry, status)) return false;
+    // A response of gRPC that has nothing but its status can be replaced; one whose status comes behind a body can't.
+    const grpc = retry !== undefined && exchange.isGrpc && head.framing === framing.none ? statusIn(fields, bytes) : -1;
+    const isGrpcFailure = grpc > 0 && retry!.grpcStatuses[grpc] === 1;
+    if (retry === undefined || (!isGrpcFailure && !retriesStatus(retry, status))) return false;
     const retryAfter = fields.retryAfter < 0 ? undefined : parseRetryAfter(fields.value(bytes, fields.retryAfter), exchange.context.environment.wallClock());
-    const { sequel, delay } = this.#consider(retry, { status, sent: true, replayable: exchange.replayable }, retryAfter);
+    const { sequel, delay } = this.#consider(retry, { status, ...(isGrpcFailure ? { grpcStatus: grpc } : {}), sent: true, replayable: exchange.replayable }, retryAfter);
     if (sequel === 'result') return false;
     this.#note(status);
     this.#leave();

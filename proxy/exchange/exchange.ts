@@ -1,4 +1,4 @@
-import { decide, filtersFor, pickBackend, type FilterPlan, type HeaderValue } from '#routing';
+import { decide, filtersFor, isGrpc, pickBackend, type FilterPlan, type HeaderValue } from '#routing';
 import type { BackendState } from '../configuration/backends.ts';
 import type { EndpointPool } from '../connection/pool.ts';
 import type { RoutingTable, RequestSettings } from '../configuration/tables.ts';
@@ -12,6 +12,7 @@ import { RequestSession, type SessionSettings } from '../sessions/index.ts';
 import { isRequestId, type AccessRecord, type FailedAttempt, type TraceSpan } from '../telemetry/index.ts';
 import { Attempts } from './attempts.ts';
 import { encodeRequestHead } from './blocks.ts';
+import { grpcReply, grpcStatusOf, grpcTimeout } from './grpc.ts';
 import { noEdits, putRequestHead } from './heads.ts';
 import { startMirrors } from './mirror.ts';
 import { failureReply, type Reply } from './replies.ts';
@@ -65,6 +66,10 @@ export class Exchange implements AccessRecord, RequestSource {
   upgrades = false;
   /** The client wants trailers behind the response. */
   trailersWelcome = false;
+  /** gRPC over HTTP/2. */
+  isGrpc = false;
+  /** What its response says of it; -1 where it is no gRPC, or has not ended yet. */
+  grpcStatus = -1;
   id = '';
   idIsNew = false;
   span: TraceSpan | undefined;
@@ -139,6 +144,10 @@ export class Exchange implements AccessRecord, RequestSource {
     return this.tries.failed;
   }
 
+  get protocol(): AccessRecord['protocol'] {
+    return this.downstream.protocol === 'HTTP/2' ? 'HTTP/2' : this.minorVersion === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
+
   get traceId(): string {
     return this.span?.traceId ?? '';
   }
@@ -168,6 +177,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.asksToClose = !head.keepAlive;
     this.upgrades = head.upgradesToWebSocket;
     this.trailersWelcome = head.fields.trailersWelcome;
+    this.isGrpc = this.downstream.protocol === 'HTTP/2' && isGrpc(head.fields.lookup(bytes, 'content-type'));
     this.body.begin(head, rest);
     this.#identify();
     beginSpan(this);
@@ -235,8 +245,9 @@ export class Exchange implements AccessRecord, RequestSource {
     settings.budget?.request(this.startedAt);
     if (settings.retry !== undefined) this.body.keep(settings.retry.maxBufferedBodyBytes);
     else if (backend.protocol === 'http2') this.body.keep(unbegunBodyBytes);
-    if (settings.timeouts.request > 0) {
-      this.deadline = this.startedAt + settings.timeouts.request;
+    const limit = this.#timeLimit();
+    if (limit < Infinity) {
+      this.deadline = this.startedAt + limit;
       this.#requestTimer ??= new Timer(() => this.#ranOut('request-timeout', 'request'));
       context.wheel.schedule(this.#requestTimer, this.deadline);
     }
@@ -296,7 +307,8 @@ export class Exchange implements AccessRecord, RequestSource {
       return;
     }
     this.noteFailure(code, reason);
-    this.answer(failureReply(code, status));
+    if (this.isGrpc) this.grpcStatus = grpcStatusOf(code);
+    this.answer(this.isGrpc ? grpcReply(code) : failureReply(code, status));
   }
 
   /** For the log and the metrics: why it is not the endpoint's plain response that the client gets. */
@@ -383,6 +395,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.durationMs = this.activity - this.startedAt;
     this.#count();
     context.metrics.observe(this.settings.series, this.status, this.durationMs, this.bytesIn, this.bytesOut);
+    if (this.grpcStatus >= 0) context.metrics.grpc(this.settings.series, this.grpcStatus);
     context.accessLog?.write(this);
     endSpan(this);
     this.body.abandon();
@@ -424,6 +437,13 @@ export class Exchange implements AccessRecord, RequestSource {
     this.idIsNew = true;
   }
 
+  /** For all attempts together, in milliseconds; Infinity where there is none. A gRPC client may have less patience than the route. */
+  #timeLimit(): number {
+    const { request } = this.settings.timeouts;
+    const limit = request > 0 ? request : Infinity;
+    return this.isGrpc ? Math.min(limit, grpcTimeout(this.context.requestHead.fields.lookup(this.bytes, 'grpc-timeout'))) : limit;
+  }
+
   #count(): void {
     if (this.#counted) return;
     this.#counted = true;
@@ -448,7 +468,8 @@ export class Exchange implements AccessRecord, RequestSource {
     this.failure = undefined;
     this.failureReason = undefined;
     this.deadline = Infinity;
-    this.asksToClose = false;
+    this.asksToClose = this.isGrpc = false;
+    this.grpcStatus = -1;
     this.id = this.host = '';
     this.minorVersion = 1;
     this.#target = undefined;

@@ -119,9 +119,13 @@ export class RequestBody {
   }
 
   #end(): void {
-    const { upstream, context } = this.#exchange;
+    const { upstream, context, filters } = this.#exchange;
     const trailers = this.#trailers;
-    if (trailers !== undefined) context.trailers.parse(trailers, 0, trailers.length);
+    if (trailers !== undefined) {
+      context.trailers.parse(trailers, 0, trailers.length);
+      // A field that a filter takes off the head must not come back behind the body.
+      if (filters?.request !== undefined) context.trailers.leaveOut(trailers, filters.request);
+    }
     upstream!.end(trailers);
   }
 

@@ -1,8 +1,10 @@
+import { framing } from '../codec/index.ts';
 import { Tunnel } from '../connection/tunnel.ts';
 import type { RawUpstream, Upstream, UpstreamUser } from '../connection/sides.ts';
 import type { FailureCode } from '../failures.ts';
 import { withAnswer } from '../sessions/index.ts';
 import type { Exchange } from './exchange.ts';
+import { statusIn } from './grpc.ts';
 
 /** The way back: what the endpoint sends goes to the client. */
 export class ResponseRelay implements UpstreamUser {
@@ -33,6 +35,7 @@ export class ResponseRelay implements UpstreamUser {
     const head = exchange.context.responseHead;
     exchange.responseStarted = true;
     exchange.status = head.status;
+    if (exchange.isGrpc && head.framing === framing.none) exchange.grpcStatus = statusIn(head.fields, bytes);
     const cors = filters?.cors?.respond(exchange.origin, () => head.fields.names(bytes));
     const edits = exchange.session === undefined ? filters?.response : withAnswer(filters?.response, exchange.session.answer(exchange.tries.endpoint!, exchange.binding.scheme));
     exchange.downstream.head(bytes, { edits, cors });
@@ -65,6 +68,7 @@ export class ResponseRelay implements UpstreamUser {
 
   ended(upstream: Upstream, trailers: Buffer | undefined): void {
     const exchange = this.#exchange;
+    if (trailers !== undefined) this.#takeTrailers(trailers);
     exchange.downstream.end(trailers);
     exchange.activity = exchange.context.now();
     exchange.tries.succeed(upstream);
@@ -79,6 +83,13 @@ export class ResponseRelay implements UpstreamUser {
     const exchange = this.#exchange;
     exchange.activity = exchange.context.now();
     exchange.downstream.resume();
+  }
+
+  #takeTrailers(bytes: Buffer): void {
+    const { isGrpc, filters, context } = this.#exchange;
+    if (isGrpc) this.#exchange.grpcStatus = statusIn(context.trailers, bytes);
+    // A field that a filter takes off the head must not come back behind the body.
+    if (filters?.response !== undefined) context.trailers.leaveOut(bytes, filters.response);
   }
 
   #openTunnel(upstream: RawUpstream, upgrade: Buffer | undefined): void {

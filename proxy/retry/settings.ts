@@ -7,6 +7,8 @@ export interface RetrySettings {
   readonly conditions: ReadonlySet<RetryCondition>;
   /** By status: 1 where a response with it asks for another attempt. 600 long. */
   readonly statuses: Uint8Array;
+  /** The same by `grpc-status`. 17 long. */
+  readonly grpcStatuses: Uint8Array;
   /** Methods of which an attempt may be repeated that the endpoint may have worked on. */
   readonly methods: ReadonlySet<string>;
   /** Whether `methods` is the default, which does not hold for attempts of which the endpoint got nothing. */
@@ -80,6 +82,7 @@ export function retrySettings(policy: EffectivePolicy | undefined): RetrySetting
     maxRetries,
     conditions,
     statuses: statusesOf(retry.retryOn?.codes ?? [], conditions),
+    grpcStatuses: grpcStatusesOf(conditions),
     methods: retry.methods === undefined ? idempotentMethods : new Set(retry.methods),
     methodsAre: retry.methods === undefined ? 'default' : 'written',
     perTryTimeout: duration(retry.perTryTimeout) ?? 0,
@@ -158,6 +161,21 @@ function statusesOf(codes: readonly number[], conditions: ReadonlySet<RetryCondi
   for (const code of codes) statuses[code] = 1;
   if (conditions.has('gateway-error')) statuses.fill(1, 502, 505);
   if (conditions.has('5xx')) statuses.fill(1, 500, 600);
+  return statuses;
+}
+
+/** Conditions that are statuses of gRPC. */
+const grpcConditions: readonly (readonly [RetryCondition, number])[] = [
+  ['cancelled', 1],
+  ['deadline-exceeded', 4],
+  ['resource-exhausted', 8],
+  ['internal', 13],
+  ['unavailable', 14],
+];
+
+function grpcStatusesOf(conditions: ReadonlySet<RetryCondition>): Uint8Array {
+  const statuses = new Uint8Array(17);
+  for (const [condition, status] of grpcConditions) if (conditions.has(condition)) statuses[status] = 1;
   return statuses;
 }
 

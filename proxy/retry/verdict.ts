@@ -6,6 +6,8 @@ import type { RetrySettings } from './settings.ts';
 export interface Outcome {
   /** Of the response; 0 where there was none. */
   readonly status: number;
+  /** Of gRPC, where that is what may ask for another attempt. */
+  readonly grpcStatus?: number;
   /** Where there was no response. */
   readonly failure?: FailureCode;
   /** Whether the endpoint may have begun to work on the request: any byte of it was handed to a connection. */
@@ -42,6 +44,7 @@ export function retriesStatus(settings: RetrySettings, status: number): boolean 
 /**
  * Whether the kind of the outcome lets another attempt follow. Count, budget and deadline are not asked here.
  * - Asked for: by code or condition. A code also stands for the 504 that is the proxy's own, for one attempt's timeout.
+ * - gRPC has no method but POST: a status of its own among the conditions is answer enough, unless a list of methods was written.
  * - Method: what the endpoint may have worked on is repeated only for the methods listed (GEP-1731: unsafe for others). What it did not
  *   begin with may be repeated whatever the method, unless the list was written by hand: then it holds always.
  * - Body: only what can be sent again in full.
@@ -49,7 +52,8 @@ export function retriesStatus(settings: RetrySettings, status: number): boolean 
 export function retryVerdict(settings: RetrySettings, method: string, outcome: Outcome): RetryVerdict {
   if (!askedFor(settings, outcome)) return 'not-asked-for';
   const begun = outcome.failure === undefined || (outcome.sent && !neverBegun.has(outcome.failure));
-  if ((begun || settings.methodsAre === 'written') && !settings.methods.has(method)) return 'method';
+  const byMethod = begun && outcome.grpcStatus === undefined;
+  if ((byMethod || settings.methodsAre === 'written') && !settings.methods.has(method)) return 'method';
   return outcome.replayable ? 'retry' : 'body-too-large-to-retry';
 }
 
@@ -59,6 +63,7 @@ export function shouldRetry(settings: RetrySettings, method: string, outcome: Ou
 }
 
 function askedFor(settings: RetrySettings, outcome: Outcome): boolean {
+  if (outcome.grpcStatus !== undefined) return settings.grpcStatuses[outcome.grpcStatus] === 1;
   if (outcome.failure === undefined) return retriesStatus(settings, outcome.status);
   const met = (conditionsMet as Partial<Record<FailureCode, readonly RetryCondition[]>>)[outcome.failure];
   if (met === undefined) return false;

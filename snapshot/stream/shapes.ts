@@ -23,7 +23,7 @@ const retry = object<r.RetryFields>({
   retryOn: optional(
     object<NonNullable<r.RetryFields['retryOn']>>({
       codes: optional(list(integer(100, 599), 500)),
-      conditions: optional(list(oneOf('connect-failure', 'refused-stream', 'reset', 'gateway-error', '5xx', 'timeout'), 100)),
+      conditions: optional(list(oneOf('connect-failure', 'refused-stream', 'reset', 'gateway-error', '5xx', 'timeout', 'cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted', 'unavailable'), 100)),
     }),
   ),
   methods: optional(list(name, 100)),

@@ -7,7 +7,7 @@ import { accessLogFields, AccessLog, describeTarget, fileSink, jsonText, streamL
 
 const record: AccessRecord = {
   id: '0f8fad5b-d9cb-469f-a165-70867728950e', method: 'GET', host: 'shop.example', path: '/a?b=c', status: 200, durationMs: 12.3456, bytesIn: 5, bytesOut: 1024,
-  client: '127.0.0.9', endpoint: '10.0.0.1:9080', attempts: 1, failedAttempts: undefined, failure: undefined, failureReason: undefined, traceId: '',
+  client: '127.0.0.9', endpoint: '10.0.0.1:9080', attempts: 1, failedAttempts: undefined, failure: undefined, failureReason: undefined, traceId: '', protocol: 'HTTP/1.1', grpcStatus: -1,
   target: describeTarget({ source: 'shop/web/http' }),
 };
 const now = () => Date.UTC(2026, 0, 2, 3, 4, 5, 67);
@@ -27,7 +27,7 @@ async function lineOf(changes: Partial<AccessRecord>): Promise<Record<string, un
 
 test('a plain request', async (t) => {
   t.deepEqual(await lineOf({}), {
-    time: '2026-01-02T03:04:05.067Z', id: record.id, method: 'GET', host: 'shop.example', path: '/a?b=c', status: 200, durationMs: 12.346,
+    time: '2026-01-02T03:04:05.067Z', id: record.id, protocol: 'HTTP/1.1', method: 'GET', host: 'shop.example', path: '/a?b=c', status: 200, durationMs: 12.346,
     bytesIn: 5, bytesOut: 1024, client: '127.0.0.9', source: 'shop/web/http', endpoint: '10.0.0.1:9080',
   });
 });
@@ -38,7 +38,7 @@ test('one that failed: attempts with the reason of each, code, trace, and where 
     policy: { origins: { 'retry.maxRetries': { kind: 'RetryPolicy', namespace: 'shop', name: 'foo', stanza: 'override', level: 'Route' } } },
   });
   const failedAttempts = [{ endpoint: '10.0.0.1:9080', why: 'connect-failed', durationMs: 1 }, { endpoint: '10.0.0.2:9080', why: 503, durationMs: 2.5 }] as const;
-  const line = await lineOf({ target, status: 503, attempts: 3, failedAttempts, failure: 'retry-budget-exhausted', failureReason: 'spent', traceId: 'ab'.repeat(16) });
+  const line = await lineOf({ target, status: 503, attempts: 3, failedAttempts, failure: 'retry-budget-exhausted', failureReason: 'spent', traceId: 'ab'.repeat(16), protocol: 'HTTP/2', grpcStatus: 14 });
   t.deepEqual(Object.keys(line), Object.keys(accessLogFields));
   t.like(line, {
     source: 'mesh/shop', route: 'HTTPRoute/shop/reviews', rule: 2, backend: 'shop/reviews:9080',

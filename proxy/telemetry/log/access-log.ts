@@ -109,12 +109,14 @@ export class AccessLog {
   }
 }
 
+const protocols = { 'HTTP/1.0': ',"protocol":"HTTP/1.0"', 'HTTP/1.1': ',"protocol":"HTTP/1.1"', 'HTTP/2': ',"protocol":"HTTP/2"' } as const;
+
 /** One line, newline included. Few pieces, for each costs again when the batch is flattened. */
 function line(record: AccessRecord, start: string, members: Members): string {
   let text =
-    start + ',"id":' + jsonText(record.id, 128) + members.method.of(record.method) + members.host.of(record.host) +
+    start + ',"id":' + jsonText(record.id, 128) + protocols[record.protocol] + members.method.of(record.method) + members.host.of(record.host) +
     ',"path":' + jsonText(record.path, 1024) +
-    ',"status":' + record.status + ',"durationMs":' + milliseconds(record.durationMs) +
+    ',"status":' + record.status + (record.grpcStatus < 0 ? '' : ',"grpcStatus":' + record.grpcStatus) + ',"durationMs":' + milliseconds(record.durationMs) +
     ',"bytesIn":' + record.bytesIn + ',"bytesOut":' + record.bytesOut +
     members.client.of(record.client) + record.target;
   if (record.endpoint !== '') text += members.endpoint.of(record.endpoint);

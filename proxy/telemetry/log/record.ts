@@ -29,6 +29,9 @@ export interface AccessRecord {
   readonly failure: FailureCode | undefined;
   /** Why in particular: `ProxyError.reason`. */
   readonly failureReason: string | undefined;
+  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
+  /** -1: not gRPC, or none was seen. */
+  readonly grpcStatus: number;
   /** Empty where the request has none. */
   readonly traceId: string;
   /** `describeTarget` of what the request was matched to. */
@@ -91,10 +94,12 @@ export function describeTarget(target: TargetDescription): string {
 export const accessLogFields = {
   time: ['string', 'When the exchange ended: ISO 8601, UTC, milliseconds.'],
   id: ['string', "The request's id, which is also in `x-request-id`."],
+  protocol: ['string', '`HTTP/1.0`, `HTTP/1.1` or `HTTP/2`: what the client speaks.'],
   method: ['string', 'As sent.'],
   host: ['string', 'As sent. Cut after 256 characters.'],
   path: ['string', 'As sent, with the query. Cut after 1024 characters.'],
   status: ['number', 'Status that the client got; 0 where it got none; 499 where it left before.'],
+  grpcStatus: ['number', '`grpc-status` that the client got, where the request is gRPC.'],
   durationMs: ['number', "From the request's head to the end of the response, in milliseconds with three decimals."],
   bytesIn: ['number', 'Bytes received from the client.'],
   bytesOut: ['number', 'Bytes sent to the client.'],

@@ -26,6 +26,7 @@ export const seriesFamilies: readonly SeriesFamily[] = [
   single('weft_requests_active', 'gauge', 'Requests in flight.', 'active'),
   single('weft_request_bytes_total', 'counter', 'Bytes received from clients.', 'bytesIn'),
   single('weft_response_bytes_total', 'counter', 'Bytes sent to clients.', 'bytesOut'),
+  { name: 'weft_grpc_responses_total', type: 'counter', help: 'Requests of gRPC that are over, by the status that ended them.', labels: ['grpc_status'], lines: grpcLines, of: 'requests' },
   { name: 'weft_failures_total', type: 'counter', help: 'Failures by code: replies of the proxy itself, and attempts that failed.', labels: ['code'], lines: failureLines },
   results('weft_retries_total', 'Attempts after the first (made), and those that the budget forbade (over-budget).', { 'made': 'retries', 'over-budget': 'retriesOverBudget' }),
   results('weft_mirrored_requests_total', 'Copies of requests for mirrors.', { sent: 'mirrored', failed: 'mirrorsFailed' }),
@@ -92,6 +93,14 @@ function requestLines(metrics: Metrics, series: number): string {
     const count = metrics.cells[series * cellsPerSeries + index]!;
     if (count > 0) text += `weft_requests_total{status="${statusLabels[index]}",${labelText(metrics, series)}} ${count}\n`;
   }
+  return text;
+}
+
+function grpcLines(metrics: Metrics, series: number): string {
+  const counts = metrics.grpcStatuses.get(series);
+  if (counts === undefined) return '';
+  let text = '';
+  for (const [status, count] of counts.entries()) if (count > 0) text += `weft_grpc_responses_total{grpc_status="${status}",${labelText(metrics, series)}} ${count}\n`;
   return text;
 }
 

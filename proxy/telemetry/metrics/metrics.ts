@@ -35,6 +35,8 @@ export class Metrics {
   readonly labels: SeriesLabels[] = [];
   /** Counts by place in `failureCodes`, of series that had a failure: most have none, so these are no cells. */
   readonly failures = new Map<number, Float64Array>();
+  /** Of gRPC, by series: responses by status. */
+  readonly grpcStatuses = new Map<number, Float64Array>();
   readonly streams = new StreamNumbers();
   readonly counters = new Float64Array(counterNames.length);
   readonly gauges = new Float64Array(gaugeNames.length);
@@ -93,6 +95,16 @@ export class Metrics {
       this.failures.set(series, counts);
     }
     counts[codeIndex[code]]!++;
+  }
+
+  /** A response of gRPC ended with this status (0..16). */
+  grpc(series: number, status: number): void {
+    let counts = this.grpcStatuses.get(series);
+    if (counts === undefined) {
+      counts = new Float64Array(17);
+      this.grpcStatuses.set(series, counts);
+    }
+    counts[status]!++;
   }
 
   /** Another attempt was made, or the budget forbade it. */
@@ -167,6 +179,7 @@ export class Metrics {
       this.#byKey.delete(keyOf(this.labels[series]!));
       this.cells.fill(0, base, base + cellsPerSeries);
       this.failures.delete(series);
+      this.grpcStatuses.delete(series);
       this.streams.forget(series);
       this.labels[series] = clipLabels(labels);
       this.#byKey.set(keyOf(labels), series);

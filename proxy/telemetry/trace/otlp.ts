@@ -33,10 +33,10 @@ export async function createTracer(options: OtlpOptions): Promise<Tracer | undef
 async function createOtlpSink(endpoint: string, options: OtlpOptions): Promise<SpanSink> {
   const url = tracesUrl(endpoint);
   const [{ createTraceState }, { BatchSpanProcessor }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
-    import('@opentelemetry/api'),
-    import('@opentelemetry/sdk-trace-base'),
-    import('@opentelemetry/exporter-trace-otlp-http'),
-    import('@opentelemetry/resources'),
+    import('@opentelemetry/api').then(exportsOf),
+    import('@opentelemetry/sdk-trace-base').then(exportsOf),
+    import('@opentelemetry/exporter-trace-otlp-http').then(exportsOf),
+    import('@opentelemetry/resources').then(exportsOf),
   ]);
   const exportTimeout = options.exportTimeout ?? 5000;
   const resource = resourceFromAttributes({ 'service.name': options.serviceName, ...options.resource });
@@ -52,6 +52,11 @@ async function createOtlpSink(endpoint: string, options: OtlpOptions): Promise<S
     // With a collector that is gone the exporter tries each batch for the whole timeout; a process that ends has no time for all of them.
     close: () => Promise.race([processor.shutdown().catch(() => {}), wait(exportTimeout)]),
   };
+}
+
+/** In a bundle, a CommonJS module that is imported late has its exports under `default` alone. */
+function exportsOf<Module extends object>(module: Module): Module {
+  return { ...(module as { readonly default?: Module }).default, ...module };
 }
 
 function counted(exporter: SpanExporter, onSpans: NonNullable<OtlpOptions['onSpans']>): SpanExporter {
