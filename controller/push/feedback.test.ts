@@ -60,7 +60,7 @@ test('a Gateway that could not be given its proxies is not programmed, for that 
   const edge = statuses.find(({ kind, name }) => kind === 'Gateway' && name === 'edge')!;
   const condition = (edge.status as { readonly conditions: readonly { readonly type: string }[] }).conditions.find(({ type }) => type === 'Programmed');
   t.like(condition, { status: 'False', reason: 'NoResources', message });
-  t.is(conditionsOf(statusOf({ ...world, statuses }, 'Gateway infra/edge'))['Accepted'], 'True Accepted');
+  t.is(conditionsOf(statusOf({ ...world, statuses }, 'Gateway edge'))['Accepted'], 'True Accepted');
   t.deepEqual(problems.at(-1)?.message, message);
   t.is(joinShortfalls(world, new Map()).statuses, world.statuses);
 });
