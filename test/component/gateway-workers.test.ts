@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +9,8 @@ import type { Listener, Resource } from '#snapshot';
 import { backendNamed, closedPort, endpointsOf } from './proxy-rig.ts';
 import { echoServer, eventually, exchangeBytes, streamBackend, streamTable } from './streams-rig.ts';
 
+/** On a machine that is busy with other tests. */
+const startMs = 50_000;
 const program = join(import.meta.dirname, '..', '..', 'gateway', 'main.ts');
 
 /** What a gateway of before held, so that these need no controller. */
@@ -40,7 +43,7 @@ function startGatewayProcess(t: ExecutionContext, folder: string, adminPort: num
   return { child, adminPort, output: () => output, admin };
 }
 
-test('several processes on one port: each gets connections, one that dies is replaced, the others serve on; one admin page for all', async (t) => {
+test.serial('several processes on one port: each gets connections, one that dies is replaced, the others serve on; one admin page for all', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'weft-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const server = await echoServer('a');
@@ -50,15 +53,30 @@ test('several processes on one port: each gets connections, one that dies is rep
     kind: 'Listener', name: `shop/gw/${port}`, gateway: { kind: 'Gateway', namespace: 'shop', name: 'gw' }, address: '127.0.0.1', port,
     sections: [{ name: 'tcp', hostname: '', protocol: 'TCP', routes: 'listener/shop/gw/tcp' }],
   };
-  writeSnapshot(folder, [listener, streamTable('tcp', [{ backends: [streamBackend('a')] }]), { ...backendNamed('a'), protocol: 'tcp' }, { kind: 'Endpoints', name: 'a', endpoints: endpointsOf([server.port]) }]);
-  const running = startGatewayProcess(t, folder, adminPort, 3);
-  await eventually(async () => (await running.admin('/ready')).status === 200, 20_000).catch(() => t.fail(running.output()));
+  const udp: Listener = { ...listener, name: `shop/gw/${port}/udp`, transport: 'udp', sections: [{ name: 'udp', hostname: '', protocol: 'UDP', routes: 'listener/shop/gw/udp' }] };
+  const echo = createSocket('udp4');
+  echo.on('message', (bytes, from) => echo.send(bytes, from.port, from.address));
+  await new Promise<void>((resolve) => echo.bind(0, '127.0.0.1', resolve));
+  t.teardown(() => echo.close());
+  const ofUdp = [udp, streamTable('udp', [{ backends: [streamBackend('u')] }]), { ...backendNamed('u'), protocol: 'udp' }, { kind: 'Endpoints', name: 'u', endpoints: endpointsOf([echo.address().port]) }] as const;
+  writeSnapshot(folder, [listener, ...ofUdp, streamTable('tcp', [{ backends: [streamBackend('a')] }]), { ...backendNamed('a'), protocol: 'tcp' }, { kind: 'Endpoints', name: 'a', endpoints: endpointsOf([server.port]) }]);
+  const running = startGatewayProcess(t, folder, adminPort, 2);
+  await eventually(async () => (await running.admin('/ready')).status === 200, startMs).catch(() => t.fail(running.output()));
   const ask = (): Promise<string> => exchangeBytes(connect({ port, host: '127.0.0.1', allowHalfOpen: true }), 'x');
   for (let round = 0; round < 60; round++) t.is(await ask(), 'a\nxend');
+  await Promise.all(
+    Array.from({ length: 12 }, async () => {
+      const client = createSocket('udp4');
+      const answered = new Promise((resolve) => client.once('message', resolve));
+      client.send('x', port, '127.0.0.1');
+      await answered;
+      client.close();
+    }),
+  );
   const byWorker = async (name: string): Promise<Readonly<Record<string, number>>> =>
     Object.fromEntries([...(await running.admin('/metrics')).body.matchAll(new RegExp(`^${name}\\{worker="(\\d)"[^ ]* (\\d+)$`, 'gm'))].map(([, worker, count]) => [worker!, Number(count)]));
   const accepted = await byWorker('weft_client_connections_accepted_total');
-  t.deepEqual(Object.keys(accepted), ['0', '1', '2']);
+  t.deepEqual(Object.keys(accepted), ['0', '1']);
   t.is(Object.values(accepted).reduce((sum, count) => sum + count, 0), 60);
   t.true(Object.values(accepted).every((count) => count > 0), JSON.stringify(accepted));
   const workers = async (): Promise<readonly { worker: number; pid?: number; restarts: number; ready: boolean }[]> => (JSON.parse((await running.admin('/config')).body) as { workers: [] }).workers;
@@ -70,7 +88,7 @@ test('several processes on one port: each gets connections, one that dies is rep
   for (let round = 0; round < 30; round++) failed += await ask().then(() => 0, () => 1);
   t.is(failed, 0);
   t.is((await running.admin('/ready')).status, 200);
-  await eventually(async () => (await workers())[0]!.ready, 20_000);
+  await eventually(async () => (await workers())[0]!.ready, startMs);
   t.is((await byWorker('weft_worker_restarts_total'))['0'], 1);
   // A signal ends all of them, after what is in flight.
   const open = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
@@ -80,7 +98,7 @@ test('several processes on one port: each gets connections, one that dies is rep
   running.child.kill('SIGTERM');
   await eventually(() => ask().then(() => false, () => true));
   open.end('bye');
-  t.is(await new Promise((resolve) => open.once('data', (bytes) => resolve(String(bytes)))), 'bye');
+  t.regex(await new Promise<string>((resolve) => open.once('data', (bytes) => resolve(String(bytes)))), /^bye/);
   t.is(await exited, 0);
   for (const pid of pids) t.throws(() => process.kill(pid, 0));
   // Lines of all of them are whole.
@@ -88,12 +106,12 @@ test('several processes on one port: each gets connections, one that dies is rep
   t.is(readFileSync(join(folder, 'snapshot-1.json'), 'utf8').length > 0, true);
 });
 
-test('workers end with the process that started them', async (t) => {
+test.serial('workers end with the process that started them', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'weft-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const adminPort = await closedPort();
   const running = startGatewayProcess(t, folder, adminPort, 2);
-  await eventually(() => /"message":"worker started","worker":1,"pid":\d+/.test(running.output()) && /"started","worker":1/.test(running.output()), 20_000).catch(() => t.fail(running.output()));
+  await eventually(() => /"message":"worker started","worker":1,"pid":\d+/.test(running.output()) && /"started","worker":1/.test(running.output()), startMs).catch(() => t.fail(running.output()));
   const pid = Number(/"worker":1,"pid":(\d+)/.exec(running.output())![1]);
   running.child.kill('SIGKILL');
   await eventually(() => {
