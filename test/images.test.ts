@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -27,6 +27,14 @@ test('the program of the init container runs from its bundle alone', async (t) =
   const { status, stderr } = spawnSync(process.execPath, [join(folder, 'weft-proxy-init/weft/redirect.js'), '--uid=x'], { encoding: 'utf8', cwd: '/' });
   t.is(status, 1);
   t.is(stderr, '{"message":"could not redirect the TCP of this Pod","error":"--uid must be a number from 1 to 2147483647"}\n');
+});
+
+test('the bundle of a sidecar runs with traces: what it loads only then is in it', async (t) => {
+  await bundle(bundles.find(({ name }) => name === 'sidecar')!, folder);
+  const env = { POD_NAME: 'a', POD_NAMESPACE: 'b', POD_IP: '127.0.0.1', WEFT_CONTROLLER: 'controller.invalid:15010', WEFT_OUTBOUND_PORT: '0', WEFT_INBOUND_PORT: '0', WEFT_ADMIN_PORT: '0', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' };
+  symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'weft-proxy/node_modules'));
+  const { stdout, stderr, signal } = spawnSync(process.execPath, [join(folder, 'weft-proxy/weft/sidecar.js')], { encoding: 'utf8', env, timeout: 3000, killSignal: 'SIGKILL' });
+  t.is(signal, 'SIGKILL', `it ended by itself: ${stdout}${stderr}`);
 });
 
 test('both ways of making the image of proxies give it the same environment', (t) => {

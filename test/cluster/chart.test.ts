@@ -15,9 +15,9 @@ function helm(...words: readonly string[]): string {
   return stdout;
 }
 
-/** Keeps all values but these. */
+/** Keeps all values but these. Forced, because other tests patch what the chart made. */
 function upgrade(...values: readonly string[]): void {
-  helm('upgrade', 'weft', 'charts/weft', '-n', system, '--reuse-values', '--wait', ...values.flatMap((value) => ['--set', value]));
+  helm('upgrade', 'weft', 'charts/weft', '-n', system, '--reuse-values', '--wait', '--force-conflicts', ...values.flatMap((value) => ['--set', value]));
   for (const name of ['weft-controller', 'weft-injector']) kubectl(['rollout', 'status', '-n', system, `deployment/${name}`, '--timeout=120s']);
 }
 
@@ -119,9 +119,9 @@ test.serial('with certificates of cert-manager: the injector serves what the Sec
   const manifest = JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { generateName: 'try-' }, spec: { containers: [{ name: 'web', image: 'web' }] } });
   apply(certificateKind);
   kubectl(['wait', '--for=condition=Established', 'crd/certificates.cert-manager.io', '--timeout=30s']);
+  const trying = tryOn(shop.name, manifest);
   try {
     issue(first);
-    const trying = tryOn(shop.name, manifest);
     trust(own, first.authority);
     upgrade('injector.certificate.source=cert-manager', 'injector.certificate.issuerName=cluster-ca');
     const { spec } = get('certificate.cert-manager.io', 'weft-injector', system) as { spec: { secretName: string; dnsNames: readonly string[]; issuerRef: object } };
@@ -140,6 +140,7 @@ test.serial('with certificates of cert-manager: the injector serves what the Sec
     t.true(tries > 20, `${tries} tries`);
     t.deepEqual(faults, []);
   } finally {
+    await trying.stop();
     upgrade('injector.certificate.source=self', 'injector.certificate.issuerName=');
     kubectl(['delete', 'crd', 'certificates.cert-manager.io']);
     kubectl(['delete', 'secret', 'weft-injector-tls', '-n', system, '--ignore-not-found']);
