@@ -54,6 +54,8 @@ function machine({ tools, rounds, loadBefore }: Surroundings): readonly string[]
     `Measured ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC at commit ${commit()}; ${rounds}.`,
     `${cpus().length} × ${cpus()[0]?.model.trim()}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}; load average before ${load(loadBefore)}, after ${load(loadavg())}.`,
     `${versions.join('; ')}.`,
+    // The benchmark itself keeps about two cores busy.
+    ...(Math.max(loadBefore[0] ?? 0, (loadavg()[0] ?? 0) - 2) > 1 ? ['', '**The machine was busy with other work**: ratios of cost are rough, latencies, start and delay say nothing. To be measured again on one that is idle.'] : []),
   ];
 }
 
