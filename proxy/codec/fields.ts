@@ -1,4 +1,5 @@
 import type { FailureCode } from '../failures.ts';
+import { isNamed, lookup, stride, valueOf } from './lines.ts';
 import { belongsInHead, field, identifyField, isRemovable, type FieldId } from './names.ts';
 import { bytesOf, COLON, CR, HTAB, isToken, LF, SP, tokenByte, valueByte } from './tables.ts';
 
@@ -16,7 +17,6 @@ export const invalid = -2;
 
 const maxNameBytes = 256;
 const maxConnectionOptions = 32;
-const stride = 4;
 const COMMA = 44;
 const SEMICOLON = 59;
 
@@ -212,7 +212,7 @@ export class Fields {
   }
 
   value(bytes: Buffer, index: number): string {
-    return bytes.toString('latin1', this.valueStart(index), this.valueEnd(index));
+    return valueOf(bytes, this, index);
   }
 
   /** Names of all fields, as sent. */
@@ -222,20 +222,11 @@ export class Fields {
 
   /** Values of all lines of that name, joined by `, ` (RFC 9110, 5.3). Takes a lower-case name. */
   lookup(bytes: Buffer, name: string): string | undefined {
-    let found: string | undefined;
-    for (let index = 0; index < this.count; index++) {
-      if (!this.isNamed(bytes, index, name)) continue;
-      const value = this.value(bytes, index);
-      found = found === undefined ? value : `${found}, ${value}`;
-    }
-    return found;
+    return lookup(bytes, this, name);
   }
 
   isNamed(bytes: Uint8Array, index: number, lower: string): boolean {
-    const start = this.nameStart(index);
-    if (this.nameEnd(index) - start !== lower.length) return false;
-    for (let offset = 0; offset < lower.length; offset++) if (tokenByte[bytes[start + offset]!] !== lower.charCodeAt(offset)) return false;
-    return true;
+    return isNamed(bytes, this, index, lower);
   }
 
   drop(index: number): void {

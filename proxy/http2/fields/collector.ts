@@ -1,14 +1,10 @@
-import { field, treatment } from '../../codec/index.ts';
-import { HTAB, SP, targetByte, targetClass, tokenByte, valueByte } from '../../codec/tables.ts';
+import { CR, field, HTAB, LF, SP, stride, targetByte, targetClass, tokenByte, treatment, valueByte } from '../../codec/index.ts';
 import { entryOverhead, tableBytes } from '../hpack/dynamic-table.ts';
 import type { Http2Limits } from '../limits.ts';
 import { joinCookies } from './cookies.ts';
 import { HeaderBlock, type Excess, type Side } from './header-block.ts';
 import { badValue, fieldIdOf, kind, kindOf, neverIndexed } from './traits.ts';
 
-const CR = 13;
-const LF = 10;
-const stride = 4;
 /** A list of so many times the bound is no mistake: a few bytes that refer to large entries cost a thousand times what they are. */
 const bombFactor = 8;
 

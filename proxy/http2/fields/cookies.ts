@@ -1,5 +1,5 @@
 import { field, treatment } from '../../codec/index.ts';
-import { bytesOf } from '../../codec/tables.ts';
+import { bytesOf } from '../../codec/index.ts';
 import type { HeaderBlock } from './header-block.ts';
 
 const name = bytesOf('cookie: ');

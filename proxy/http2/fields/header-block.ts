@@ -1,13 +1,10 @@
-import { framing, treatment, type Framing } from '../../codec/index.ts';
-import { tokenByte } from '../../codec/tables.ts';
+import { framing, isNamed, lookup, stride, treatment, valueOf, type Framing } from '../../codec/index.ts';
 
 /** What a header block is: it says which pseudo-header fields it must have. */
 export type Side = 'request' | 'response' | 'trailers';
 
 /** Why a header list that is well formed is not taken: codes of the proxy's table of failures. */
 export type Excess = 'head-too-large' | 'target-too-long';
-
-const stride = 4;
 
 /**
  * A decoded header list. Its fields lie in `bytes` as the lines of an HTTP/1.1 head, names in lower case, from `start` to `end` with an
@@ -105,7 +102,7 @@ export class HeaderBlock {
   }
 
   value(index: number): string {
-    return this.bytes.toString('latin1', this.valueStart(index), this.valueEnd(index));
+    return valueOf(this.bytes, this, index);
   }
 
   /** The first field of that number, -1 where there is none. */
@@ -116,20 +113,11 @@ export class HeaderBlock {
 
   /** Values of all lines of that name, joined by `, ` (RFC 9110, 5.3). Takes a lower-case name. */
   lookup(name: string): string | undefined {
-    let found: string | undefined;
-    for (let index = 0; index < this.count; index++) {
-      if (!this.isNamed(index, name)) continue;
-      const value = this.value(index);
-      found = found === undefined ? value : `${found}, ${value}`;
-    }
-    return found;
+    return lookup(this.bytes, this, name);
   }
 
   isNamed(index: number, lower: string): boolean {
-    const start = this.nameStart(index);
-    if (this.nameEnd(index) - start !== lower.length) return false;
-    for (let offset = 0; offset < lower.length; offset++) if (tokenByte[this.bytes[start + offset]!] !== lower.charCodeAt(offset)) return false;
-    return true;
+    return isNamed(this.bytes, this, index, lower);
   }
 
   drop(index: number): void {

@@ -1,5 +1,4 @@
-import { identifyField } from '../../codec/names.ts';
-import { bytesOf, tokenByte } from '../../codec/tables.ts';
+import { bytesOf, identifyField, tokenByte } from '../../codec/index.ts';
 
 /** What a name means to HTTP/2 (RFC 9113, 8.2 and 8.3). */
 export const kind = {

@@ -1,5 +1,4 @@
-import { field, treatment } from '../../codec/index.ts';
-import { tokenByte } from '../../codec/tables.ts';
+import { field, stride, tokenByte, treatment } from '../../codec/index.ts';
 import { staticEntries } from './static-table.ts';
 
 /** Fields by offsets: `HeaderBlock`, and `Fields` of the HTTP/1.1 codec. */
@@ -17,7 +16,6 @@ export interface Selection {
   readonly alsoDrops?: (bytes: Buffer, nameStart: number, nameEnd: number) => boolean;
 }
 
-const stride = 4;
 const indexedField = 0x80;
 const literal = 0x00;
 /** RFC 7541, 6.2.3: for credentials, so that no table of a later hop can be probed for them. */

@@ -90,14 +90,14 @@ class SocketTransport implements Transport {
   serve(session: Session): void {
     const socket = this.#socket;
     socket.on('data', (bytes: Buffer) => session.receive(bytes, 0, bytes.length));
-    socket.on('drain', () => {
+    this.#on('drain', () => {
       this.congested = false;
       this.#reclaim();
       session.drained();
     });
-    socket.on('end', () => session.ended());
-    socket.on('error', (error: NodeJS.ErrnoException) => session.gone(error.code ?? 'error'));
-    socket.on('close', () => {
+    this.#on('end', () => session.ended());
+    this.#on('error', (error) => session.gone((error as NodeJS.ErrnoException).code ?? 'error'));
+    this.#on('close', () => {
       this.#reclaim();
       session.gone('closed');
     });
@@ -137,6 +137,18 @@ class SocketTransport implements Transport {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** A fault of ours must end one connection, not the process. */
+  #on(event: string, listener: (argument: unknown) => void): void {
+    this.#socket.on(event, (argument: unknown) => {
+      try {
+        listener(argument);
+      } catch (error) {
+        this.#environment.onError(error);
+        this.#socket.destroy();
+      }
+    });
   }
 
   #reclaim(): void {

@@ -1,0 +1,34 @@
+import { tokenByte } from './tables.ts';
+
+/** Offsets of a field: where name and value start and end. */
+export const stride = 4;
+
+/** Lines of fields by their offsets, whoever parsed them: `Fields` of HTTP/1.1, `HeaderBlock` of HTTP/2. */
+export interface Lines {
+  readonly count: number;
+  /** By field: name start, name end, value start, value end. */
+  readonly at: Int32Array;
+}
+
+/** Whether the field has that name, given in lower case. */
+export function isNamed(bytes: Uint8Array, { at }: Lines, index: number, lower: string): boolean {
+  const start = at[index * stride]!;
+  if (at[index * stride + 1]! - start !== lower.length) return false;
+  for (let offset = 0; offset < lower.length; offset++) if (tokenByte[bytes[start + offset]!] !== lower.charCodeAt(offset)) return false;
+  return true;
+}
+
+export function valueOf(bytes: Buffer, { at }: Lines, index: number): string {
+  return bytes.toString('latin1', at[index * stride + 2], at[index * stride + 3]);
+}
+
+/** Values of all lines of that name, joined by `, ` (RFC 9110, 5.3). Takes a lower-case name. */
+export function lookup(bytes: Buffer, lines: Lines, name: string): string | undefined {
+  let found: string | undefined;
+  for (let index = 0; index < lines.count; index++) {
+    if (!isNamed(bytes, lines, index, name)) continue;
+    const value = valueOf(bytes, lines, index);
+    found = found === undefined ? value : `${found}, ${value}`;
+  }
+  return found;
+}
