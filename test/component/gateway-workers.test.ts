@@ -99,7 +99,7 @@ test.serial('several processes on one port: each gets connections, one that dies
   await eventually(() => ask().then(() => false, () => true));
   open.end('bye');
   t.regex(await new Promise<string>((resolve) => open.once('data', (bytes) => resolve(String(bytes)))), /^bye/);
-  t.is(await exited, 0);
+  t.is(await exited, 0, running.output());
   for (const pid of pids) t.throws(() => process.kill(pid, 0));
   // Lines of all of them are whole.
   for (const line of running.output().trim().split('\n')) t.notThrows(() => void JSON.parse(line), line);

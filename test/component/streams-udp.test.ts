@@ -60,7 +60,7 @@ function route(rig: StreamRig, ...backends: readonly ReturnType<typeof streamBac
 const counter = async (rig: StreamRig, name: string): Promise<number> => Number((await rig.metricLines(name))[0]?.split(' ').at(-1));
 
 test('each client is a flow: it stays with one endpoint, answers come from where it sent to; counted and logged', async (t) => {
-  const rig = await startStreamRig({ limits: { udpIdleMs: 150 } });
+  const rig = await startStreamRig({ limits: { udpIdleMs: 1000 } });
   const servers = [await udpServer('a'), await udpServer('b')];
   setBackends(rig.proxy, { dns: servers.map(({ port }) => port) }, 'udp');
   route(rig, streamBackend('dns'));
@@ -208,6 +208,24 @@ test('draining: flows that are busy go on as long as is allowed, nobody new is l
   t.like((await rig.logged())[0], { protocol: 'udp', failure: 'draining' });
   client.close();
   late.close();
+  await server.close();
+});
+
+test('closing again, while it drains or after, hurries it and does no harm', async (t) => {
+  const rig = await startStreamRig();
+  const server = await udpServer('a');
+  setBackends(rig.proxy, { a: [server.port] }, 'udp');
+  route(rig, streamBackend('a'));
+  const { port } = await rig.listen([section], udp);
+  const client = new UdpClient(port);
+  await client.ask('x');
+  const began = performance.now();
+  const drained = rig.proxy.drain(20_000);
+  await rig.proxy.close();
+  await drained;
+  t.true(performance.now() - began < 2000);
+  await rig.proxy.close();
+  client.close();
   await server.close();
 });
 

@@ -27,7 +27,9 @@ export class UdpPort implements Bound {
   readonly #lines = { unproven: new Map<string, UdpFlow>(), proven: new Map<string, UdpFlow>() };
   #port = 0;
   #isClosing = false;
-  #emptied: (() => void) | undefined;
+  /** No flow is left, after it began to close. */
+  readonly #empty = Promise.withResolvers<void>();
+  #shut: Promise<void> | undefined;
 
   constructor(context: Context, listener: Listener) {
     this.#context = context;
@@ -71,16 +73,14 @@ export class UdpPort implements Bound {
     this.#isClosing = true;
     const now = this.#context.now();
     for (const flow of this.#flows()) this.#context.wheel.schedule(flow, now);
-    const empty = new Promise<void>((resolve) => {
-      this.#emptied = resolve;
-      if (this.#size === 0) resolve();
-    });
-    if (drainMs > 0) await Promise.race([empty, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
+    if (this.#size === 0) this.#empty.resolve();
+    if (drainMs > 0) await Promise.race([this.#empty.promise, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
     for (const flow of this.#flows()) {
       flow.parts.ledger.fail('draining');
       flow.end();
     }
-    await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
+    this.#shut ??= new Promise<void>((resolve) => this.#socket.close(() => resolve()));
+    await this.#shut;
   }
 
   *#flows(): Iterable<UdpFlow> {
@@ -180,7 +180,7 @@ export class UdpPort implements Bound {
   #ended(key: string): void {
     this.#lines.unproven.delete(key);
     this.#lines.proven.delete(key);
-    if (this.#size === 0) this.#emptied?.();
+    if (this.#isClosing && this.#size === 0) this.#empty.resolve();
   }
 
   #drop(settings?: StreamSettings, failure?: FailureCode): undefined {
