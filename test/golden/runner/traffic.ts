@@ -11,10 +11,9 @@ interface Running {
   readonly portOffset: number;
 }
 
-/** Proxies don't answer gRPC clients in their own way here yet. UDP of a workload does not come to its sidecar. */
+/** UDP of a workload does not come to its sidecar. */
 function isCarried(request: RequestExpectation): boolean {
   const { protocol, client } = addressed(request);
-  if (protocol === 'grpc') return (request.expect.grpcStatus ?? 0) === 0 && request.expect.status === undefined;
   return protocol !== 'udp' || client === undefined;
 }
 
