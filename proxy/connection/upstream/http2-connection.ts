@@ -12,6 +12,8 @@ import { lateAlert, openSocket, speaksAsAsked } from './socket.ts';
 const maxStreams = 1000;
 /** A request was given up, and nothing at all has come for so long: the server may be gone. */
 const quietMs = 1000;
+/** Servers of gRPC end a connection that is pinged again and again while they have nothing to send. */
+const betweenDoubtsMs = 150_000;
 
 /** Who holds the connections to an endpoint. */
 export interface Http2Owner {
@@ -49,6 +51,7 @@ export class Http2Connection implements Keeper, WheelTimer {
   /** Who has put something into the output buffer, or may have, during this event. */
   #unflushed: Http2Upstream | undefined;
   #idle = false;
+  #doubtedAt = -Infinity;
 
   constructor(context: Context, endpoint: PooledEndpoint, owner: Http2Owner, connectMs: number) {
     this.#context = context;
@@ -81,7 +84,17 @@ export class Http2Connection implements Keeper, WheelTimer {
 
   /** A request got no answer. */
   doubt(): void {
-    if (!this.suspect && this.#phase === 'open' && this.session.probe(quietMs)) this.suspect = true;
+    const now = this.#context.now();
+    if (this.suspect || this.#phase !== 'open' || now - this.#doubtedAt < betweenDoubtsMs || !this.session.probe(quietMs)) return;
+    this.#doubtedAt = now;
+    this.suspect = true;
+  }
+
+  /** The server gives a sign of life. */
+  alive(): void {
+    if (!this.suspect) return;
+    this.suspect = false;
+    this.available();
   }
 
   /** `upstream` is about to write, or has just written, to its user: of others nothing may be left in the output buffer. */
@@ -120,10 +133,6 @@ export class Http2Connection implements Keeper, WheelTimer {
     if (this.#idle || this.#phase !== 'open') return;
     this.#idle = true;
     this.#context.metrics.move('upstream_connections_idle', 1);
-  }
-
-  alive(): void {
-    this.suspect = false;
   }
 
   leaving(): void {

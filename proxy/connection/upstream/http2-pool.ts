@@ -73,7 +73,8 @@ export class Http2Pool implements Http2Owner {
   }
 
   available(connection: Http2Connection): void {
-    this.#capacity = Math.max(1, connection.capacity);
+    this.#capacity = connection.capacity;
+    if (connection.suspect && this.#connections.length < maxConnections) return;
     for (const upstream of this.#waiting) {
       if (!connection.canOpen) break;
       this.#waiting.delete(upstream);
@@ -86,17 +87,18 @@ export class Http2Pool implements Http2Owner {
   leaving(connection: Http2Connection): void {
     this.#remove(connection);
     this.#leaving.add(connection);
-    this.#grow();
+    if (connection.uses > 0) this.#grow();
   }
 
   closed(connection: Http2Connection, failure: FailureCode | undefined, reason: string): void {
     this.#leaving.delete(connection);
     this.#remove(connection);
-    if (failure === undefined) this.#grow();
-    else if (this.#connections.length === 0) {
+    // One that took nothing would be followed by others like it.
+    if (failure === undefined && connection.uses > 0) this.#grow();
+    else if (this.#connections.every(({ suspect }) => suspect)) {
       const lost = [...this.#waiting];
       this.#waiting.clear();
-      for (const upstream of lost) upstream.neverBegan(failure, reason);
+      for (const upstream of lost) upstream.neverBegan(failure ?? 'connect-failed', reason);
     }
   }
 
@@ -125,12 +127,14 @@ export class Http2Pool implements Http2Owner {
 
   /** Opens as many connections as those that wait seem to need. */
   #grow(): void {
+    // Another connection to a server that takes nothing would be of no more use.
+    if (this.#capacity === 0 && this.#connections.length > 0) return;
     let expected = 0;
     for (const connection of this.#connections) if (connection.opening) expected += this.#capacity;
     while (this.#waiting.size > expected && this.#connections.length < maxConnections) {
       const [first] = this.#waiting;
       this.#connections.push(new Http2Connection(this.#context, this.#endpoint, this, first!.connectMs));
-      expected += this.#capacity;
+      expected += Math.max(1, this.#capacity);
     }
   }
 }

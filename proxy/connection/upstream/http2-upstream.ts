@@ -219,8 +219,8 @@ export class Http2Upstream implements Upstream, ResponseUser {
 
   #turn(block: HeaderBlock, body: 'none' | 'follows'): void {
     this.answered = true;
+    this.#connection!.alive();
     this.#connection!.turnTo(this);
-    this.#connection!.suspect = false;
     this.#context.responseHead.show(block, this.#method, body);
   }
 

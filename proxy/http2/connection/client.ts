@@ -120,6 +120,9 @@ export class ClientSession extends Session {
     if (!this.#introduced) {
       this.#introduced = true;
       this.#keeper.ready(this);
+    } else if (this.streams.size === 0) {
+      // It may have taken none so far.
+      this.#full = true;
     }
     this.#tellAvailable();
   }
