@@ -48,7 +48,7 @@ export const failures = {
   'header-timeout': reply(408, 'The head of the request took too long.', 'The client did not finish the head within `requestHeaders`.'),
 
   // The client's request.
-  'bad-request': reply(400, 'Bad request.', 'The request breaks HTTP/1.1; the log has the reason.'),
+  'bad-request': reply(400, 'Bad request.', 'The request breaks the rules of HTTP; the log has the reason.'),
   'head-too-large': reply(431, 'The head of the request is too large.', 'Head, or number of headers, over the limit.'),
   'target-too-long': reply(414, 'The request target is too long.', 'Request target over the limit.'),
   'unsupported-version': reply(505, 'This HTTP version is not supported.', 'Neither HTTP/1.0 nor HTTP/1.1.'),

@@ -22,6 +22,9 @@ export interface RequestBlock extends FieldBlock {
   /** Every byte of the path stands in a path as it is. */
   readonly pathIsPlain: boolean;
   readonly trailersWelcome: boolean;
+  /** It stays as it is, and comes again on its connection: what is made of it can be kept in `attachment`. */
+  readonly kept: boolean;
+  attachment: unknown;
 }
 
 /**
@@ -54,6 +57,8 @@ export class RequestHead {
   expectsContinue = false;
   /** Asks to become a WebSocket (RFC 6455, 4.1), the one upgrade that is forwarded. */
   upgradesToWebSocket = false;
+  /** What is shown; undefined for a head that was parsed. */
+  block: RequestBlock | undefined;
 
   readonly #limits: HeadLimits;
   #targetClasses = 0;
@@ -67,6 +72,7 @@ export class RequestHead {
   show(block: RequestBlock, body: 'none' | 'follows'): boolean {
     const { fields } = this;
     fields.show(block);
+    this.block = block;
     fields.failure = 'bad-request';
     fields.trailersWelcome = block.trailersWelcome;
     this.method = block.method;
@@ -75,7 +81,8 @@ export class RequestHead {
     this.keepAlive = true;
     this.hostDisagrees = this.verbatim = this.upgradesToWebSocket = false;
     this.contentLength = Math.max(0, block.contentLength);
-    this.framing = this.contentLength > 0 ? framing.length : body === 'none' || block.contentLength === 0 ? framing.none : framing.chunked;
+    // A length of 0 with the end still to come: until it has, content may follow, and the request be malformed (RFC 9113, 8.1.1).
+    this.framing = this.contentLength > 0 ? framing.length : body === 'none' ? framing.none : framing.chunked;
     const fault = this.#settleExpectation(block.bytes) || this.#settleBlockTarget(block);
     if (fault !== '' && fault !== 'reported') fields.refuse(fault);
     return fault === '';
@@ -83,6 +90,7 @@ export class RequestHead {
 
   /** Returns the offset behind the head, `needMore` or `invalid` (`fields.failure`, `fields.reason`). */
   parse(bytes: Buffer, from: number, to: number): number {
+    this.block = undefined;
     const end = this.#parse(bytes, from, to);
     if (end === invalid) return invalid;
     const size = (end === needMore ? to : end) - from;

@@ -18,17 +18,49 @@ function dropping(...ids: readonly number[]): Uint8Array {
 
 /** The head that goes upstream. The exchange's head must be the one last shown or parsed. */
 export function encodeRequestHead(exchange: Exchange, edits: RequestEdits, scheme: 'http' | 'https'): Uint8Array {
-  exchange.context.encoder.begin().scheme(scheme);
-  return putRequestRest(exchange, edits);
+  const { encoder, requestHead, limits } = exchange.context;
+  const { block } = requestHead;
+  if (block?.kept !== true || exchange.span !== undefined || limits.trustedHops > 0) {
+    encoder.begin().scheme(scheme);
+    putRequestParts(exchange, edits);
+    putId(exchange);
+    return encoder.view();
+  }
+  // Clients that repeat a head get it encoded once for each way in which it goes on; only its id is new.
+  let made = block.attachment as EncodedRequest | undefined;
+  if (made === undefined || made.edits !== edits || made.scheme !== scheme || made.idIsNew !== exchange.idIsNew) {
+    encoder.begin().scheme(scheme);
+    putRequestParts(exchange, edits);
+    made = { edits, scheme, idIsNew: exchange.idIsNew, bytes: encoder.copy() };
+    block.attachment = made;
+  }
+  encoder.begin().putEncoded(made.bytes);
+  putId(exchange);
+  return encoder.view();
+}
+
+/** A block's encoded head without the request's id. All else that matters for it is the same for all requests of a connection. */
+interface EncodedRequest {
+  readonly edits: RequestEdits;
+  readonly scheme: 'http' | 'https';
+  readonly idIsNew: boolean;
+  readonly bytes: Buffer;
 }
 
 /** The same without its scheme, which may go before it: for heads that are kept until it is known. */
 export function encodeRequestRest(exchange: Exchange, edits: RequestEdits): Uint8Array {
-  exchange.context.encoder.begin();
-  return putRequestRest(exchange, edits);
+  const { encoder } = exchange.context;
+  encoder.begin();
+  putRequestParts(exchange, edits);
+  putId(exchange);
+  return encoder.view();
 }
 
-function putRequestRest(exchange: Exchange, edits: RequestEdits): Uint8Array {
+function putId(exchange: Exchange): void {
+  if (exchange.idIsNew) exchange.context.encoder.put('x-request-id', exchange.id);
+}
+
+function putRequestParts(exchange: Exchange, edits: RequestEdits): void {
   const { bytes, context, downstream } = exchange;
   const { encoder, requestHead: head } = context;
   const authority = edits.host ?? head.authorityText;
@@ -42,11 +74,9 @@ function putRequestRest(exchange: Exchange, edits: RequestEdits): Uint8Array {
     if (context.limits.trustedHops === 0) encoder.putEncoded(downstream.forwarded.encoded(head.authorityText));
     else for (const [name, value] of forwardedBehindTrusted(exchange)) encoder.put(name, value);
   }
-  if (exchange.idIsNew) encoder.put('x-request-id', exchange.id);
   if (exchange.span !== undefined) putTrace(exchange);
   if (edits.request !== undefined) putAppended(context, edits.request);
   if (head.fields.trailersWelcome) encoder.put('te', 'trailers');
-  return encoder.view();
 }
 
 function putTrace(exchange: Exchange): void {

@@ -36,7 +36,7 @@ export interface OriginServer {
 
 /** Answers each request when all of it has come. */
 export async function originServer(speaks: Speaks, answer: (seen: Seen) => Answer | Promise<Answer>): Promise<OriginServer> {
-  return speaks === 'http1' ? http1Origin(answer) : streamServer((stream, seen) => void respond(stream, seen, answer));
+  return speaks === 'http1' ? http1Origin(answer) : streamServer((stream, seen) => void respond(stream, seen, answer).catch(() => stream.destroy()));
 }
 
 async function respond(stream: ServerHttp2Stream, seen: Seen, answer: (seen: Seen) => Answer | Promise<Answer>): Promise<void> {
