@@ -67,6 +67,7 @@ export function putRequestHead(exchange: Exchange, edits: RequestEdits): void {
 export function requestDrops(exchange: Exchange): Uint8Array {
   const drops = exchange.binding.role === 'mesh' ? meshDrops : exchange.context.limits.trustedHops > 0 ? trustingDrops : edgeDrops;
   drops[field.requestId] = exchange.idIsNew ? 1 : 0;
+  drops[field.contentLength] = exchange.body.framing === framing.chunked ? 1 : 0;
   drops[field.traceparent] = drops[field.tracestate] = exchange.span === undefined ? 0 : 1;
   return drops;
 }

@@ -1,4 +1,5 @@
 import { control, type FieldLine } from './message.ts';
+import { notInTrailers } from './http2/reader.ts';
 import { isFramingAlias, readRequest, type ReadRequest, type ReadStream } from './request.ts';
 import { readResponses } from './response.ts';
 import type { Talk } from './rig.ts';
@@ -43,18 +44,26 @@ function unsafeHead(head: string, read: ReadRequest): string | undefined {
   if (count('content-length') + count('transfer-encoding') > 1) return 'framed twice';
   const odd = read.why.split('; ').filter((why) => why !== '' && !tolerated.has(why));
   if (odd.length > 0) return `odd upstream (${odd.join('; ')})`;
-  if (names.some((name) => isFramingAlias(name))) return 'alias of a framing field';
-  if (names.some((name) => hopByHop.test(name))) return 'hop-by-hop field';
   if (!/^[^\r\n]+ HTTP\/1\.1\r\n/.test(head)) return 'version';
+  if (read.trailers?.some(({ name }) => notInTrailers.test(name)) === true) return 'trailers that belong into a head';
+  return unsafeFields(read.fields, hopByHop);
+}
+
+/** Whatever protocol carries them: fields of the last hop, aliases, and what the client says of itself. */
+export function unsafeFields(fields: readonly FieldLine[], forbidden: RegExp): string | undefined {
+  const names = fields.map(({ name }) => name);
+  const count = (name: string): number => names.filter((each) => each === name).length;
+  if (names.some((name) => isFramingAlias(name))) return 'alias of a framing field';
+  if (names.some((name) => forbidden.test(name))) return 'hop-by-hop field';
   const spelled = names.filter((name) => /^x[^a-z0-9](forwarded[^a-z0-9](for|proto|host|port)|request[^a-z0-9]id|weft[^a-z0-9].*)$/.test(name));
   const own = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-request-id'];
   if (spelled.length !== own.length || own.some((name) => count(name) !== 1)) return `identity fields (${spelled.join(' ')})`;
-  if (read.fields.some(({ name, value }) => own.includes(name) && value.includes('6.6.6.6'))) return 'forged identity';
+  if (fields.some(({ name, value }) => own.includes(name) && value.includes('6.6.6.6'))) return 'forged identity';
   return undefined;
 }
 
 /** Odd, but not to be mended by a proxy: no two readings. */
-const tolerated: ReadonlySet<string> = new Set(['empty host', 'long host', 'long value', 'long target', 'unusual host', 'many fields', 'long name', 'character outside of the grammar of targets', 'malformed escape']);
+export const tolerated: ReadonlySet<string> = new Set(['empty host', 'long host', 'long value', 'long target', 'unusual host', 'many fields', 'long name', 'character outside of the grammar of targets', 'malformed escape']);
 
 /** Compares what a stream of requests says with what came of it. Returns what is wrong. */
 export function compare(expected: ReadStream, got: readonly ReadRequest[]): string | undefined {
@@ -72,7 +81,8 @@ export function compare(expected: ReadStream, got: readonly ReadRequest[]): stri
 function difference(sent: ReadRequest, got: ReadRequest): string | undefined {
   if (sent.method !== got.method) return `method ${sent.method} became ${got.method}`;
   if (sent.body !== got.body) return `body ${JSON.stringify(sent.body.slice(0, 100))} became ${JSON.stringify(got.body.slice(0, 100))}`;
-  if (sent.host !== got.host) return `host ${sent.host} became ${got.host}`;
+  // Where :authority and Host differ in case alone, either may go on.
+  if (sent.host.toLowerCase() !== got.host.toLowerCase()) return `host ${sent.host} became ${got.host}`;
   const target = sent.target.replace(/^https?:\/\/[^/?]*/i, '') || '/';
   const normal = !/%|\/\.|[^A-Za-z0-9\-._~!$&'()*+,;=:@/?]/.test(target);
   if (normal && (target.startsWith('/') ? target : `/${target}`) !== got.target) return `target ${target} became ${got.target}`;

@@ -14,6 +14,8 @@ export interface Framed {
   readonly body: string;
   /** Offset behind the message. */
   readonly end: number;
+  /** Behind chunks. */
+  readonly trailers?: readonly FieldLine[];
 }
 
 /** `must`: valid in one way only. `may`: valid or mendable; `why` says what is odd about it. */
@@ -161,7 +163,7 @@ function readTrailers(text: string, from: number, body: string, odd: Oddities): 
   }
   const fields = readFields(lines, odd);
   if (typeof fields === 'string') return refused(`trailer: ${fields}`);
-  return { body, end: p };
+  return { body, end: p, trailers: fields };
 }
 
 /** Up to CR LF, without it. What has a CR or LF of its own comes with it, for the caller to see. */

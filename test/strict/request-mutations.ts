@@ -154,21 +154,21 @@ function* chunkForms(): Generator<Vector> {
   }
 }
 
-const hosts: readonly string[] = [
+export const hosts: readonly string[] = [
   'Host: strict.test', 'Host: STRICT.test', 'Host: strict.test.', 'Host: strict.test:80', 'Host: strict.test:', 'Host: strict.test:0', 'Host: strict.test:65536', 'Host: strict.test:x', 'Host: strict.test:-1', 'Host: strict.test:8 0', 'Host:', 'Host: ', 'host:strict.test', 'HOST:\tstrict.test\t', 'Host : strict.test', ' Host: strict.test', 'Host',
   'Host: strict test', 'Host: strict.test, other.test', 'Host: strict.test\r\nHost: strict.test', 'Host: strict.test\r\nHost: other.test', 'Host: strict.test\r\nhost: other.test', 'Host:\r\nHost: strict.test', 'Host: user@strict.test', 'Host: strict.test/path', 'Host: strict.test?x', 'Host: strict.test#x', 'Host: strict.test\\x', 'Host: strict..test', 'Host: .strict.test', 'Host: -',
   'Host: [::1]', 'Host: [::1]:80', 'Host: [::1', 'Host: ::1', 'Host: [g::1]', 'Host: [::1]x', 'Host: [::ffff:1.2.3.4]', 'Host: 127.0.0.1', 'Host: 0x7f.1', 'Host: strict%2etest', 'Host: stri\xe7t.test', 'Host: strict.test\0', 'Host: strict\x0btest', 'Host: strict_test', "Host: strict!$&'()*+,;=.test", 'Host: <strict>', 'Host: "strict.test"', 'Host: strict.test\r\n\tother.test', 'Host: strict.test\rX: y', 'Host: strict.test\nX: y',
   `Host: ${'a'.repeat(64)}.test`, `Host: ${'a.'.repeat(200)}test`, 'X-Host: strict.test', 'X-Forwarded-Host: strict.test', 'Host_: strict.test', 'Hos\xf4: strict.test', 'Host\0: strict.test', '', 'X: y',
 ];
 
-const targets: readonly string[] = [
+export const targets: readonly string[] = [
   `http://strict.test/v${mark}`, `http://strict.test:80/v${mark}`, `http://STRICT.TEST/v${mark}`, `http://strict.test./v${mark}`, `HTTP://strict.test/v${mark}`, `http://other.test/v${mark}`, `http://strict.test:81/v${mark}`, `http://strict.test@other.test/v${mark}`, `http://user:pw@strict.test/v${mark}`, `http:///v${mark}`, `http://:80/v${mark}`, `http:/v${mark}`, `http:v${mark}`, `//strict.test/v${mark}`, `///v${mark}`,
   `https://strict.test/v${mark}`, `ftp://strict.test/v${mark}`, `ws://strict.test/v${mark}`, `file:///v${mark}`, `http://strict.test?v${mark}`, `http://strict.test#v${mark}`, `http://strict.test\\v${mark}`, `http://[::1]/v${mark}`, `http://strict.test/v${mark}?a=b`, `http://strict.test/v${mark}#f`, `http://stri%63t.test/v${mark}`, `http://strict.test%00/v${mark}`, `http://strict .test/v${mark}`,
   '*', `*/v${mark}`, `v${mark}`, `strict.test:80`, `strict.test/v${mark}`, `?v${mark}`, `#v${mark}`, `\\v${mark}`, `/v${mark}#f`, `/v${mark}%23f`, `/v${mark}%2f..`, `/v${mark}%2F`, `/v${mark}%5c`, `/v${mark}%5Cx`, `/v${mark}\\x`, `/v${mark}%00`, `/v${mark}?%00`, `/v${mark}%0d%0aX:y`, `/v${mark}%`, `/v${mark}%g0`, `/v${mark}%2`, `/v${mark}?%`, `/a/../v${mark}`, `/./v${mark}`, `/../v${mark}`, `/a/%2e%2e/v${mark}`, `/a/%2E./v${mark}`,
   `/v${mark};x=1`, `/v${mark}/..;/x`, `/v${mark}//x`, `//v${mark}`, `/v${mark}|x`, `/v${mark}{x}`, `/v${mark}"x`, `/v${mark}<x>`, `/v${mark}^x`, `/v${mark}\`x`, `/v${mark}[x]`, `/v${mark}?[x]={y}`, `/v${mark}?a?b`, `/v${mark}?#`, `/v${mark}\x7f`, `/v${mark}\xe9`, `/v${mark} HTTP/1.1\r\nX:`, `/v${mark} x`, `/v${mark}\tx`, `/v${mark}?a b`, `/${'a'.repeat(15_000)}/v${mark}`, `/${'a'.repeat(20_000)}/v${mark}`,
 ];
 
-const requestLines: readonly string[] = [
+export const requestLines: readonly string[] = [
   `GET /v${mark} HTTP/1.1`, `GET  /v${mark} HTTP/1.1`, `GET /v${mark}  HTTP/1.1`, `GET\t/v${mark}\tHTTP/1.1`, ` GET /v${mark} HTTP/1.1`, `GET /v${mark} HTTP/1.1 `, `GET /v${mark}`, `GET /v${mark} `, `GET /v${mark} HTTP/0.9`, `GET /v${mark} HTTP/1.0`, `GET /v${mark} HTTP/1.2`, `GET /v${mark} HTTP/2.0`, `GET /v${mark} HTTP/2`, `GET /v${mark} HTTP/3.0`, `GET /v${mark} HTTP/01.1`, `GET /v${mark} HTTP/1.01`, `GET /v${mark} HTTP/1,1`, `GET /v${mark} http/1.1`, `GET /v${mark} HTTPS/1.1`, `GET /v${mark} HTTP /1.1`, `GET /v${mark} HTTP/ 1.1`, `GET /v${mark} HTTP/1.1x`, `GET /v${mark} XTTP/1.1`, `GET /v${mark} HTTP/11`,
   `get /v${mark} HTTP/1.1`, `M-SEARCH /v${mark} HTTP/1.1`, `G@T /v${mark} HTTP/1.1`, `G\0T /v${mark} HTTP/1.1`, `GÉT /v${mark} HTTP/1.1`, `${'G'.repeat(33)} /v${mark} HTTP/1.1`, `GET,POST /v${mark} HTTP/1.1`, `"GET" /v${mark} HTTP/1.1`, `GET: /v${mark} HTTP/1.1`, ` /v${mark} HTTP/1.1`, `/v${mark} HTTP/1.1`, `PRI * HTTP/2.0\r\n\r\nSM`, 'OPTIONS * HTTP/1.1', `OPTIONS /v${mark} HTTP/1.1`, `CONNECT strict.test:80 HTTP/1.1`, `CONNECT strict.test HTTP/1.1`, `CONNECT /v${mark} HTTP/1.1`, `CONNECT http://strict.test/v${mark} HTTP/1.1`, `TRACE /v${mark} HTTP/1.1`, `\r\nGET /v${mark} HTTP/1.1`, `\r\n\r\nGET /v${mark} HTTP/1.1`, `\nGET /v${mark} HTTP/1.1`, `\r\r\nGET /v${mark} HTTP/1.1`, `${'\r\n'.repeat(50)}GET /v${mark} HTTP/1.1`,
 ];

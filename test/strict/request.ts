@@ -36,7 +36,7 @@ export function readRequest(text: string, from: number): ReadRequest | Refused |
   if (Number(minor) > 1) odd.note('later version');
   const fields = readFields(lines, odd);
   if (typeof fields === 'string') return refused(fields);
-  const authority = readAuthority({ method, target, minor: Number(minor), fields }, odd);
+  const authority = readOrigin({ method, target, minor: Number(minor), fields }, odd);
   if ('kind' in authority) return authority;
   const framing = readFraming(fields, Number(minor), odd);
   if (typeof framing === 'string') return refused(framing);
@@ -66,8 +66,8 @@ interface Head {
   readonly fields: readonly FieldLine[];
 }
 
-/** RFC 9112, 3.2 and 3.3. */
-function readAuthority({ method, target, minor, fields }: Head, odd: Oddities): { readonly host: string; readonly local: boolean } | Refused {
+/** Whom a request is for, by its target and Host (RFC 9112, 3.2 and 3.3). */
+export function readOrigin({ method, target, minor, fields }: Head, odd: Oddities): { readonly host: string; readonly local: boolean } | Refused {
   const hosts = valuesOf(fields, 'host');
   if (hosts.length > 1) return refused('several hosts');
   if (hosts.length === 0 && minor > 0) return refused('no host');

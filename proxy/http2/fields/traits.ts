@@ -1,4 +1,4 @@
-import { bytesOf, identifyField, tokenByte } from '../../codec/index.ts';
+import { bytesOf, field, identifyField, tokenByte } from '../../codec/index.ts';
 
 /** What a name means to HTTP/2 (RFC 9113, 8.2 and 8.3). */
 export const kind = {
@@ -43,8 +43,6 @@ const known: readonly (readonly [string, Kind])[] = [
   ['keep-alive', kind.forbidden],
   ['transfer-encoding', kind.forbidden],
   ['upgrade', kind.forbidden],
-  ['content_length', kind.forbidden],
-  ['transfer_encoding', kind.forbidden],
 ];
 
 const byLength = Array.from({ length: 18 }, (_, length) => known.filter(([name]) => name.length === length).map(([name, is]) => ({ bytes: bytesOf(name), is })));
@@ -67,7 +65,9 @@ export function traitsOf(bytes: Uint8Array, start: number, end: number): number 
     is = candidates[index]!.is;
     break;
   }
-  return pseudo ? is : is | (identifyField(bytes, start, end) << idShift);
+  if (pseudo) return is;
+  const id = identifyField(bytes, start, end);
+  return (id === field.framingAlias ? kind.forbidden : is) | (id << idShift);
 }
 
 export function kindOf(traits: number): Kind {
