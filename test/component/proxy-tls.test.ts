@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import test from 'ava';
+import { StreamClient } from './proxy-http2-rig.ts';
 import type { ListenerSection } from '#snapshot';
 import { answering, backendTo, getRequest, listenerWith, ok, rawServer, startRig, statusOf, tableOf } from './proxy-rig.ts';
 
@@ -177,4 +178,17 @@ test('large bodies over TLS, and garbage instead of a handshake', async (t) => {
   await big.close();
   await close();
   await server.close();
+});
+
+test('HTTP/2 by ALPN: a connection that is used for another section is told so', async (t) => {
+  const { listener, server, close } = await secureRig([section('one', 'one.example', 'one'), section('wide', '*.example', 'wide')]);
+  const client = new StreamClient(`https://127.0.0.1:${listener.port}`, { servername: 'one.example', rejectUnauthorized: false });
+  const own = await client.fetch({ ':authority': 'one.example' });
+  t.deepEqual([own.status, own.body], [200, 'one']);
+  const other = await client.fetch({ ':authority': 'two.example' });
+  t.deepEqual([other.status, other.headers['x-weft-error']], [421, 'misdirected-request']);
+  t.is((await client.fetch({ ':authority': 'one.example' })).status, 200);
+  t.true(server.received.join('').includes('x-forwarded-proto: https\r\n'));
+  client.close();
+  await close();
 });
