@@ -1,12 +1,9 @@
-import type { Socket } from 'node:net';
 import test from 'ava';
 import { addresses } from '../component/mesh-rig.ts';
+import { answering, number, readAnswers, type Answered } from './answering.ts';
 import { judgeAnswer } from './judge-answer.ts';
-import { mark } from './request-mutations.ts';
-import { readRequest } from './request.ts';
-import { injected, responseVectors, type ResponseVector } from './response-mutations.ts';
-import { readResponse } from './response.ts';
-import { byKind, gatewayTo, inLanes, recordingServer, talk, type Carried } from './rig.ts';
+import { injected, responseVectors } from './response-mutations.ts';
+import { byKind, gatewayTo, inLanes, recordingServer, talk } from './rig.ts';
 
 /**
  * An upstream answers with every mutation. What the client gets is compared with what a strict reader makes of the answer, and no
@@ -15,47 +12,10 @@ import { byKind, gatewayTo, inLanes, recordingServer, talk, type Carried } from 
 
 const base = 92;
 const lanes = 24;
-const number = (index: number): string => String(10_000 + index);
-
-interface Answered {
-  readonly vector: ResponseVector;
-  readonly read: ReturnType<typeof readResponse>;
-  /** Bytes behind the response, or a connection that has to end. */
-  readonly unclean: boolean;
-}
-
-/** Answers `/r…` with the vector of that number and `/f…` with an echo. Notes which connection carried what after an unclean answer. */
-function answering(answers: readonly Answered[], reused: string[]): (socket: Socket, carried: Carried) => void {
-  const states = new WeakMap<Carried, { offset: number; unclean: string | undefined }>();
-  return (socket, carried) => {
-    const state = states.get(carried) ?? { offset: 0, unclean: undefined };
-    states.set(carried, state);
-    for (;;) {
-      const read = readRequest(carried.text, state.offset);
-      if (read.kind !== 'request') return;
-      state.offset = read.end;
-      if (state.unclean !== undefined) reused.push(`a connection was used again after an unclean response: ${state.unclean}`);
-      const index = Number(read.target.slice(2)) - 10_000;
-      if (read.target.startsWith('/f')) socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${read.target.length}\r\n\r\n${read.target}`, 'latin1');
-      else {
-        const { vector, read: response, unclean } = answers[index]!;
-        if (unclean) state.unclean = vector.title;
-        socket.write(vector.text.replaceAll(mark, number(index)), 'latin1');
-        if (response.kind === 'incomplete' || (response.kind === 'response' && response.last)) socket.end();
-      }
-    }
-  };
-}
-
 test('no mutation of a response reaches the client but as what a strict reader takes it for, and no connection with something left is used again', async (t) => {
   t.timeout(180_000);
   const vectors = responseVectors();
-  const answers = vectors.map((vector, index): Answered => {
-    const text = vector.text.replaceAll(mark, number(index));
-    const open = readResponse(text, 0, vector.method, false);
-    const read = open.kind === 'incomplete' ? readResponse(text, 0, vector.method, true) : open;
-    return { vector, read, unclean: read.kind !== 'response' || read.last || read.end < text.length };
-  });
+  const answers = readAnswers(vectors);
   const reused: string[] = [];
   const upstream = await recordingServer(t, addresses(base)(2), answering(answers, reused));
   const { place } = await gatewayTo(t, base, upstream.port);

@@ -126,7 +126,7 @@ export async function streamOrigin(t: ExecutionContext, address: string, serve: 
         serve(peer, id, read);
       },
       reset: (id) => streams.delete(id),
-      over: (reason) => reason.startsWith('broken') && faults.push(reason),
+      over: (reason) => reason !== 'closed' && faults.push(`the connection to the upstream: ${reason}`),
     });
   };
   const server = await recordingServer(t, address, (socket, carried) => {
