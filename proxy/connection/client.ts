@@ -12,6 +12,7 @@ import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
 import { Http1Body } from './http1-body.ts';
 import { Http1Response } from './http1-response.ts';
+import { PartialHead } from './partial-head.ts';
 import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
 
 const LETTER_P = 80;
@@ -49,6 +50,8 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   #phase: Phase = 'open';
   /** Bytes that were read and are not used yet: part of a head, or what was sent ahead. */
   #input: Buffer | undefined;
+  /** The same while a head comes in pieces. */
+  #partial: PartialHead | undefined;
   #consuming = false;
   readonly #onData = (bytes: Buffer): void => this.#readSafely(bytes);
   readonly #body: Http1Body;
@@ -205,7 +208,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   linger(): void {
     if (this.#phase !== 'open') return;
     this.#phase = 'lingering';
-    this.#input = undefined;
+    this.#input = this.#partial = undefined;
     this.#since = this.context.now();
     this.#unsent = this.socket.writableLength;
     this.socket.end();
@@ -294,10 +297,20 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
       if (this.#lingered > this.context.limits.lingerBytes) this.#destroy();
       return;
     }
-    const input = this.#input;
+    const all = this.#join(bytes);
+    if (all === undefined) return;
     this.#input = undefined;
-    this.#consume(input === undefined ? bytes : Buffer.concat([input, bytes]));
+    this.#consume(all);
     this.#settle();
+  }
+
+  /** What was held back and what has come. Undefined: part of a head, and not worth a look yet. */
+  #join(bytes: Buffer): Buffer | undefined {
+    const input = this.#input;
+    if (input === undefined) return bytes;
+    if (!this.#inHead) return Buffer.concat([input, bytes]);
+    this.#partial ??= new PartialHead(input, this.context.limits.maxHeadBytes);
+    return this.#partial.append(bytes, bytes.length);
   }
 
   #consume(bytes: Buffer): void {
@@ -342,6 +355,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     const end = head.parse(bytes, from, bytes.length);
     if (end === needMore) return this.#awaitHead();
     this.#inHead = false;
+    this.#partial = undefined;
     if (end === invalid) {
       const { failure, reason } = head.fields;
       // Who speaks another protocol from the first byte on, a broken HTTP/2 preface say, could take nothing from a reply in ours.
@@ -420,7 +434,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     if (this.#phase === 'closed') return;
     const before = this.#phase;
     this.#phase = 'closed';
-    this.#input = undefined;
+    this.#input = this.#partial = undefined;
     this.context.wheel.cancel(this);
     this.binding.closed(this);
     if (before === 'tunnel') this.#tunnel?.clientClosed();

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import type { FailureCode } from '../failures.ts';
 import type { WheelTimer } from '../time/index.ts';
 import { putTrailers } from '../exchange/heads.ts';
+import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import type { RawUpstream, RequestSource, UpstreamUser } from './sides.ts';
 import { lateAlert, openSocket, speaksAsAsked } from './upstream/socket.ts';
@@ -54,7 +55,7 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
   #user: UpstreamUser | undefined;
   #method = '';
   #chunks: ChunkedReader | undefined;
-  #saved: Buffer | undefined;
+  #partial: PartialHead | undefined;
   #interims = 0;
   #discarded = 0;
   #idleMs = 0;
@@ -200,7 +201,7 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
     }
     this.#phase = 'closed';
     this.#user = undefined;
-    this.#saved = undefined;
+    this.#partial = undefined;
     this.#pending = false;
     this.#context.wheel.cancel(this);
     this.socket.destroy();
@@ -302,10 +303,11 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
   #read(buffer: Buffer, length: number): void {
     let bytes = buffer;
     let to = length;
-    if (this.#saved !== undefined) {
-      bytes = Buffer.concat([this.#saved, buffer.subarray(0, length)]);
-      to = bytes.length;
-      this.#saved = undefined;
+    if (this.#partial !== undefined) {
+      const all = this.#partial.append(buffer, length);
+      if (all === undefined) return;
+      bytes = all;
+      to = all.length;
     }
     switch (this.#phase) {
       case 'head':
@@ -331,7 +333,8 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
     while (this.#phase === 'head') {
       const end = head.parse(bytes, p, to, this.#method);
       if (end === needMore) {
-        if (p < to) this.#saved = Buffer.from(bytes.subarray(p, to));
+        if (p === to) this.#partial = undefined;
+        else if (p > 0 || this.#partial === undefined) this.#partial = new PartialHead(bytes.subarray(p, to), this.#context.limits.maxHeadBytes);
         return;
       }
       if (end === invalid) {
@@ -361,6 +364,7 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
       return;
     }
     this.#phase = 'raw';
+    this.#partial = undefined;
     if (end < to) this.#user?.received(this, bytes, end, to);
     this.#user?.flush(this);
   }
@@ -368,6 +372,7 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
   #begin(bytes: Buffer, end: number, to: number): void {
     const head = this.#context.responseHead;
     this.#phase = 'body';
+    this.#partial = undefined;
     this.framing = head.framing;
     this.remaining = head.framing === framing.length ? head.contentLength : 0;
     this.reusable = head.keepAlive;

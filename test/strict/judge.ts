@@ -1,4 +1,4 @@
-import { control, type FieldLine } from './message.ts';
+import { control, valuesOf, type FieldLine } from './message.ts';
 import { notInTrailers } from './http2/reader.ts';
 import { isFramingAlias, readRequest, type ReadRequest, type ReadStream } from './request.ts';
 import { readResponses } from './response.ts';
@@ -94,7 +94,8 @@ const replaced = /^(host|connection|content-length|transfer-encoding|keep-alive|
 
 /** End-to-end fields get through with all their lines. */
 function lostField(sent: ReadRequest, got: ReadRequest): string | undefined {
-  const lines = (fields: readonly FieldLine[], name: string): string => JSON.stringify(fields.filter((field) => field.name === name).map(({ value }) => value));
+  // Crumbs of cookies are one field in HTTP/1.1 (RFC 9113, 8.2.3).
+  const lines = (fields: readonly FieldLine[], name: string): string => (name === 'cookie' ? valuesOf(fields, name).join('; ') : JSON.stringify(valuesOf(fields, name)));
   for (const { name } of sent.fields) {
     // RFC 9110, 10.1.1: HTTP/1.0 has no expectations.
     if (replaced.test(name) || (name === 'expect' && sent.minor === 0) || sent.options.includes(name)) continue;
