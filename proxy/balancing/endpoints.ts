@@ -12,6 +12,8 @@ const sameRefusalMs = 1000;
  */
 export class EndpointState<Pool = unknown> {
   endpoint: Endpoint;
+  /** `address:port`, which an endpoint keeps for as long as it is here. */
+  readonly place: string;
   /** Position in the set; -1 once the endpoint left it: its idle connections are to be closed, and it isn't picked again. */
   index: number;
   /** Requests in flight. Whoever starts and ends an attempt counts. */
@@ -27,6 +29,7 @@ export class EndpointState<Pool = unknown> {
 
   constructor(endpoint: Endpoint, index: number) {
     this.endpoint = endpoint;
+    this.place = `${endpoint.address}:${endpoint.port}`;
     this.index = index;
   }
 }

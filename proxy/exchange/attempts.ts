@@ -49,8 +49,7 @@ export class Attempts {
 
   /** `address:port` of the last endpoint. */
   get endpointText(): string {
-    const endpoint = this.#endpoint?.endpoint;
-    return endpoint === undefined ? '' : `${endpoint.address}:${endpoint.port}`;
+    return this.#endpoint?.place ?? '';
   }
 
   reset(): void {

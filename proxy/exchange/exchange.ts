@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { failures, type FailureCode } from '../failures.ts';
 import type { Binding } from '../listening/binding.ts';
 import { RequestSession, type SessionSettings } from '../sessions/index.ts';
-import { isRequestId, type AccessRecord, type FailedAttempt, type TraceSpan } from '../telemetry/index.ts';
+import { isRequestId, type AccessRecord, type FailedAttempt, type PathBytes, type TraceSpan } from '../telemetry/index.ts';
 import { Attempts } from './attempts.ts';
 import { encodeRequestHead } from './blocks.ts';
 import { grpcReply, grpcStatusOf, grpcTimeout } from './grpc.ts';
@@ -100,9 +100,9 @@ export class Exchange implements AccessRecord, RequestSource {
   /** When `request` of the timeouts runs out; Infinity for never. */
   deadline = Infinity;
 
+  targetStart = 0;
+  targetEnd = 0;
   #target: string | undefined;
-  #targetStart = 0;
-  #targetEnd = 0;
   #counted = false;
   #requestTimer: Timer | undefined;
 
@@ -117,7 +117,11 @@ export class Exchange implements AccessRecord, RequestSource {
   }
 
   get path(): string {
-    return this.#target ?? this.bytes.toString('latin1', this.#targetStart, this.#targetEnd);
+    return this.#target ?? this.bytes.toString('latin1', this.targetStart, this.targetEnd);
+  }
+
+  get pathBytes(): PathBytes | undefined {
+    return this.#target === undefined ? this : undefined;
   }
 
   get client(): string {
@@ -168,8 +172,8 @@ export class Exchange implements AccessRecord, RequestSource {
     this.#reset();
     this.bytes = bytes;
     this.#target = target;
-    this.#targetStart = head.targetStart;
-    this.#targetEnd = head.targetEnd;
+    this.targetStart = head.targetStart;
+    this.targetEnd = head.targetEnd;
     this.method = head.method;
     this.host = head.authorityText;
     this.minorVersion = head.minorVersion;
@@ -473,7 +477,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.id = this.host = '';
     this.minorVersion = 1;
     this.#target = undefined;
-    this.#targetStart = this.#targetEnd = 0;
+    this.targetStart = this.targetEnd = 0;
     this.#counted = false;
     this.tries.reset();
     this.body.reset();

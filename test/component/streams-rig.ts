@@ -48,8 +48,8 @@ export async function startStreamRig(options: { readonly limits?: Partial<ProxyL
   const metrics = new Metrics();
   const faults: unknown[] = [];
   const log: Record<string, unknown>[] = [];
-  const write = async (text: string): Promise<void> => {
-    for (const line of text.trim().split('\n')) log.push(JSON.parse(line) as Record<string, unknown>);
+  const write = async (bytes: Buffer): Promise<void> => {
+    for (const line of bytes.toString().trim().split('\n')) log.push(JSON.parse(line) as Record<string, unknown>);
   };
   const accessLog = new AccessLog({ sink: { write, close: async () => {} }, now: () => Date.now() });
   const proxy = createProxy({

@@ -14,7 +14,7 @@ const now = () => Date.UTC(2026, 0, 2, 3, 4, 5, 67);
 
 function memory(): LogSink & { readonly texts: string[] } {
   const texts: string[] = [];
-  return { texts, write: async (text) => void texts.push(text), close: async () => {} };
+  return { texts, write: async (bytes) => void texts.push(bytes.toString('latin1')), close: async () => {} };
 }
 
 async function lineOf(changes: Partial<AccessRecord>): Promise<Record<string, unknown>> {
@@ -76,6 +76,33 @@ test('whatever a client sends stays one line of valid JSON, in ASCII', async (t)
   t.pass();
 });
 
+test('numbers stand as JSON has them, and a path is the same as text and as bytes', async (t) => {
+  const integer = fc.oneof(fc.nat(), fc.nat(1200), fc.maxSafeNat());
+  await fc.assert(
+    fc.asyncProperty(integer, integer, fc.nat(70_000_000), fc.uint8Array({ maxLength: 1100 }), async (bytesIn, status, micros, bytes) => {
+      const path = Buffer.from(bytes).toString('latin1');
+      const common = { bytesIn, status, durationMs: micros / 1000 };
+      const line = await lineOf({ ...common, path });
+      t.like(line, common);
+      const padded = Buffer.concat([Buffer.from('GET '), bytes, Buffer.from(' HTTP/1.1')]);
+      t.deepEqual(await lineOf({ ...common, path: 'not looked at', pathBytes: { bytes: padded, targetStart: 4, targetEnd: 4 + bytes.length } }), line);
+    }),
+  );
+});
+
+test('lines of any length fit, in order', async (t) => {
+  const sink = memory();
+  const log = new AccessLog({ sink, now });
+  const target = `,"source":"${'s'.repeat(200_000)}"`;
+  const failedAttempts = Array.from({ length: 300 }, () => ({ endpoint: '\u0000'.repeat(100), why: 'connect-failed', durationMs: 1 }) as const);
+  for (let count = 0; count < 300; count++) log.write({ ...record, bytesIn: count, ...(count % 100 === 7 ? { target } : {}), ...(count % 100 === 9 ? { failedAttempts } : {}) });
+  await log.close();
+  const lines = sink.texts.join('').trim().split('\n').map((text) => JSON.parse(text) as { readonly bytesIn: number; readonly source: string; readonly failedAttempts?: readonly unknown[] });
+  t.deepEqual(lines.map(({ bytesIn }) => bytesIn), Array.from({ length: 300 }, (_, count) => count));
+  t.is(lines[107]!.source.length, 200_000);
+  t.is(lines[209]!.failedAttempts!.length, 300);
+});
+
 test('an escape equals JSON.stringify, once read', (t) => {
   fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => JSON.parse(jsonText(text)) === text));
   t.is(jsonText('"\\\n\u2028é'), '"\\"\\\\\\u000a\\u2028\\u00e9"');
@@ -121,7 +148,7 @@ test('behind a sink that stands still the backlog is bounded', async (t) => {
   let open = () => {};
   const gate = new Promise<void>((resolve) => (open = resolve));
   let written = 0;
-  const sink: LogSink = { write: async (text) => { await gate; written += text.length; }, close: async () => {} };
+  const sink: LogSink = { write: async (bytes) => { await gate; written += bytes.length; }, close: async () => {} };
   const log = new AccessLog({ sink, now });
   for (let count = 0; count < 40_000; count++) log.write(record);
   t.true(log.dropped > 0);

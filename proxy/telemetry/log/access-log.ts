@@ -1,5 +1,6 @@
-import { JsonMember, jsonText } from './json.ts';
-import type { AccessRecord, FailedAttempt, StreamRecord } from './record.ts';
+import { bytesOf, LineBuffer } from './line.ts';
+import { boundOf, putLine, putStreamLine, usualBound } from './lines.ts';
+import type { AccessRecord, StreamRecord } from './record.ts';
 import type { LogSink } from './sink.ts';
 
 export interface AccessLogOptions {
@@ -14,7 +15,7 @@ export interface AccessLogOptions {
   readonly onLines?: (result: 'written' | 'dropped', lines: number) => void;
 }
 
-/** Characters (all ASCII, so bytes) at which a batch leaves. */
+/** Bytes at which a batch leaves. */
 const batchBytes = 65_536;
 const batchMs = 250;
 /** What may wait behind a slow disk before lines are dropped. */
@@ -30,14 +31,12 @@ export class AccessLog {
   readonly #options: AccessLogOptions;
   readonly #sample: number;
   readonly #clock: LogClock;
-  readonly #members: Members = {
-    method: new JsonMember('method', 32),
-    host: new JsonMember('host', 256),
-    client: new JsonMember('client', 64),
-    endpoint: new JsonMember('endpoint', 64),
-  };
-  #batch = '';
-  #lines = 0;
+  #current: LineBuffer | undefined;
+  /** Full, in order; and how many bytes they hold. */
+  #full: LineBuffer[] = [];
+  #waiting = 0;
+  /** The one that was written last, for the next lines. */
+  #spare: LineBuffer | undefined;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -49,34 +48,64 @@ export class AccessLog {
 
   write(record: AccessRecord): void {
     if (this.#sample < 1 && record.failure === undefined && record.status < 500 && this.#options.random!() >= this.#sample) return;
-    if (this.#hasRoom()) this.#add(line(record, this.#clock.text(), this.#members));
+    const buffer = this.#bufferFor(record);
+    if (buffer === undefined) return;
+    this.#clock.put(buffer);
+    putLine(buffer, record);
+    this.#added(buffer);
   }
 
   /** Of a connection whose bytes pass as they are, or a UDP flow. */
   writeStream(record: StreamRecord): void {
     if (this.#sample < 1 && record.failure === undefined && this.#options.random!() >= this.#sample) return;
-    if (this.#hasRoom()) this.#add(streamLine(record, this.#clock.text(), this.#members));
+    const buffer = this.#bufferFor(record);
+    if (buffer === undefined) return;
+    this.#clock.put(buffer);
+    putStreamLine(buffer, record);
+    this.#added(buffer);
   }
 
-  #hasRoom(): boolean {
-    if (this.#batch.length < backlogBytes) return true;
-    this.#lost(1);
-    return false;
+  #bufferFor(record: AccessRecord | StreamRecord): LineBuffer | undefined {
+    if (this.#waiting + (this.#current?.length ?? 0) >= backlogBytes) {
+      this.#lost(1);
+      return undefined;
+    }
+    const bound = boundOf(record);
+    if (this.#current !== undefined && this.#current.length + bound > this.#current.capacity) this.#seal();
+    this.#current ??= this.#emptyBuffer(bound);
+    return this.#current;
   }
 
-  #add(text: string): void {
-    this.#batch += text;
-    this.#lines++;
-    if (this.#batch.length >= batchBytes) void this.flush();
-    else this.#timer ??= setTimeout(() => void this.flush(), batchMs).unref();
+  #emptyBuffer(bound: number): LineBuffer {
+    const spare = this.#spare;
+    if (spare === undefined || spare.capacity < bound) return new LineBuffer(Math.max(batchBytes + usualBound, bound));
+    this.#spare = undefined;
+    return spare;
+  }
+
+  #added(buffer: LineBuffer): void {
+    buffer.lines++;
+    if (buffer.length >= batchBytes) {
+      this.#seal();
+      void this.flush();
+    } else this.#timer ??= setTimeout(() => void this.flush(), batchMs).unref();
+  }
+
+  #seal(): void {
+    const current = this.#current;
+    if (current === undefined || current.lines === 0) return;
+    this.#full.push(current);
+    this.#waiting += current.length;
+    this.#current = undefined;
   }
 
   /** Writes what waits. One write at a time, so lines keep their order. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#writing !== undefined || this.#lines === 0) return this.#writing;
-    this.#writing = this.#drain();
+    if (this.#writing !== undefined) return this.#writing;
+    this.#seal();
+    if (this.#full.length > 0) this.#writing = this.#drain();
     return this.#writing;
   }
 
@@ -88,19 +117,29 @@ export class AccessLog {
   }
 
   async #drain(): Promise<void> {
-    const text = this.#batch;
-    const lines = this.#lines;
-    this.#batch = '';
-    this.#lines = 0;
+    const batch = this.#full;
+    this.#full = [];
+    this.#waiting = 0;
+    let written = 0;
     try {
-      await this.#options.sink.write(text);
-      this.#options.onLines?.('written', lines);
+      for (const buffer of batch) {
+        await this.#options.sink.write(buffer.view());
+        written++;
+        this.#options.onLines?.('written', buffer.lines);
+      }
     } catch {
-      this.#lost(lines);
+      this.#lost(batch.slice(written).reduce((lines, buffer) => lines + buffer.lines, 0));
     }
+    this.#reuse(batch.at(-1)!);
     this.#writing = undefined;
-    if (this.#batch.length >= batchBytes) void this.flush();
-    else if (this.#lines > 0) this.#timer ??= setTimeout(() => void this.flush(), batchMs).unref();
+    if (this.#full.length > 0) void this.flush();
+    else if (this.#current !== undefined) this.#timer ??= setTimeout(() => void this.flush(), batchMs).unref();
+  }
+
+  #reuse(buffer: LineBuffer): void {
+    if (buffer.capacity > batchBytes + usualBound) return;
+    buffer.clear();
+    this.#spare = buffer;
   }
 
   #lost(lines: number): void {
@@ -109,75 +148,27 @@ export class AccessLog {
   }
 }
 
-const protocols = { 'HTTP/1.0': ',"protocol":"HTTP/1.0"', 'HTTP/1.1': ',"protocol":"HTTP/1.1"', 'HTTP/2': ',"protocol":"HTTP/2"' } as const;
-
-/** One line, newline included. Few pieces, for each costs again when the batch is flattened. */
-function line(record: AccessRecord, start: string, members: Members): string {
-  let text =
-    start + ',"id":' + jsonText(record.id, 128) + protocols[record.protocol] + members.method.of(record.method) + members.host.of(record.host) +
-    ',"path":' + jsonText(record.path, 1024) +
-    ',"status":' + record.status + (record.grpcStatus < 0 ? '' : ',"grpcStatus":' + record.grpcStatus) + ',"durationMs":' + milliseconds(record.durationMs) +
-    ',"bytesIn":' + record.bytesIn + ',"bytesOut":' + record.bytesOut +
-    members.client.of(record.client) + record.target;
-  if (record.endpoint !== '') text += members.endpoint.of(record.endpoint);
-  if (record.attempts !== 1) text += ',"attempts":' + record.attempts;
-  if (record.failedAttempts !== undefined) text += ',"failedAttempts":[' + record.failedAttempts.map(failedAttempt).join(',') + ']';
-  if (record.failure !== undefined) text += ',"failure":"' + record.failure + '"';
-  if (record.failureReason !== undefined) text += ',"reason":' + jsonText(record.failureReason, 256);
-  if (record.traceId !== '') text += ',"traceId":' + jsonText(record.traceId, 32);
-  return text + '}\n';
-}
-
-function streamLine(record: StreamRecord, start: string, members: Members): string {
-  let text = `${start},"protocol":"${record.protocol}"`;
-  if (record.serverName !== '') text += ',"serverName":' + jsonText(record.serverName, 256);
-  text += `,"durationMs":${milliseconds(record.durationMs)},"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut}` + members.client.of(record.client) + record.target;
-  if (record.endpoint !== '') text += members.endpoint.of(record.endpoint);
-  if (record.attempts > 1) text += ',"attempts":' + record.attempts;
-  if (record.failure !== undefined) text += ',"failure":"' + record.failure + '"';
-  if (record.failureReason !== undefined) text += ',"reason":' + jsonText(record.failureReason, 256);
-  return text + '}\n';
-}
-
-interface Members {
-  readonly method: JsonMember;
-  readonly host: JsonMember;
-  readonly client: JsonMember;
-  readonly endpoint: JsonMember;
-}
-
-function failedAttempt(attempt: FailedAttempt): string {
-  const why = typeof attempt.why === 'number' ? attempt.why : `"${attempt.why}"`;
-  return `{"endpoint":${jsonText(attempt.endpoint, 64)},"why":${why},"durationMs":${milliseconds(attempt.durationMs)}}`;
-}
-
-const thousandths: readonly string[] = Array.from({ length: 1000 }, (_, value) => String(value).padStart(3, '0'));
-
-/** Three decimals, by way of integers: half the cost of a double's shortest text. */
-function milliseconds(value: number): string {
-  const micros = Math.round(value * 1000);
-  if (!(micros >= 0 && micros < 2 ** 53)) return '0';
-  const whole = Math.floor(micros / 1000);
-  return whole + '.' + thousandths[micros - whole * 1000]!;
-}
+const clockEnd = bytesOf('Z"');
 
 /** The beginning of a line: now in ISO 8601. The seconds' part is made once a second. */
 class LogClock {
   readonly #now: () => number;
   #second = NaN;
-  #prefix = '';
+  #prefix = bytesOf('');
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  text(): string {
+  put(to: LineBuffer): void {
     const now = Math.floor(this.#now());
     const second = Math.floor(now / 1000);
     if (second !== this.#second) {
       this.#second = second;
-      this.#prefix = `{"time":"${new Date(second * 1000).toISOString().slice(0, 20)}`;
+      this.#prefix = bytesOf(`{"time":"${new Date(second * 1000).toISOString().slice(0, 20)}`);
     }
-    return this.#prefix + thousandths[now - second * 1000]! + 'Z"';
+    to.constant(this.#prefix);
+    to.threeDigits(now - second * 1000);
+    to.constant(clockEnd);
   }
 }

@@ -18,29 +18,3 @@ function escape(text: string): string {
   }
   return start === 0 ? text : out + text.slice(start);
 }
-
-/** Memory of texts that come again and again: clients, hosts, endpoints. Bounded, because clients choose some of them. */
-const remembered = 1024;
-
-/** `,"name":` and the JSON string of a text. Asking a map costs a fifth of looking at each character. */
-export class JsonMember {
-  readonly #prefix: string;
-  readonly #cap: number;
-  readonly #known = new Map<string, string>();
-
-  constructor(name: string, cap: number) {
-    this.#prefix = `,${jsonText(name)}:`;
-    this.#cap = cap;
-  }
-
-  of(text: string): string {
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
-    const made = this.#prefix + jsonText(text, this.#cap);
-    // What is longer than the cap is not kept, lest a few requests hold on to megabytes.
-    if (text.length > this.#cap) return made;
-    if (this.#known.size >= remembered) this.#known.clear();
-    this.#known.set(text, made);
-    return made;
-  }
-}

@@ -13,6 +13,8 @@ export interface AccessRecord {
   readonly host: string;
   /** As sent, with query. */
   readonly path: string;
+  /** Where the path lies, for who would have to make a text of it; Latin-1. */
+  readonly pathBytes?: PathBytes | undefined;
   /** 0: no response left. */
   readonly status: number;
   readonly durationMs: number;
@@ -36,6 +38,12 @@ export interface AccessRecord {
   readonly traceId: string;
   /** `describeTarget` of what the request was matched to. */
   readonly target: string;
+}
+
+export interface PathBytes {
+  readonly bytes: Uint8Array;
+  readonly targetStart: number;
+  readonly targetEnd: number;
 }
 
 /** What the access log wants to know of a connection whose bytes pass as they are, or of a UDP flow. */

@@ -1,11 +1,14 @@
 import { close, open, write } from 'node:fs';
 import { promisify } from 'node:util';
 
-/** Where log text goes. `write` fulfils when the text is written whole, rejects when it is lost; one call at a time. */
+/** Where log text goes, in ASCII. `write` fulfils when it is written whole, rejects when it is lost; one call at a time. Bytes are lent until then. */
 export interface LogSink {
-  write(text: string): Promise<void>;
+  write(bytes: Buffer): Promise<void>;
   close(): Promise<void>;
 }
+
+const writeBytes = promisify(write);
+const lineFeed = 10;
 
 /** How long a pipe's reader may stand still before a batch is lost. */
 const patienceMs = 2000;
@@ -20,20 +23,21 @@ const atomicBytes = 4096;
  */
 export function descriptorSink(descriptor: number, writers: 'own' | 'shared' = 'own'): LogSink {
   return {
-    write: async (text) => {
-      for (const part of writers === 'own' ? [text] : wholeLines(text)) await writeAll(descriptor, Buffer.from(part, 'latin1'));
+    write: async (bytes) => {
+      if (writers === 'own') await writeAll(descriptor, bytes);
+      else for (const part of wholeLines(bytes)) await writeAll(descriptor, part);
     },
     close: async () => {},
   };
 }
 
-function wholeLines(text: string): readonly string[] {
-  const parts: string[] = [];
-  for (let start = 0; start < text.length; ) {
-    const near = text.lastIndexOf('\n', start + atomicBytes - 1);
-    const end = near >= start ? near : text.indexOf('\n', start);
-    const next = text.length - start <= atomicBytes || end < 0 ? text.length : end + 1;
-    parts.push(text.slice(start, next));
+function wholeLines(bytes: Buffer): readonly Buffer[] {
+  const parts: Buffer[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const near = bytes.lastIndexOf(lineFeed, start + atomicBytes - 1);
+    const end = near >= start ? near : bytes.indexOf(lineFeed, start);
+    const next = bytes.length - start <= atomicBytes || end < 0 ? bytes.length : end + 1;
+    parts.push(bytes.subarray(start, next));
     start = next;
   }
   return parts;
@@ -43,10 +47,10 @@ function wholeLines(text: string): readonly string[] {
 export function fileSink(path: string): LogSink {
   let opened: Promise<number> | undefined;
   return {
-    write: async (text) => {
+    write: async (bytes) => {
       opened ??= promisify(open)(path, 'a', 0o640);
       try {
-        await writeAll(await opened, Buffer.from(text, 'latin1'));
+        await writeAll(await opened, bytes);
       } catch (error) {
         // The next batch opens it anew: the file may have been moved, the disk mounted.
         const failed = opened;
@@ -67,7 +71,7 @@ async function writeAll(descriptor: number, bytes: Buffer): Promise<void> {
   let waited = 0;
   for (let offset = 0; offset < bytes.length; ) {
     try {
-      offset += (await promisify(write)(descriptor, bytes, offset)).bytesWritten;
+      offset += (await writeBytes(descriptor, bytes, offset)).bytesWritten;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || waited >= patienceMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
