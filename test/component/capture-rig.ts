@@ -14,7 +14,7 @@ export interface CaptureRig {
   close(): Promise<void>;
 }
 
-export async function startCaptureRig(objects: readonly object[], options: { readonly controller: 'there' | 'away' } = { controller: 'there' }): Promise<CaptureRig> {
+export async function startCaptureRig(objects: readonly object[], options: { readonly controller: 'there' | 'away'; readonly original?: Address } = { controller: 'there' }): Promise<CaptureRig> {
   const metrics = new Metrics();
   const proxy = createProxy({ now: () => performance.now(), wallClock: () => Date.now(), random: Math.random, metrics });
   const { promise: ready, resolve } = Promise.withResolvers<void>();
@@ -27,7 +27,7 @@ export async function startCaptureRig(objects: readonly object[], options: { rea
     controller.accept(theirs);
     return ours;
   };
-  let next: Address | undefined;
+  let next = options.original;
   const capture = await startCapture({
     node: { id: 'sidecar/shop/client', role: 'sidecar', namespace: 'shop', name: 'client' },
     proxy,
