@@ -23,7 +23,7 @@ export class Certificates {
 
   /**
    * Gateway API, Listener.tls: of those named, the one with the longest name that matches the server name; else the first that is there.
-   * `authorities`: PEM, of the authorities by which clients' certificates are verified. Throws where these can't be used.
+   * `authorities`: PEM, of the authorities by which clients' certificates are verified; empty: by none. Throws where these can't be used.
    */
   choose(names: readonly string[], serverName: string, authorities?: string): SecureContext | undefined {
     const held = this.#best(names, serverName);
@@ -65,7 +65,7 @@ export class Certificates {
 function trusting({ certificate, trusting: known }: Held, authorities: string): SecureContext {
   let context = known.get(authorities);
   if (context !== undefined) return context;
-  context = createSecureContext({ cert: certificate.chain, key: certificate.key, ca: authorities, allowPartialTrustChain: true, minVersion: 'TLSv1.2' });
+  context = createSecureContext({ cert: certificate.chain, key: certificate.key, ca: authorities === '' ? [] : authorities, allowPartialTrustChain: true, minVersion: 'TLSv1.2' });
   if (known.size >= maxTrusting) known.clear();
   known.set(authorities, context);
   return context;

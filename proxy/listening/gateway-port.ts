@@ -9,7 +9,7 @@ import type { StreamProtocol } from '../telemetry/index.ts';
 import { acceptClient } from './clients.ts';
 import type { Party } from './closing.ts';
 import { GatewayBinding } from './gateway.ts';
-import { httpProtocols, SecureServer } from './secure.ts';
+import { httpProtocols, SecureServer, trustedAuthorities } from './secure.ts';
 import type { Port } from './server.ts';
 
 /**
@@ -145,7 +145,7 @@ export class GatewayPort implements Port {
     return new SecureServer(this.#context, {
       protocols,
       validation,
-      choose: (serverName) => this.#certificates.choose(named(serverName), serverName, validation?.authorities),
+      choose: (serverName) => this.#certificates.choose(named(serverName), serverName, validation === undefined ? undefined : trustedAuthorities(validation)),
       withoutServerName: () => named('').flatMap((name) => this.#certificates.get(name) ?? [])[0],
       secured: (socket, serverName) => this.#guard(socket, () => secured(socket, serverName)),
     });

@@ -44,6 +44,10 @@ export class OutboundBinding implements Binding {
     }
     const port = head.authority.port ?? 80;
     const isTunnel = head.form === 'authority';
+    if (isTunnel && exchange.downstream.tunnels === undefined) {
+      exchange.fail('connect-refused-method', 'http2');
+      return;
+    }
     let destination: Destination | Promise<Destination>;
     try {
       destination = this.#options.resolve(bareHost(host), port);

@@ -72,7 +72,15 @@ export class SecureServer {
     this.#server.setSecureContext({
       minVersion: 'TLSv1.2',
       ...(certificate === undefined ? {} : { cert: certificate.chain, key: certificate.key }),
-      ...(validation === undefined ? {} : { ca: validation.authorities, allowPartialTrustChain: true }),
+      ...(validation === undefined ? {} : { ca: trustedAuthorities(validation) || [], allowPartialTrustChain: true }),
     });
   }
+}
+
+/**
+ * PEM; none where everybody is let in: a certificate whose issuer has the name of an authority but not its key would leave an error in OpenSSL's
+ * queue, which Node then takes for one of the connection.
+ */
+export function trustedAuthorities({ mode, authorities }: ClientValidation): string {
+  return mode === 'AllowInsecureFallback' ? '' : authorities;
 }

@@ -6,7 +6,13 @@ import { BasicConstraintsExtension, cryptoProvider, GeneralName, KeyUsageFlags, 
 
 cryptoProvider.set(webcrypto as Crypto);
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const algorithms = {
+  ecdsa: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
+  rsa: { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' },
+} as const;
+
+type Algorithm = keyof typeof algorithms;
+
 const hour = 3_600_000;
 
 export interface Pair {
@@ -27,28 +33,30 @@ export class Authority {
   readonly certificate: string;
   readonly #issuer: X509Certificate;
   readonly #keys: webcrypto.CryptoKeyPair;
+  readonly #algorithm: Algorithm;
   #serial = 1;
 
-  private constructor(issuer: X509Certificate, keys: webcrypto.CryptoKeyPair) {
+  private constructor(issuer: X509Certificate, keys: webcrypto.CryptoKeyPair, algorithm: Algorithm) {
     this.#issuer = issuer;
+    this.#algorithm = algorithm;
     this.#keys = keys;
     this.certificate = issuer.toString('pem');
   }
 
-  static async named(name: string): Promise<Authority> {
-    const keys = await newKeys();
+  static async named(name: string, algorithm: Algorithm = 'ecdsa'): Promise<Authority> {
+    const keys = await newKeys(algorithm);
     const issuer = await X509CertificateGenerator.createSelfSigned({
       name: `CN=${name}`,
       keys,
-      signingAlgorithm: algorithm,
+      signingAlgorithm: algorithms[algorithm],
       ...validity(0),
       extensions: [new BasicConstraintsExtension(true, undefined, true), new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true)],
     });
-    return new Authority(issuer, keys);
+    return new Authority(issuer, keys, algorithm);
   }
 
   async issue(subject: string, { dns = [], uri = [], expired = 0 }: Names): Promise<Pair> {
-    const keys = await newKeys();
+    const keys = await newKeys(this.#algorithm);
     const names = [...dns.map((name) => new GeneralName('dns', name)), ...uri.map((name) => new GeneralName('url', name))];
     const certificate = await X509CertificateGenerator.create({
       serialNumber: (++this.#serial).toString(16).padStart(2, '0'),
@@ -56,7 +64,7 @@ export class Authority {
       issuer: this.#issuer.subject,
       publicKey: keys.publicKey,
       signingKey: this.#keys.privateKey,
-      signingAlgorithm: algorithm,
+      signingAlgorithm: algorithms[this.#algorithm],
       ...validity(expired),
       extensions: names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)],
     });
@@ -65,8 +73,8 @@ export class Authority {
   }
 }
 
-function newKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
+function newKeys(algorithm: Algorithm): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithms[algorithm], true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
 }
 
 function validity(expired: number): { notBefore: Date; notAfter: Date } {

@@ -1,6 +1,8 @@
+import { connect as connectHttp2 } from 'node:http2';
 import test from 'ava';
 import { createProxy, Metrics, type Bound, type Proxy } from '#proxy';
 import type { Destination } from '#snapshot';
+import { responseOf } from './proxy-http2-rig.ts';
 import { answering, backendNamed, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, tableOf, type RawServer } from './proxy-rig.ts';
 
 const handshake = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n\r\n';
@@ -189,6 +191,19 @@ test('outbound: CONNECT makes a tunnel to an endpoint or an address', async (t) 
     t.true((await client.all()).endsWith('LATE'));
   }
   t.is(statusOf(await fetchRaw(outbound.port, `CONNECT 127.0.0.1:${await closedPort()} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)), 503);
+  await proxy.close();
+  await server.close();
+});
+
+test('outbound: over HTTP/2 requests are routed; a tunnel is refused', async (t) => {
+  const server = await rawServer(answering(ok('reviewed')));
+  const { proxy, outbound } = await meshTo(server.port);
+  const session = connectHttp2(`http://127.0.0.1:${outbound.port}`);
+  t.is((await responseOf(session.request({ ':authority': 'reviews.shop:9080' }))).body, 'reviewed');
+  const tunnel = session.request({ ':method': 'CONNECT', ':authority': 'elsewhere.example:443' });
+  t.is((await responseOf(tunnel)).status, 501);
+  t.is((await responseOf(session.request({ ':authority': 'reviews.shop:9080' }))).status, 200);
+  session.close();
   await proxy.close();
   await server.close();
 });

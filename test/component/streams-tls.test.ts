@@ -4,6 +4,7 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import test from 'ava';
 import fc from 'fast-check';
 import type { ListenerSection } from '#snapshot';
+import { Authority } from './authority.ts';
 import { answering, backendNamed, backendTo, endpointsOf, getRequest, ok, rawServer, tableOf } from './proxy-rig.ts';
 import { certificateFor, echoServer, eventually, exchangeBytes, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, tlsExchange, type StreamRig } from './streams-rig.ts';
 
@@ -240,6 +241,10 @@ test('clients that have to show a certificate', async (t) => {
   t.regex(await ask(as(good)), /closed|ECONNRESET|disconnected/);
   bound.update(listener(section('AllowInsecureFallback')));
   for (const options of [{}, as(good), as(bad), { maxVersion: 'TLSv1.2' } as const]) t.is(await ask(options), '200');
+  // Signed by another key of an authority of the same name.
+  const [trusted, other] = await Promise.all([Authority.named('clients', 'rsa'), Authority.named('clients', 'rsa')]);
+  bound.update(listener(section('AllowInsecureFallback', trusted.certificate)));
+  for (const authority of [trusted, other]) t.is(await ask(as(await authority.issue('client', {}))), '200');
   bound.update(listener(section()));
   t.is(await ask({}), '200');
   const fallen = await new Promise<Buffer>((resolve) => {
