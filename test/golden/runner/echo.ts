@@ -67,13 +67,13 @@ function placesOf({ metadata, spec, status }: Pod): readonly Place[] {
   if (podIP === undefined) return [];
   const { namespace, name, labels, annotations } = metadata;
   const ports = (spec.containers ?? []).flatMap((container) => container.ports ?? []);
-  return ports.map(({ containerPort, protocol }) => ({
+  return ports.map(({ containerPort, protocol, name: port }) => ({
     pod: `${namespace}/${name}`,
     app: `${namespace}/${labels?.['app'] ?? name}`,
     address: podIP,
     port: containerPort,
     behaviour: annotations?.['golden/behaviour'] ?? '',
-    ...(protocol === 'UDP' ? { protocol: 'udp' as const } : annotations?.['golden/protocol'] === 'h2c' ? { protocol: 'h2c' as const } : {}),
+    ...(protocol === 'UDP' ? { protocol: 'udp' as const } : (port === 'grpc' || annotations?.['golden/protocol'] === 'h2c') ? { protocol: 'h2c' as const } : {}),
     ...(annotations?.['golden/tls'] === undefined ? {} : { tls: annotations['golden/tls'] }),
     ...(annotations?.['golden/clients'] === undefined ? {} : { clients: annotations['golden/clients'] }),
   }));
