@@ -82,7 +82,7 @@ const all = ['monitoring.coreos.com/v1', 'gateway.networking.x-k8s.io/v1alpha1/X
 
 const cases: readonly { readonly name: string; readonly values: readonly string[]; readonly apis: readonly string[] }[] = [
   { name: 'defaults', values: [], apis: [] },
-  { name: 'all-apis', values: ['networkPolicy.apiServerCidrs={10.0.0.1/32}', 'networkPolicy.metricsNamespaces={monitoring}', 'images.pullSecrets={registry}', 'podMonitor.labels.release=prometheus'], apis: all },
+  { name: 'all-apis', values: ['networkPolicy.apiServerCidrs={10.0.0.1/32}', 'networkPolicy.metricsNamespaces={monitoring}', 'images.pullSecrets={registry}', 'podMonitor.labels.release=prometheus', 'gateways.workers=4', 'gateways.resources.limits.memory=1Gi'], apis: all },
   { name: 'cert-manager', values: ['injector.certificate.source=cert-manager', 'injector.certificate.issuerName=cluster-ca', 'networkPolicy.enabled=false', 'injector.failurePolicy=Ignore'], apis: all },
 ];
 
@@ -100,7 +100,7 @@ withHelm('lint finds nothing', (t) => {
 });
 
 withHelm('a value that means nothing is refused', (t) => {
-  for (const value of ['injector.replica=3', 'proxy.image=x', 'injector.failurePolicy=Sometimes', 'controller.replicas=0', 'proxy.resources.limits.memory=lots']) {
+  for (const value of ['injector.replica=3', 'proxy.image=x', 'injector.failurePolicy=Sometimes', 'controller.replicas=0', 'gateways.workers=0', 'gateways.workers=65', 'proxy.resources.limits.memory=lots']) {
     t.regex(refusal([value]), /values don't meet the specifications of the schema/, value);
   }
   t.regex(refusal(['injector.certificate.source=cert-manager']), /issuerName must name an issuer/);

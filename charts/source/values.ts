@@ -80,6 +80,8 @@ export const valuesSchema = Type.Object(
     gateways: Type.Object(
       {
         replicas: Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'Replicas that a new Gateway begins with; then whoever scales its Deployment (kubectl scale, an autoscaler) owns the number. Of several, evictions take one at a time; a single one may be evicted' }),
+        workers: Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'Processes in each Pod of a Gateway; they share its ports, and each serves with one core at most. Each needs memory of its own: 64Mi idle, 128Mi and more under load, so raise resources with it. A change rolls the Pods' }),
+        resources: { ...resources({}), description: 'Requests and limits of the container of a Gateway; none: those of proxy.resources' },
         externalAddresses: Type.Array(Type.String({ minLength: 3, maxLength: 43 }), {
           maxItems: 32,
           default: [],

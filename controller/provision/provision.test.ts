@@ -6,7 +6,7 @@ import { provisionedAddresses } from './addresses.ts';
 import { labelValue, objectName } from './names.ts';
 import { provision, type ProvisionConfig } from './template.ts';
 
-const config: ProvisionConfig = { image: 'registry/weft-proxy:1', pullPolicy: 'IfNotPresent', controller: 'weft-controller.weft-system.svc:15010', logLevel: 'info', resources: {}, replicas: 1, isExternal: (address: string) => address.startsWith('198.51.100.') };
+const config: ProvisionConfig = { image: 'registry/weft-proxy:1', pullPolicy: 'IfNotPresent', controller: 'weft-controller.weft-system.svc:15010', logLevel: 'info', resources: {}, replicas: 1, workers: 1, isExternal: (address: string) => address.startsWith('198.51.100.') };
 
 function gateway(spec: Partial<Gateway['spec']> = {}, name = 'edge'): Gateway {
   return {
@@ -70,6 +70,15 @@ test('a listener that is added restarts no Pod; replicas are nobody\'s but the u
   const more = gateway({ listeners: [...gateway().spec.listeners, { name: 'x', port: 8080, protocol: 'HTTP' } as Gateway['spec']['listeners'][number]] });
   t.deepEqual(made(more, 'Deployment').spec, made(gateway(), 'Deployment').spec);
   t.false('replicas' in made(gateway(), 'Deployment').spec);
+});
+
+test('workers are told to the proxy where there are several; one leaves Pods as they were', (t) => {
+  const variable = (workers: number): string | undefined => {
+    const deployment = provision(gateway(), { ...config, workers }).find(({ kind }) => kind === 'Deployment') as unknown as ReturnType<typeof made>;
+    return deployment.spec.template.spec.containers[0]?.env.find(({ name }) => name === 'WEFT_WORKERS')?.value;
+  };
+  t.is(variable(1), undefined);
+  t.is(variable(4), '4');
 });
 
 test('a listener on the admin port moves the admin port', (t) => {

@@ -16,6 +16,8 @@ export interface ProvisionConfig {
   readonly tracing?: { readonly endpoint: string; readonly sample: number };
   /** Of a Gateway that is new; then whoever scales it owns the number. */
   readonly replicas: number;
+  /** Processes that share the ports of each Pod. */
+  readonly workers: number;
   /** Whether the cluster's network brings an address to its nodes, so that a Service may take it as an external one. */
   isExternal(address: string): boolean;
 }
@@ -143,6 +145,7 @@ function container(gateway: Gateway, config: ProvisionConfig, admin: number): ob
       { name: 'WEFT_LOG_LEVEL', value: config.logLevel },
       { name: 'WEFT_DRAIN_SECONDS', value: String(drainSeconds) },
       { name: 'WEFT_DRAIN_DELAY_SECONDS', value: String(drainDelaySeconds) },
+      ...(config.workers === 1 ? [] : [{ name: 'WEFT_WORKERS', value: String(config.workers) }]),
       ...(config.tracing === undefined ? [] : [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: config.tracing.endpoint }, { name: 'WEFT_TRACE_SAMPLE', value: String(config.tracing.sample) }]),
     ],
     resources: config.resources,

@@ -40,6 +40,7 @@ Runs the control plane of Weft against a Kubernetes cluster. Each option can be 
   --proxy-tracing-endpoint URL   collector of their traces (OTLP over HTTP)    WEFT_PROXY_TRACING_ENDPOINT
   --proxy-tracing-sample N  share of those that begin there         WEFT_PROXY_TRACING_SAMPLE       (1)
   --gateway-replicas N  of a Gateway that is new                    WEFT_GATEWAY_REPLICAS           (1)
+  --gateway-workers N   processes that share the ports of each Pod  WEFT_GATEWAY_WORKERS            (1)
   --external-addresses CIDR,…   that Gateways may ask for, of which the nodes take traffic    WEFT_EXTERNAL_ADDRESSES
 `;
 
@@ -56,7 +57,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   const text = { type: 'string' } as const;
   let flags: Partial<Record<string, string | boolean>>;
   try {
-    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-log-level': text, 'proxy-resources': text, 'proxy-tracing-endpoint': text, 'proxy-tracing-sample': text, 'gateway-replicas': text, 'external-addresses': text, help: { type: 'boolean', short: 'h' } } as const;
+    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-log-level': text, 'proxy-resources': text, 'proxy-tracing-endpoint': text, 'proxy-tracing-sample': text, 'gateway-replicas': text, 'gateway-workers': text, 'external-addresses': text, help: { type: 'boolean', short: 'h' } } as const;
     flags = parseArgs({ args: [...argv], options, allowPositionals: false }).values;
   } catch (error) {
     return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) };
@@ -111,11 +112,13 @@ function gatewaysOf(value: (flag: string, variable: string) => string | undefine
   if (!(sample >= 0 && sample <= 1)) return '--proxy-tracing-sample must be a number from 0 to 1';
   const replicas = value('gateway-replicas', 'WEFT_GATEWAY_REPLICAS') ?? '1';
   if (!/^[1-9]\d{0,2}$/.test(replicas)) return '--gateway-replicas must be a number from 1 to 999';
+  const workers = value('gateway-workers', 'WEFT_GATEWAY_WORKERS') ?? '1';
+  if (!/^[1-9]\d?$/.test(workers) || Number(workers) > 64) return '--gateway-workers must be a number from 1 to 64';
   const ranges = rangesOf(value('external-addresses', 'WEFT_EXTERNAL_ADDRESSES') ?? '');
   if (ranges === undefined) return '--external-addresses must be ranges such as 192.0.2.0/28, separated by commas';
   const isExternal = (address: string): boolean => isIP(address) !== 0 && ranges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   const tracing = endpoint === undefined ? {} : { tracing: { endpoint, sample } };
-  return image === undefined ? undefined : { image, pullPolicy, logLevel, resources, controller, ...tracing, replicas: Number(replicas), isExternal };
+  return image === undefined ? undefined : { image, pullPolicy, logLevel, resources, controller, ...tracing, replicas: Number(replicas), workers: Number(workers), isExternal };
 }
 
 function rangesOf(text: string): BlockList | undefined {
