@@ -7,6 +7,7 @@ import type { Acceptor, Http2Environment, Transport } from './types.ts';
 const evenStream = fault(errorCode.protocol, 'stream-even');
 const streamOrder = fault(errorCode.protocol, 'stream-order');
 const streamClosed = fault(errorCode.streamClosed, 'stream-closed');
+const excessive = fault(errorCode.enhanceYourCalm, 'header-lists');
 
 /** The server's side of a connection: takes requests. */
 export class ServerSession extends Session {
@@ -132,6 +133,11 @@ export class ServerSession extends Session {
     stream.remoteEnded = ends;
     stream.expected = block.excess === '' && !ends ? contentLength : -1;
     this.streams.set(id, stream);
+    // Too large a list is answered, and costs as much as hundreds of others: too many of them are a flood as well.
+    if (block.excess !== '' && !this.budget.reset()) {
+      this.connectionFault(excessive);
+      return;
+    }
     stream.user = block.excess === '' ? this.#acceptor.request(stream, block) : this.#acceptor.excessive(stream, block);
     if (ends && !stream.closed) stream.user.ended(stream);
   }
