@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CallOrder, CallResult, Echo, TcpOrder, TcpResult } from './app/main.ts';
+import type { GrpcOrder, GrpcResult } from './app/protocols.ts';
 import { apply, eventually, get, kubectl } from './cluster.ts';
 
 export const image = 'weft-test/app:dev';
@@ -105,6 +106,10 @@ export class Client {
     return (await this.#ask('/-/tcp', order)) as TcpResult;
   }
 
+  async grpc(order: GrpcOrder): Promise<GrpcResult> {
+    return (await this.#ask('/-/grpc', order)) as GrpcResult;
+  }
+
   async #ask(path: string, order: object): Promise<unknown> {
     const answer = await fetch(`http://${this.#ip}:8080${path}`, { method: 'POST', body: JSON.stringify(order), signal: AbortSignal.timeout(120_000) });
     const text = await answer.text();
@@ -153,7 +158,11 @@ export async function waitCondition(kind: string, namespace: string, name: strin
 }
 
 export function route(namespace: string, name: string, spec: object): string {
-  return JSON.stringify({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { namespace, name }, spec });
+  return routeOf('HTTPRoute', namespace, name, spec);
+}
+
+export function routeOf(kind: 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute' | 'UDPRoute', namespace: string, name: string, spec: object): string {
+  return JSON.stringify({ apiVersion: 'gateway.networking.k8s.io/v1', kind, metadata: { namespace, name }, spec });
 }
 
 export function policy(kind: 'RetryPolicy' | 'TimeoutPolicy', namespace: string, name: string, spec: object): string {

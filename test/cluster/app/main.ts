@@ -1,10 +1,11 @@
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { request as requestOverTls } from 'node:https';
 import { connect, createServer as createTcpServer } from 'node:net';
+import { callGrpc, serveProtocols, serverNameOf, type GrpcOrder } from './protocols.ts';
 
 /**
  * What runs in the Pods of the end-to-end tests. `serve` answers HTTP (8080) and greets on TCP before it is spoken to (9090), and
- * calls others on behalf of the test; `fetch URL` calls once and ends, with 0 where the answer is 200.
+ * calls others on behalf of the test (protocols.ts: what else it speaks); `fetch URL` calls once and ends, with 0 where the answer is 200.
  */
 
 export interface CallOrder {
@@ -49,6 +50,8 @@ export interface Echo {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** How often a request with its `key` has come, this one included. */
   readonly count: number;
+  /** What the client called the server in TLS; empty without TLS. */
+  readonly serverName: string;
 }
 
 const pod = process.env['POD_NAME'] ?? '';
@@ -112,7 +115,7 @@ async function echo(incoming: IncomingMessage, response: ServerResponse): Promis
   if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
   const status = Number(url.searchParams.get('status') ?? 200);
   const fails = count <= Number(url.searchParams.get('times') ?? Number.POSITIVE_INFINITY);
-  const answer: Echo = { pod, version, method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, count };
+  const answer: Echo = { pod, version, method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, count, serverName: serverNameOf(incoming) };
   response.writeHead(fails ? status : 200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
 }
 
@@ -123,6 +126,8 @@ async function answer(incoming: IncomingMessage, response: ServerResponse): Prom
       return void response.end(JSON.stringify(await callAll(order(await bodyOf(incoming)) as CallOrder)));
     case '/-/tcp':
       return void response.end(JSON.stringify(await speak(order(await bodyOf(incoming)) as TcpOrder)));
+    case '/-/grpc':
+      return void response.end(JSON.stringify(await callGrpc(order(await bodyOf(incoming)) as GrpcOrder)));
     case '/-/count':
       return void response.end(String(counts.get(new URL(incoming.url ?? '', 'http://app').searchParams.get('key') ?? '') ?? 0));
     default:
@@ -136,9 +141,11 @@ if (command === 'fetch') {
   process.stdout.write(`${status} ${body}\n`);
   process.exit(status === 200 ? 0 : 1);
 }
-const server = createServer((incoming, response) => {
+const listener = (incoming: IncomingMessage, response: ServerResponse): void => {
   answer(incoming, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
-});
+};
+serveProtocols(pod, listener);
+const server = createServer(listener);
 server.keepAliveTimeout = 60_000;
 server.listen(8080);
 const greeter = createTcpServer((socket) => {
