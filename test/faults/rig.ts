@@ -71,9 +71,18 @@ export function figures(outcomes: readonly Outcome[]): string {
   return `${outcomes.length} requests, ${outcomes.filter(({ status }) => status !== 200).length} failed; p50 ${percentile(outcomes, 0.5).toFixed(1)} ms, p99 ${percentile(outcomes, 0.99).toFixed(1)} ms, worst ${percentile(outcomes, 1).toFixed(0)} ms`;
 }
 
+/** What endpoints speak. */
+export type Protocol = 'http1' | 'http2';
+
+/** WEFT_LONG=1: 300,000 requests for each fault, in place of 20,000. */
+export const long = process.env['WEFT_LONG'] === '1';
+export const total = long ? 300_000 : 20_000;
+/** An even pace that leaves half of a core to each of client and proxy, on a machine with two. */
+export const overMs = total / 2.5;
+
 /** An HTTP server in a process of its own, so that it can be killed and stopped. */
-export async function endpointProcess(t: ExecutionContext, place: Place): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('endpoint.ts', import.meta.url)), place.address, String(place.port)], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function endpointProcess(t: ExecutionContext, place: Place, protocol: Protocol = 'http1'): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('endpoint.ts', import.meta.url)), place.address, String(place.port), protocol], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
   await new Promise<void>((resolve, reject) => {
     child.stdout.once('data', () => resolve());
@@ -91,6 +100,11 @@ export function retryPolicy(extra: string): string {
 
 export function timeoutPolicy(fields: string): string {
   return `apiVersion: policy.weft-mesh.io/v1alpha1\nkind: TimeoutPolicy\nmetadata: { name: timeouts, namespace: shop }\nspec: { targetRef: { group: "", kind: Namespace, name: shop }, default: { ${fields} } }\n`;
+}
+
+/** A Service whose port says what is spoken behind it. */
+export function service(name: string, targetPort: number, protocol: Protocol): string {
+  return `apiVersion: v1\nkind: Service\nmetadata: { name: ${name}, namespace: shop }\nspec: { selector: { app: ${name} }, ports: [{ port: 80, targetPort: ${targetPort}${protocol === 'http2' ? ', appProtocol: kubernetes.io/h2c' : ''} }] }\n`;
 }
 
 export const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }\n';

@@ -1,12 +1,14 @@
 import { createServer, request, type IncomingMessage } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
-import { RawClient } from '../component/proxy-rig.ts';
 import { addresses, yaml } from '../component/mesh-rig.ts';
+import { responseOf, StreamClient } from '../component/proxy-http2-rig.ts';
+import { RawClient } from '../component/proxy-rig.ts';
 import { weftUp } from './process.ts';
 import { namespace, sleep, type Place } from './rig.ts';
 
-/** SIGTERM of `weft up` while everything is open: what began ends well, and then the process ends. */
+/** SIGTERM of `weft up`, which holds a gateway and a sidecar, while everything is open: what began ends well, and then the process ends. */
 
 const at = addresses(97);
 const port = 18_091;
@@ -41,13 +43,17 @@ interface Counts {
   notBegun: number;
 }
 
+function newCounts(): Counts {
+  return { whole: 0, bad: [], notBegun: 0 };
+}
+
 /** One kept-alive connection after the other, until nobody accepts any more. */
-async function keepAliveClient(place: Place, counts: Counts): Promise<void> {
+async function keepAliveClient(place: Place, counts: Counts, target = '/'): Promise<void> {
   for (;;) {
     const client = new RawClient(place.port, place.address);
     for (let uses = 0; ; uses++) {
       client.text = '';
-      client.send(`GET / HTTP/1.1\r\nHost: x\r\n\r\n`);
+      client.send(`GET ${target} HTTP/1.1\r\nHost: web\r\n\r\n`);
       try {
         await client.until((text) => text.startsWith('HTTP/1.1 200 ') && text.endsWith('0\r\n\r\n'), 10_000);
       } catch {
@@ -103,24 +109,118 @@ async function webSocket(place: Place, rounds: number): Promise<number> {
   return echoed;
 }
 
-test('SIGTERM of weft up with keep-alive connections, uploads and WebSockets open: nothing is cut', async (t) => {
+/** One HTTP/2 connection after the other, with four streams at a time on each, until nobody accepts any more. */
+async function streamClient(place: Place, counts: Counts): Promise<void> {
+  for (let refused = false; !refused; ) {
+    const client = new StreamClient(`http://${place.address}:${place.port}`);
+    let leaving = false;
+    client.session.on('goaway', () => (leaving = true));
+    client.session.on('close', () => (leaving = true));
+    client.session.on('error', (error: NodeJS.ErrnoException) => (refused ||= error.code === 'ECONNREFUSED'));
+    const lane = async (): Promise<void> => {
+      while (!leaving && !client.session.destroyed) {
+        const told = await client.fetch().catch((error: Error) => error.message);
+        if (typeof told !== 'string' && told.status === 200 && told.body.length === 20_000) counts.whole++;
+        // REFUSED_STREAM, or a session that had ended before the request was sent.
+        else if (told === 'reset 7' || leaving || client.session.destroyed) counts.notBegun++;
+        else counts.bad.push(JSON.stringify(told).slice(0, 80));
+        await sleep(5);
+      }
+    };
+    await Promise.all(Array.from({ length: 4 }, lane));
+    client.close();
+  }
+}
+
+/** An upload on a stream, a piece each 50 ms. */
+async function streamUpload(place: Place, pieces: number): Promise<string> {
+  const client = new StreamClient(`http://${place.address}:${place.port}`);
+  const stream = client.open({ ':method': 'POST' }, 'goes-on');
+  const response = responseOf(stream);
+  for (let piece = 0; piece < pieces; piece++) {
+    stream.write('x'.repeat(1000));
+    await sleep(50);
+  }
+  stream.end();
+  const told = await response.then(({ status, body }) => `${status} ${body}`, (error: Error) => error.message);
+  client.close();
+  return told;
+}
+
+/** A TCP connection that asks and is answered. */
+async function byteStream(place: Place, rounds: number): Promise<number> {
+  const client = new RawClient(place.port, place.address);
+  let echoed = 0;
+  for (let round = 0; round < rounds; round++, echoed++) {
+    client.text = '';
+    client.send(`round ${round}`);
+    await client.until((text) => text === `round ${round}`);
+    await sleep(50);
+  }
+  client.close();
+  return echoed;
+}
+
+const gateway = (http: Place, tcp: Place): string => `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: g, namespace: shop }
+spec:
+  gatewayClassName: weft
+  addresses: [{ value: ${http.address} }]
+  listeners:
+    - { name: http, port: ${http.port}, protocol: HTTP }
+    - { name: tcp, port: ${tcp.port}, protocol: TCP, allowedRoutes: { kinds: [{ kind: TCPRoute }] } }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: { name: bytes, namespace: shop }
+spec: { parentRefs: [{ name: g, sectionName: tcp }], rules: [{ backendRefs: [{ name: bytes, port: 80 }] }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: r, namespace: shop }
+spec: { parentRefs: [{ name: g, sectionName: http }], rules: [{ backendRefs: [{ name: web, port: 80 }] }] }
+`;
+
+/** Sends back what comes. */
+async function echo(t: ExecutionContext): Promise<void> {
+  const server = createTcpServer((socket) => void socket.on('error', () => {}).pipe(socket));
+  await new Promise<void>((resolve) => server.listen(port + 1, at(2), resolve));
+  t.teardown(() => void server.close());
+}
+
+test('SIGTERM of gateway and sidecar with keep-alive connections, streams, uploads, WebSockets and TCP open: nothing is cut', async (t) => {
   t.timeout(60_000);
   await application(t);
+  await echo(t);
   const place = { address: at(1), port: 18_080 };
-  const running = await weftUp(yaml.join(namespace, yaml.gateway('g', [place.port], place.address), yaml.route('r', '{ name: g }', { web: 1 }), yaml.service('web', 'web', port), yaml.pod('p', 'web', at(2))), '--drain', '10');
+  const tcp = { ...place, port: 18_081 };
+  const sidecar = { address: at(3), port: 15_001 };
+  const manifests = [
+    namespace.replace('name: shop', 'name: shop, labels: { weft-mesh.io/inject: enabled }'), gateway(place, tcp), yaml.service('web', 'web', port), yaml.service('bytes', 'web', port + 1),
+    yaml.pod('p', 'web', at(2), 'disabled'), yaml.pod('caller', 'caller', sidecar.address),
+  ];
+  const running = await weftUp(yaml.join(...manifests), '--drain', '10');
   t.teardown(() => running.kill());
-  const counts: Counts = { whole: 0, bad: [], notBegun: 0 };
-  const clients = Promise.all(Array.from({ length: 16 }, () => keepAliveClient(place, counts)));
-  const uploads = Promise.all(Array.from({ length: 8 }, () => upload(place, 40)));
-  const sockets = Promise.all(Array.from({ length: 4 }, () => webSocket(place, 40)));
+  const kinds = { 'keep-alive': newCounts(), 'HTTP/2': newCounts(), sidecar: newCounts() };
+  const clients = Promise.all([
+    ...Array.from({ length: 12 }, () => keepAliveClient(place, kinds['keep-alive'])),
+    ...Array.from({ length: 3 }, () => streamClient(place, kinds['HTTP/2'])),
+    ...Array.from({ length: 4 }, () => keepAliveClient(sidecar, kinds.sidecar, 'http://web/')),
+  ]);
+  const uploads = Promise.all([...Array.from({ length: 8 }, () => upload(place, 40)), ...Array.from({ length: 4 }, () => streamUpload(place, 40))]);
+  const sockets = Promise.all([...Array.from({ length: 4 }, () => webSocket(place, 40)), ...Array.from({ length: 4 }, () => byteStream(tcp, 40))]);
   await sleep(800);
   running.child.kill('SIGTERM');
   const started = performance.now();
   t.deepEqual([...new Set(await uploads)], ['200 40000']);
-  t.deepEqual(await sockets, [40, 40, 40, 40]);
+  t.deepEqual(await sockets, [40, 40, 40, 40, 40, 40, 40, 40]);
   await clients;
   t.is(await running.exit, 0);
-  t.log(`${counts.whole} requests, ${counts.bad.length} cut, ${counts.notBegun} not begun; 8 uploads and 4 WebSockets whole; ended ${((performance.now() - started) / 1000).toFixed(1)} s after the signal`);
-  t.deepEqual(counts.bad, []);
-  t.true(counts.whole > 100);
+  const told = Object.entries(kinds).map(([kind, { whole, bad, notBegun }]) => `${kind}: ${whole} requests, ${bad.length} cut, ${notBegun} not begun`);
+  t.log(`${told.join('; ')}; 12 uploads, 4 WebSockets and 4 TCP connections whole; ended ${((performance.now() - started) / 1000).toFixed(1)} s after the signal`);
+  for (const { bad, whole } of Object.values(kinds)) {
+    t.deepEqual(bad, []);
+    t.true(whole > 20, `${whole} requests`);
+  }
 });
