@@ -115,6 +115,13 @@ export function encodeTrailers(context: Context, bytes: Buffer): Uint8Array {
   return context.encoder.begin().putFields(bytes, context.trailers, { drops: noDrops }).view();
 }
 
+/** Trailers of our own. */
+export function encodeOwnTrailers({ encoder }: Context, fields: Reply['headers']): Uint8Array {
+  encoder.begin();
+  for (const { name, value } of fields) encoder.put(name, value);
+  return encoder.view();
+}
+
 /** The head of a reply of our own. */
 export function encodeReply(context: Context, reply: Reply): Uint8Array {
   const encoder = context.encoder.begin().status(reply.status);

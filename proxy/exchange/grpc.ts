@@ -58,16 +58,16 @@ export function grpcStatusOf(code: FailureCode): number {
 
 /** A failure as gRPC wants to hear of it: a response of trailers alone ("Trailers-Only"). */
 export function grpcReply(code: FailureCode): Reply {
-  return {
-    status: 200,
-    headers: [
-      { name: 'content-type', value: 'application/grpc' },
-      { name: 'grpc-status', value: String(grpcStatusOf(code)) },
-      { name: 'grpc-message', value: percentEncoded(failures[code].text) },
-      { name: failureHeader, value: code },
-    ],
-    body: '',
-  };
+  return { status: 200, headers: [{ name: 'content-type', value: 'application/grpc' }, ...grpcTrailers(code)], body: '' };
+}
+
+/** The same behind messages that have gone out: no response whose status is not OK is taken for complete. */
+export function grpcTrailers(code: FailureCode): Reply['headers'] {
+  return [
+    { name: 'grpc-status', value: String(grpcStatusOf(code)) },
+    { name: 'grpc-message', value: percentEncoded(failures[code].text) },
+    { name: failureHeader, value: code },
+  ];
 }
 
 /** `grpc-status` of a head or of trailers; -1 where there is none that is valid. */

@@ -1,8 +1,10 @@
 import type { Context } from '../../context.ts';
-import { encodeReply, encodeResponseHead, encodeTrailers } from '../../exchange/blocks.ts';
+import { encodeOwnTrailers, encodeReply, encodeResponseHead, encodeTrailers } from '../../exchange/blocks.ts';
 import { ByteStore } from '../../exchange/byte-store.ts';
 import { Exchange } from '../../exchange/exchange.ts';
+import { grpcTrailers } from '../../exchange/grpc.ts';
 import type { Reply } from '../../exchange/replies.ts';
+import type { FailureCode } from '../../failures.ts';
 import { errorCode, type HeaderBlock, type Stream, type StreamUser } from '../../http2/index.ts';
 import type { Binding } from '../../listening/binding.ts';
 import type { WheelTimer } from '../../time/index.ts';
@@ -35,6 +37,8 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
   #trailers: Buffer | undefined;
   /** The request has ended, behind what is held. */
   #endHeld = false;
+  /** The endpoint's response has begun. */
+  #responds = false;
 
   constructor(client: Http2Client) {
     this.client = client;
@@ -129,6 +133,7 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
 
   head(bytes: Buffer, { edits, cors }: ResponseEdits): void {
     this.client.leaveIfDue(this.exchange.startedAt);
+    this.#responds = true;
     this.#stream?.headers(encodeResponseHead(this.context, bytes, edits, cors));
   }
 
@@ -153,8 +158,14 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
     return 'over';
   }
 
-  cut(): void {
+  cut(code: FailureCode): void {
     const stream = this.#stream;
+    // A client of gRPC learns why; one that takes nothing would not hear of it.
+    if (stream !== undefined && this.exchange.isGrpc && this.#responds && !(code === 'stream-idle-timeout' && stream.queued > 0)) {
+      stream.trailers(encodeOwnTrailers(this.context, grpcTrailers(code)));
+      this.exchangeEnded();
+      return;
+    }
     this.#release();
     stream?.reset(errorCode.internal);
   }
@@ -202,6 +213,7 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
     stream.user = this;
     this.#stream = stream;
     this.#block = block;
+    this.#responds = false;
     this.#rest = stream.remoteEnded ? 'none' : 'follows';
   }
 
