@@ -41,8 +41,8 @@ test.serial('the notes name three commands, and they are right', async (t) => {
   }
 });
 
-test.serial('a Gateway begins with the replicas of the chart, one of which may be evicted at a time', async (t) => {
-  upgrade('gateways.replicas=2');
+test.serial('a Gateway begins with the replicas of the chart, one of which may be evicted at a time; several processes serve in each Pod', async (t) => {
+  upgrade('gateways.replicas=2', 'gateways.workers=2');
   try {
     applyAll(JSON.stringify({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata: { namespace: shop.name, name: 'twice' }, spec: { gatewayClassName: 'weft', listeners: [{ name: 'http', protocol: 'HTTP', port: 80 }] } }));
     const deployment = await eventually(() => {
@@ -59,11 +59,46 @@ test.serial('a Gateway begins with the replicas of the chart, one of which may b
     kubectl(['patch', 'gateway', 'twice', '-n', shop.name, '--type=merge', '-p', '{"spec":{"infrastructure":{"labels":{"team":"shop"}}}}']);
     await eventually(() => (get('deployment', 'twice-weft', shop.name) as { metadata: { labels: Record<string, string> } }).metadata.labels['team'] === 'shop');
     t.is((get('deployment', 'twice-weft', shop.name) as { spec: { replicas: number } }).spec.replicas, 1);
+    t.deepEqual(await withoutOneWorker(), []);
   } finally {
     kubectl(['delete', 'gateway', 'twice', '-n', shop.name, '--ignore-not-found']);
-    upgrade('gateways.replicas=1');
+    upgrade('gateways.replicas=1', 'gateways.workers=1');
   }
 });
+
+interface Workers {
+  readonly workers: readonly { readonly worker: number; readonly pid?: number; readonly restarts: number; readonly ready: boolean }[];
+}
+
+/** Kills one of the two processes of the Gateway's only Pod while it is asked all the time. What failed twice in a row, on connections of their own. */
+async function withoutOneWorker(): Promise<readonly string[]> {
+  const pods = (): readonly { metadata: { name: string; deletionTimestamp?: string }; status: { podIP: string } }[] => (JSON.parse(kubectl(['get', 'pods', '-n', shop.name, '-l', 'gateway.networking.k8s.io/gateway-name=twice', '-o', 'json'])) as { items: ReturnType<typeof pods> }).items;
+  await eventually(() => pods().length === 1, 60_000);
+  kubectl(['rollout', 'status', '-n', shop.name, 'deployment/twice-weft', '--timeout=60s']);
+  const [{ metadata, status } = { metadata: { name: '' }, status: { podIP: '' } }] = pods();
+  const { podIP } = status;
+  const workers = async (): Promise<Workers['workers']> => ((await (await fetch(`http://${podIP}:15020/config`)).json()) as Workers).workers;
+  const failed: string[] = [];
+  let asked = 0;
+  let going = true;
+  const once = (): Promise<string> =>
+    fetch(`http://${podIP}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(5000) }).then((answer) => (answer.status === 404 ? '' : String(answer.status)), String);
+  const lane = async (): Promise<void> => {
+    while (going) {
+      const fault = (await once()) === '' ? '' : await once();
+      asked += 1;
+      if (fault !== '') failed.push(fault);
+    }
+  };
+  await soon(async () => (await once()) === '' && (await workers()).every(({ ready }) => ready), 30_000);
+  const lanes = [lane(), lane(), lane()];
+  const victim = (await workers()).find(({ worker }) => worker === 1)!;
+  kubectl(['exec', '-n', shop.name, metadata.name, '--', '/usr/bin/node', '-e', `process.kill(${victim.pid}, 'SIGKILL')`]);
+  await soon(async () => (await workers()).every(({ worker, restarts, ready }) => ready && restarts === (worker === 1 ? 1 : 0)), 30_000);
+  going = false;
+  await Promise.all(lanes);
+  return asked < 100 ? [...failed, `only ${asked} requests`] : failed;
+}
 
 test.serial('traces of gateways and sidecars go to the collector of the chart; both sides of a call are measured', async (t) => {
   upgrade(`proxy.tracing.endpoint=http://collector.${shop.name}:80`);
@@ -138,7 +173,8 @@ test.serial('with certificates of cert-manager: the injector serves what the Sec
     await later(1000);
     trust(first.authority, second.authority);
     issue(second);
-    // The kubelet brings the Secret's change into the Pods within about a minute.
+    // The kubelet brings the Secret's change into the Pods within about a minute; at once into a Pod that itself changes.
+    kubectl(['annotate', 'pod', '-n', system, '-l', 'app.kubernetes.io/component=injector', 'example.com/touched=yes']);
     await eventually(() => admits(second.authority), 150_000);
     const { tries, faults } = await trying.stop();
     t.true(tries > 20, `${tries} tries`);
