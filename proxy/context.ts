@@ -1,5 +1,6 @@
 import { Fields, OutputBuffer, RequestHead, ResponseHead } from './codec/index.ts';
 import type { Backends } from './configuration/backends.ts';
+import type { Http1Place } from './connection/http1-place.ts';
 import { HeadView } from './exchange/view.ts';
 import type { RoutingTable } from './configuration/tables.ts';
 import { HeaderEncoder, http2Environment, type Http2Environment } from './http2/index.ts';
@@ -30,6 +31,8 @@ export class Context {
   /** The request that was last parsed, as rules see it. */
   readonly view: HeadView;
   readonly output = new OutputBuffer();
+  /** For requests to come. */
+  readonly freePlaces: Http1Place[] = [];
   readonly tables = new Map<string, RoutingTable>();
   readonly streamTables = new Map<string, StreamRouting>();
   readonly backends: Backends;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { framing, invalid, needMore, type OutputBuffer } from '../codec/index.ts';
 import type { Context } from '../context.ts';
-import { Exchange } from '../exchange/exchange.ts';
+import type { Exchange } from '../exchange/exchange.ts';
 import type { Reply } from '../exchange/replies.ts';
 import { matchPreface } from '../http2/index.ts';
 import type { Binding } from '../listening/binding.ts';
@@ -10,8 +10,8 @@ import { plainAddress } from '../streams/address.ts';
 import type { WheelTimer } from '../time/index.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
-import { Http1Body } from './http1-body.ts';
-import { Http1Response } from './http1-response.ts';
+import { releasePlace, takePlace, type Http1Place } from './http1-place.ts';
+import { guarded, own, type Owned } from './listeners.ts';
 import { PartialHead } from './partial-head.ts';
 import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
 
@@ -24,7 +24,7 @@ const LETTER_P = 80;
 type Phase = 'open' | 'lingering' | 'tunnel' | 'closed';
 
 /** One HTTP/1.1 connection of a client: reads requests one after the other, and holds back what was sent ahead. */
-export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer {
+export class ClientConnection implements Client, Downstream, Tunnels, Owned, WheelTimer {
   readonly socket: Socket;
   readonly context: Context;
   readonly binding: Binding;
@@ -33,7 +33,6 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   /** TLS server name, lower case; empty without one. */
   readonly serverName: string;
   readonly openedAt: number;
-  readonly exchange: Exchange;
   readonly forwarded: Forwarded;
   readonly protocol = 'HTTP/1';
   readonly lendsBytes = false;
@@ -53,9 +52,10 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   /** The same while a head comes in pieces. */
   #partial: PartialHead | undefined;
   #consuming = false;
-  readonly #onData = (bytes: Buffer): void => this.#readSafely(bytes);
-  readonly #body: Http1Body;
-  readonly #response: Http1Response;
+  /** Of the request under way; undefined between requests. */
+  #place: Http1Place | undefined;
+  /** No request has begun yet. */
+  #fresh = true;
   /** Of the current request. */
   #headStart = 0;
   #headEnd = 0;
@@ -79,24 +79,23 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     this.openedAt = this.#since = context.now();
     this.#timeouts = binding.initialTimeouts(this);
     this.forwarded = new Forwarded(this.address, binding, context.parts);
-    this.exchange = new Exchange(this);
-    this.#body = new Http1Body(this.exchange);
-    this.#response = new Http1Response(this.exchange);
-    socket.on('data', this.#onData);
-    this.#on('end', () => this.#ended());
-    this.#on('error', () => this.#gone());
-    this.#on('close', () => this.#gone());
-    this.#on('drain', () => this.#drained());
+    own(socket, this, ClientConnection.#listeners);
     // The first head has to come in time as well, though not a byte of it may be there.
     this.#watch(this.#dueWhileWaiting());
   }
 
-  get closed(): boolean {
-    return this.#phase === 'closed';
-  }
+  static readonly #listeners = {
+    data: guarded((connection: ClientConnection, bytes) => connection.#read(bytes!)),
+    end: guarded((connection: ClientConnection) => connection.#ended()),
+    error: guarded((connection: ClientConnection) => connection.#gone()),
+    close: guarded((connection: ClientConnection) => connection.#gone()),
+    drain: guarded((connection: ClientConnection) => connection.#drained()),
+  };
 
-  get idle(): boolean {
-    return this.#phase === 'open' && !this.exchange.active && !this.#inHead;
+  /** What is under way. */
+  get #exchange(): Exchange | undefined {
+    const exchange = this.#place?.exchange;
+    return exchange?.active === true ? exchange : undefined;
   }
 
   /** The policy of the section that the client's requests turn out to be for. */
@@ -120,21 +119,23 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   }
 
   showHead(): void {
-    this.context.requestHead.parse(this.exchange.bytes, this.#headStart, this.#headEnd);
+    this.context.requestHead.parse(this.#place!.exchange.bytes, this.#headStart, this.#headEnd);
   }
 
   interim(bytes: Buffer): void {
-    if (this.exchange.minorVersion === 0) return;
-    this.#response.interim(bytes);
+    const { exchange, response } = this.#place!;
+    if (exchange.minorVersion === 0) return;
+    response.interim(bytes);
     this.flush();
   }
 
   head(bytes: Buffer, edits: ResponseEdits): void {
-    this.#response.head(bytes, edits, this.expiring(this.exchange.startedAt) ? 'expiring' : 'lasting');
+    const { exchange, response } = this.#place!;
+    response.head(bytes, edits, this.expiring(exchange.startedAt) ? 'expiring' : 'lasting');
   }
 
   body(bytes: Buffer, start: number, end: number): void {
-    this.#response.body(bytes, start, end);
+    this.#place!.response.body(bytes, start, end);
   }
 
   end(trailers?: Buffer): void {
@@ -142,24 +143,25 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
       this.socket.end();
       return;
     }
-    this.#response.end(trailers);
+    this.#place!.response.end(trailers);
     this.flush();
   }
 
   flush(): void {
-    if (!this.#response.pending) return;
-    this.#response.pending = false;
+    const response = this.#place?.response;
+    if (response?.pending !== true) return;
+    response.pending = false;
     this.write(this.context.output);
   }
 
   reply(reply: Reply): 'over' | 'rest' {
-    const { exchange } = this;
-    const rest = exchange.requestComplete ? 'none' : this.#body.restIs(exchange.bytes.length - this.#headEnd) ? 'here' : 'unknown';
-    this.#response.keep = exchange.keepAlive && rest !== 'unknown' && !this.expiring(exchange.startedAt);
-    this.#response.reply(reply);
+    const { exchange, body, response } = this.#place!;
+    const rest = exchange.requestComplete ? 'none' : body.restIs(exchange.bytes.length - this.#headEnd) ? 'here' : 'unknown';
+    response.keep = exchange.keepAlive && rest !== 'unknown' && !this.expiring(exchange.startedAt);
+    response.reply(reply);
     this.flush();
     // A rest that is here already is taken off the connection before the next request.
-    return this.#response.keep && rest === 'here' ? 'rest' : 'over';
+    return response.keep && rest === 'here' ? 'rest' : 'over';
   }
 
   /** Writes what the output buffer holds. */
@@ -185,7 +187,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
       this.#input = undefined;
       this.#consume(input);
     }
-    if (this.#paused && (this.#input === undefined || this.#inHead) && !this.#exchangeStalls()) {
+    if (this.#paused && (this.#input === undefined || this.#inHead) && (this.#exchange?.requestComplete !== false || this.#takesBody())) {
       this.#paused = false;
       this.socket.resume();
     }
@@ -193,10 +195,17 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   }
 
   exchangeEnded(now: number): void {
+    const place = this.#place;
+    if (place === undefined) return;
+    const { exchange, response } = place;
+    const isLast = !response.keep || !exchange.keepAlive || !exchange.requestComplete;
+    const isAwaited = !exchange.asksToClose || !exchange.requestComplete;
+    this.#place = undefined;
+    releasePlace(place);
     if (this.#phase !== 'open') return;
-    if (!this.#response.keep || !this.exchange.keepAlive || !this.exchange.requestComplete) {
-      if (this.#hasNothingToAwait()) this.#destroy();
-      else this.linger();
+    if (isLast) {
+      if (isAwaited || this.#hasMore()) this.linger();
+      else this.#destroy();
       return;
     }
     this.#since = now;
@@ -217,21 +226,20 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     this.#watch(this.#due());
   }
 
-  /** The client asked for the end and has sent all; with the response in the kernel's hands, closing at once takes nothing from it. */
-  #hasNothingToAwait(): boolean {
-    const { exchange, socket } = this;
-    return exchange.asksToClose && exchange.requestComplete && !this.#consuming && this.#input === undefined && socket.writableLength === 0 && !('encrypted' in socket);
+  /** Where the client asked for the end and has sent all, and the response is in the kernel's hands, closing at once takes nothing from it. */
+  #hasMore(): boolean {
+    return this.#consuming || this.#input !== undefined || this.socket.writableLength > 0 || 'encrypted' in this.socket;
   }
 
   /** Closes a connection that waits for a request. */
   closeIdle(): void {
-    if (this.idle) this.linger();
+    if (this.#phase === 'open' && this.#exchange === undefined && !this.#inHead) this.linger();
   }
 
   /** At once, so that what was sent can't be taken for a complete response. */
   cut(): void {
     if (this.#phase === 'closed') return;
-    this.#response.pending = false;
+    if (this.#place !== undefined) this.#place.response.pending = false;
     // Without TLS an end of stream would look like the end of a response that is told by it; a reset does not.
     // (While a shutdown is under way, libuv refuses to reset, and Node would leak the handle.)
     if ('encrypted' in this.socket || this.socket.writableEnded) this.socket.destroy();
@@ -240,8 +248,9 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   }
 
   becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): Buffer | undefined {
-    if (bytes === undefined) this.#response.established();
-    else this.#response.interim(bytes);
+    const { response } = this.#place!;
+    if (bytes === undefined) response.established();
+    else response.interim(bytes);
     this.flush();
     const ahead = this.#input;
     this.#input = undefined;
@@ -259,26 +268,8 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     else this.#timedOut(now);
   }
 
-  #on(event: string, listener: () => void): void {
-    this.socket.on(event, () => {
-      try {
-        listener();
-      } catch (error) {
-        this.#crash(error);
-      }
-    });
-  }
-
-  #readSafely(bytes: Buffer): void {
-    try {
-      this.#read(bytes);
-    } catch (error) {
-      this.#crash(error);
-    }
-  }
-
   /** A fault of ours must end one connection, not the process. */
-  #crash(error: unknown): void {
+  crash(error: unknown): void {
     this.context.fault(error);
     try {
       this.cut();
@@ -315,19 +306,18 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
 
   #consume(bytes: Buffer): void {
     this.#consuming = true;
-    const { exchange } = this;
     let p = 0;
     while (p < bytes.length && this.#phase === 'open') {
-      if (exchange.active) {
-        if (!exchange.body.takesBytes) break;
-        p = this.#body.take(bytes, p, bytes.length);
+      if (this.#exchange !== undefined) {
+        if (!this.#takesBody()) break;
+        p = this.#place!.body.take(bytes, p, bytes.length);
       } else {
         const next = this.#begin(bytes, p);
         if (next < 0) break;
         p = next;
-        if (p < bytes.length && exchange.active && exchange.body.takesBytes) p = this.#body.take(bytes, p, bytes.length);
+        if (p < bytes.length && this.#takesBody()) p = this.#place!.body.take(bytes, p, bytes.length);
       }
-      exchange.body.flush();
+      this.#exchange?.body.flush();
     }
     this.#consuming = false;
     if (this.#isTunnel()) {
@@ -337,14 +327,14 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     if (p >= bytes.length || this.#phase !== 'open') return;
     this.#input = p === 0 ? bytes : bytes.subarray(p);
     // What was sent ahead of a response is bounded by not reading on.
-    if (exchange.active) this.pause();
+    if (this.#exchange !== undefined) this.pause();
   }
 
   /** A request's head. Returns the offset behind it, or below 0 where there is none yet, or none that is valid. */
   #begin(bytes: Buffer, from: number): number {
     const head = this.context.requestHead;
     // Prior knowledge (RFC 9113, 3.3). Over TLS, ALPN would have said so.
-    if (this.exchange.serial === 0 && bytes[from] === LETTER_P && !('encrypted' in this.socket)) {
+    if (this.#fresh && bytes[from] === LETTER_P && !('encrypted' in this.socket)) {
       const preface = matchPreface(bytes, from, bytes.length);
       if (preface === 'http2') {
         this.#becomeHttp2(bytes.subarray(from));
@@ -359,15 +349,21 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     if (end === invalid) {
       const { failure, reason } = head.fields;
       // Who speaks another protocol from the first byte on, a broken HTTP/2 preface say, could take nothing from a reply in ours.
-      const reply = reason === 'not-http' && this.exchange.serial === 0 ? 'none' : 'some';
-      this.exchange.refuse(failure, reason, { method: head.method, reply });
+      const reply = reason === 'not-http' && this.#fresh ? 'none' : 'some';
+      this.#takePlace().exchange.refuse(failure, reason, { method: head.method, reply });
       return invalid;
     }
     this.#headStart = from;
     this.#headEnd = end;
-    this.#body.begin(head);
-    this.exchange.begin(bytes, head.framing === framing.none ? 'none' : 'follows');
+    const { exchange, body } = this.#takePlace();
+    body.begin(head);
+    exchange.begin(bytes, head.framing === framing.none ? 'none' : 'follows');
     return end;
+  }
+
+  #takePlace(): Http1Place {
+    this.#fresh = false;
+    return (this.#place ??= takePlace(this));
   }
 
   #awaitHead(): typeof needMore {
@@ -387,27 +383,27 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     const client = new Http2Client(this.context, binding, socket, this.serverName);
     binding.replaced(this, client);
     client.start(socket, ahead);
-    socket.off('data', this.#onData);
+    socket.off('data', ClientConnection.#listeners.data);
   }
 
   /** After an event: is there still something to wait for? */
   #settle(): void {
     if (this.#phase !== 'open') return;
-    if (this.exchange.active) this.#watch(this.exchange.idleDue());
+    if (this.#exchange !== undefined) this.#watch(this.#exchange.idleDue());
     else if (this.halfClosed) this.linger();
     else this.#watch(this.#dueWhileWaiting());
   }
 
-  #exchangeStalls(): boolean {
-    return this.exchange.active && !this.exchange.requestComplete && !this.exchange.body.takesBytes;
+  #takesBody(): boolean {
+    return this.#exchange?.body.takesBytes === true;
   }
 
   #ended(): void {
     this.halfClosed = true;
     if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
     else if (this.#phase === 'lingering') return;
-    else if (!this.exchange.active) this.linger();
-    else if (!this.exchange.requestComplete) this.#destroy();
+    else if (this.#exchange === undefined) this.linger();
+    else if (!this.#exchange.requestComplete) this.#destroy();
     else {
       // Half-closed clients get their response. One that is gone looks the same, until something is written to it.
       this.#halfClosedAt = this.context.now();
@@ -418,7 +414,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
   #drained(): void {
     this.congested = false;
     if (this.#phase === 'tunnel') this.#tunnel?.clientDrained();
-    else if (this.exchange.active) this.exchange.clientDrained();
+    else this.#exchange?.clientDrained();
   }
 
   destroy(): void {
@@ -438,8 +434,8 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     this.context.wheel.cancel(this);
     this.binding.closed(this);
     if (before === 'tunnel') this.#tunnel?.clientClosed();
-    else if (this.exchange.active) this.exchange.clientGone();
-    this.socket.destroy();
+    else this.#exchange?.clientGone();
+    if (!this.socket.destroyed) this.socket.destroy();
   }
 
   #watch(due: number): void {
@@ -454,8 +450,8 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
       case 'tunnel':
         return this.#tunnel!.idleMs > 0 ? this.#tunnel!.activity + this.#tunnel!.idleMs : Infinity;
       case 'open':
-        if (!this.exchange.active) return this.#dueWhileWaiting();
-        return Math.min(this.exchange.idleDue(), this.halfClosed && !this.exchange.responseStarted ? this.#halfClosedAt + limits.halfClosedMs : Infinity);
+        if (this.#exchange === undefined) return this.#dueWhileWaiting();
+        return Math.min(this.#exchange.idleDue(), this.halfClosed && !this.#exchange.responseStarted ? this.#halfClosedAt + limits.halfClosedMs : Infinity);
       default:
         return Infinity;
     }
@@ -473,12 +469,12 @@ export class ClientConnection implements Client, Downstream, Tunnels, WheelTimer
     else if (this.#phase === 'tunnel') {
       this.socket.destroy();
       this.#gone();
-    } else if (this.exchange.active) {
-      if (this.halfClosed && !this.exchange.responseStarted) this.cut();
-      else this.exchange.stoodStill();
+    } else if (this.#exchange !== undefined) {
+      if (this.halfClosed && !this.#exchange.responseStarted) this.cut();
+      else this.#exchange.stoodStill();
     } else if (this.#inHead) {
       this.#inHead = false;
-      this.exchange.refuse('header-timeout', 'head');
+      this.#takePlace().exchange.refuse('header-timeout', 'head');
     } else this.linger();
   }
 

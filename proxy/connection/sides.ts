@@ -36,8 +36,8 @@ export interface ResponseEdits {
 
 /** What a client's connection says of where a request came from, in the two ways it is written. */
 export interface ForwardedFields {
-  /** Lines of HTTP/1.1. */
-  lines(authority: string): Buffer;
+  /** As lines of HTTP/1.1. */
+  putLines(output: OutputBuffer, authority: string): void;
   /** The same as part of a header block. */
   encoded(authority: string): Buffer;
 }

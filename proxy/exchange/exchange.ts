@@ -43,9 +43,9 @@ export interface KnownOfRefused {
  * is not `active` belongs to nobody: timers and connections have been taken off it before.
  */
 export class Exchange implements AccessRecord, RequestSource {
-  readonly downstream: Downstream;
+  downstream: Downstream;
   readonly context: Context;
-  readonly binding: Binding;
+  binding: Binding;
   readonly tries: Attempts;
   readonly body: RequestBody;
   readonly relay: ResponseRelay;
@@ -114,6 +114,12 @@ export class Exchange implements AccessRecord, RequestSource {
     this.tries = new Attempts(this);
     this.body = new RequestBody(this);
     this.relay = new ResponseRelay(this);
+  }
+
+  /** The next request is another connection's. */
+  move(downstream: Downstream): void {
+    this.downstream = downstream;
+    this.binding = downstream.binding;
   }
 
   get path(): string {
@@ -299,7 +305,10 @@ export class Exchange implements AccessRecord, RequestSource {
   repeat(start: () => void): void {
     this.downstream.showHead();
     this.context.view.show(this.bytes);
+    const { serial } = this;
     start();
+    // It may be over by now, and the next request have begun.
+    if (this.serial !== serial) return;
     this.body.flush();
     if (this.active) this.downstream.resume();
   }
@@ -339,6 +348,7 @@ export class Exchange implements AccessRecord, RequestSource {
   abort(code: FailureCode, reason: string | undefined): void {
     this.failure = code;
     this.failureReason = reason;
+    if (this.isGrpc) this.grpcStatus = grpcStatusOf(code);
     this.#end();
     this.downstream.cut(code);
   }

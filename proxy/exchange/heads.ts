@@ -83,8 +83,7 @@ export function forwardedTarget(exchange: Exchange, edits: RequestEdits): string
 function putForwarded(exchange: Exchange): void {
   const { downstream, context } = exchange;
   if (context.limits.trustedHops === 0) {
-    const lines = downstream.forwarded.lines(context.requestHead.authorityText);
-    context.output.putBytes(lines, 0, lines.length);
+    downstream.forwarded.putLines(context.output, context.requestHead.authorityText);
     return;
   }
   for (const [name, value] of forwardedBehindTrusted(exchange)) context.output.putText(`${name}: ${value}\r\n`);
