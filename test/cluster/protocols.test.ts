@@ -231,7 +231,7 @@ test('a BackendTLSPolicy: the Gateway speaks TLS to the backend, and believes no
 });
 
 test('a session: who comes back with its cookie gets the same Pod', async (t) => {
-  applyAll(route(shop.name, 'sticky', { hostnames: ['sticky.example'], parentRefs: [gateway], rules: [{ sessionPersistence: { type: 'Cookie', sessionName: 'basket' }, backendRefs: [backend('echo', 80)] }] }));
+  applyAll(route(shop.name, 'sticky', { hostnames: ['sticky.example'], parentRefs: [gateway], rules: [{ sessionPersistence: { type: 'Cookie', cookie: { name: 'basket' } }, backendRefs: [backend('echo', 80)] }] }));
   await soon(isServed('sticky.example'));
   const firsts = await Promise.all(Array.from({ length: 20 }, () => ask('sticky.example')));
   t.deepEqual([...new Set(firsts.map(({ echo }) => echo.pod))].toSorted(), pods);
