@@ -39,8 +39,9 @@ async function shop(t: ExecutionContext, base: number, { endpoints, protocol, po
   return { mesh: started, place: { address: at(base), port: started.gateway('shop/g')!.port(18_080) }, apply: (pods) => started.apply(text(pods)) };
 }
 
-function judge(t: ExecutionContext, what: string, outcomes: readonly Outcome[]): void {
+async function judge(t: ExecutionContext, what: string, { mesh }: Shop, outcomes: readonly Outcome[]): Promise<void> {
   t.log(`${what}: ${figures(outcomes)}`);
+  if (failed(outcomes).length > 0) t.log((await mesh.metrics()).body.split('\n').filter((line) => /^weft_(failures|retries|responses_cut)/.test(line)).join('\n'));
   t.deepEqual(failed(outcomes), []);
   t.is(outcomes.length, total);
 }
@@ -92,71 +93,71 @@ async function failingEndpoint(t: ExecutionContext, address: string, protocol: P
 for (const [base, protocol] of [[0, 'http1'], [100, 'http2']] as const) {
   test.serial(`an endpoint is killed and started again, twice (${protocol})`, async (t) => {
     t.timeout(60_000 + 4 * overMs);
-    const { place } = await shop(t, base + 1, { endpoints: [base + 2, base + 3, base + 4], protocol });
+    const started = await shop(t, base + 1, { endpoints: [base + 2, base + 3, base + 4], protocol });
     let victim = await endpointProcess(t, { address: at(base + 2), port }, protocol);
     for (const each of [3, 4]) await endpointProcess(t, { address: at(base + each), port }, protocol);
-    const running = load(place, options);
+    const running = load(started.place, options);
     for (let round = 0; round < 2; round++) {
       await sleep(pauseMs);
       victim.kill('SIGKILL');
       await sleep(pauseMs);
       victim = await endpointProcess(t, { address: at(base + 2), port }, protocol);
     }
-    judge(t, `killed (${protocol})`, await running);
+    await judge(t, `killed (${protocol})`, started, await running);
   });
 
   test.serial(`an endpoint is stopped and goes on, twice (${protocol})`, async (t) => {
     t.timeout(60_000 + 4 * overMs);
-    const { place } = await shop(t, base + 11, { endpoints: [12, 13, 14].map((each) => base + each), protocol });
+    const started = await shop(t, base + 11, { endpoints: [12, 13, 14].map((each) => base + each), protocol });
     const victim = await endpointProcess(t, { address: at(base + 12), port }, protocol);
     for (const each of [13, 14]) await endpointProcess(t, { address: at(base + each), port }, protocol);
-    const running = load(place, options);
+    const running = load(started.place, options);
     for (let round = 0; round < 2; round++) {
       await sleep(pauseMs);
       victim.kill('SIGSTOP');
       await sleep(1200);
       victim.kill('SIGCONT');
     }
-    judge(t, `stopped (${protocol})`, await running);
+    await judge(t, `stopped (${protocol})`, started, await running);
   });
 
   test.serial(`an endpoint swallows requests, one resets connections, one cuts its answers (${protocol})`, async (t) => {
     t.timeout(60_000 + 4 * overMs);
-    const { place } = await shop(t, base + 21, { endpoints: [22, 23, 24, 25, 26].map((each) => base + each), protocol });
+    const started = await shop(t, base + 21, { endpoints: [22, 23, 24, 25, 26].map((each) => base + each), protocol });
     await badEndpoint(t, at(base + 22), (socket) => socket.resume());
     await badEndpoint(t, at(base + 23), (socket) => void socket.once('data', () => socket.resetAndDestroy()));
     await badEndpoint(t, at(base + 24), (socket) => void socket.once('data', () => socket.end(cutHead[protocol])));
     for (const each of [25, 26]) await endpointProcess(t, { address: at(base + each), port }, protocol);
-    judge(t, `black hole, resets and cut heads in three of five (${protocol})`, await load(place, { ...options, lanes: 24 }));
+    await judge(t, `black hole, resets and cut heads in three of five (${protocol})`, started, await load(started.place, { ...options, lanes: 24 }));
   });
 
   test.serial(`endpoints come and go ten times a second (${protocol})`, async (t) => {
     t.timeout(60_000 + 4 * overMs);
-    const { place, apply } = await shop(t, base + 31, { endpoints: [32, 33, 34].map((each) => base + each), protocol });
+    const started = await shop(t, base + 31, { endpoints: [32, 33, 34].map((each) => base + each), protocol });
     for (const each of [32, 33, 34]) await endpointProcess(t, { address: at(base + each), port }, protocol);
-    const running = load(place, options);
+    const running = load(started.place, options);
     let done = false;
     const ended = running.then(() => (done = true));
     let changes = 0;
     while (!done) {
-      await apply((changes++ % 2 === 0 ? [32, 33] : [32, 33, 34]).map((each) => base + each));
+      await started.apply((changes++ % 2 === 0 ? [32, 33] : [32, 33, 34]).map((each) => base + each));
       await sleep(95);
     }
     await ended;
     t.true(changes > 20, `${changes} changes`);
-    judge(t, `${changes} changes of endpoints (${protocol})`, await running);
+    await judge(t, `${changes} changes of endpoints (${protocol})`, started, await running);
   });
 
   test.serial(`a backend that always fails gets at most 1.2 times the load and the reserve (${protocol})`, async (t) => {
     t.timeout(60_000 + 4 * overMs);
     const minPerSecond = 10;
-    const { place } = await shop(t, base + 41, { endpoints: [42, 43].map((each) => base + each), protocol, policy: `maxRetries: 5, retryOn: { codes: [503] }, backoff: { base: 1ms, max: 5ms }, budget: { percent: 20, interval: 1s, minPerSecond: ${minPerSecond} }` });
+    const started = await shop(t, base + 41, { endpoints: [42, 43].map((each) => base + each), protocol, policy: `maxRetries: 5, retryOn: { codes: [503] }, backoff: { base: 1ms, max: 5ms }, budget: { percent: 20, interval: 1s, minPerSecond: ${minPerSecond} }` });
     let attempts = 0;
     for (const each of [42, 43]) {
       await failingEndpoint(t, at(base + each), protocol, () => attempts++);
     }
     const start = performance.now();
-    const outcomes = await load(place, { ...options, overMs: overMs / 2 });
+    const outcomes = await load(started.place, { ...options, overMs: overMs / 2 });
     const seconds = (performance.now() - start) / 1000;
     const allowed = 1.2 * total + minPerSecond * (Math.ceil(seconds) + 1);
     t.log(`${total} requests in ${seconds.toFixed(1)} s to a backend that always fails: ${attempts} attempts, ${(attempts / total).toFixed(3)} × the load; ${allowed.toFixed(0)} allowed`);

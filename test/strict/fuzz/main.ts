@@ -1,4 +1,7 @@
+import { clientHello } from '../hostile/attacks/hello.ts';
+import { fuzzGuided } from './guided.ts';
 import { fuzz, heapInUse, pureProperties } from './properties.ts';
+import { protocolTargets } from './protocols.ts';
 import { socketProperties } from './sockets.ts';
 
 /** `node test/strict/fuzz/main.ts [seconds] [seed]`: a minute unless told. Ends with 1 where something was found. */
@@ -14,6 +17,14 @@ for (const each of [...pureProperties((error) => faults.push(error)), ...sockets
   try {
     const runs = await fuzz(each, { seconds: Number(seconds), seed: Number(seed) });
     console.log(`${each.name}: ${runs} runs`);
+  } catch (error) {
+    faults.push(error);
+  }
+}
+for (const each of protocolTargets(await clientHello())) {
+  try {
+    const { runs, kept, blocks } = fuzzGuided(each, { seconds: Number(seconds), seed: Number(seed) });
+    console.log(`${each.name}: ${runs} runs, ${kept} inputs kept, ${blocks} blocks`);
   } catch (error) {
     faults.push(error);
   }

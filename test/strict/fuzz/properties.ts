@@ -111,10 +111,10 @@ function tables(onFault: (error: unknown) => void): fc.IRawProperty<unknown> {
 /** Those that need no socket. */
 export function pureProperties(onFault: (error: unknown) => void): readonly Fuzzed[] {
   return [
-    { name: 'heads', share: 0.15, property: heads as fc.IRawProperty<unknown> },
-    { name: 'chunked bodies', share: 0.1, property: chunks as fc.IRawProperty<unknown> },
-    { name: 'messages of the stream', share: 0.1, property: messages as fc.IRawProperty<unknown> },
-    { name: 'route tables', share: 0.15, property: tables(onFault) },
+    { name: 'heads', share: 0.08, property: heads as fc.IRawProperty<unknown> },
+    { name: 'chunked bodies', share: 0.05, property: chunks as fc.IRawProperty<unknown> },
+    { name: 'messages of the stream', share: 0.05, property: messages as fc.IRawProperty<unknown> },
+    { name: 'route tables', share: 0.08, property: tables(onFault) },
   ];
 }
 

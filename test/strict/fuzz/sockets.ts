@@ -79,7 +79,7 @@ async function requestFuzz(onFault: (error: unknown) => void): Promise<OneFuzz> 
     const fault = faults.find((each) => each !== undefined) ?? upstream[0] ?? compareAll(streams, arrived);
     if (fault !== undefined) throw new Error(fault);
   });
-  return started({ name: 'requests on sockets', share: 0.25, property: property as unknown as Fuzzed['property'] }, rig, server);
+  return started({ name: 'requests on sockets', share: 0.12, property: property as unknown as Fuzzed['property'] }, rig, server);
 }
 
 function compareAll(streams: readonly { readonly text: string }[], arrived: readonly ReadRequest[]): string | undefined {
@@ -142,5 +142,5 @@ async function responseFuzz(onFault: (error: unknown) => void): Promise<OneFuzz>
     const fault = faults.find((each) => each !== undefined);
     if (fault !== undefined) throw new Error(fault);
   });
-  return started({ name: 'responses on sockets', share: 0.25, property: property as unknown as Fuzzed['property'] }, rig, server);
+  return started({ name: 'responses on sockets', share: 0.12, property: property as unknown as Fuzzed['property'] }, rig, server);
 }

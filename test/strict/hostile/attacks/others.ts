@@ -1,24 +1,6 @@
 import { createSocket } from 'node:dgram';
-import { connect as connectTls } from 'node:tls';
-import { Duplex } from 'node:stream';
+import { clientHello } from './hello.ts';
 import { allClosed, attackers, sleep, type Attack } from './sockets.ts';
-
-/** A whole ClientHello, as OpenSSL writes it. */
-async function clientHello(): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  const wire = new Duplex({
-    read: () => {},
-    write: (bytes: Buffer, _encoding, done) => {
-      pieces.push(bytes);
-      done();
-    },
-  });
-  const socket = connectTls({ socket: wire, servername: 'x' });
-  socket.on('error', () => {});
-  await sleep(50);
-  socket.destroy();
-  return Buffer.concat(pieces);
-}
 
 export const otherAttacks: Readonly<Record<string, Attack>> = {
   /** 1,000 connections to the port for HTTPS that say nothing. */
