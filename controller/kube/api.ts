@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { splitLines } from './lines.ts';
-import { TooLongError, type ApiAnswer, type ApiRequest, type ApiStream, type KubeApi } from './types.ts';
+import { SilentError, TooLongError, type ApiAnswer, type ApiRequest, type ApiStream, type KubeApi } from './types.ts';
 
 const defaultTimeoutMs = 30_000;
 const defaultMaxBytes = 256 << 20;
@@ -109,7 +109,7 @@ function streamOf({ response, settled, destroy }: Opened, { idleMs }: { readonly
     try {
       yield* splitLines(response as AsyncIterable<Buffer>, () => idle.refresh());
     } catch (error) {
-      throw silent ? new Error(`nothing came for ${idleMs} ms`, { cause: error }) : error;
+      throw silent ? new SilentError(`nothing came for ${idleMs} ms`, { cause: error }) : error;
     } finally {
       clearTimeout(idle);
       destroy();

@@ -40,6 +40,9 @@ export interface KubeApi {
 /** The answer was longer than `maxBytes`. */
 export class TooLongError extends Error {}
 
+/** Nothing came for `idleMs`, not even a bookmark. */
+export class SilentError extends Error {}
+
 /** An answer that is no success, as an error, for callers that can do nothing about it. */
 export class ApiError extends Error {
   readonly status: number;

@@ -1,5 +1,5 @@
 import { backoff, pause } from '../../kube/backoff.ts';
-import { ApiError, fieldsOf, isStream, TooLongError, type KubeApi } from '../../kube/types.ts';
+import { ApiError, fieldsOf, isStream, SilentError, TooLongError, type KubeApi } from '../../kube/types.ts';
 import { listPages, type RawObject } from './list.ts';
 
 export type { RawObject };
@@ -39,7 +39,11 @@ export interface ReflectLimits {
   readonly page: number;
   /** Milliseconds; the whole of one page. */
   readonly listTimeoutMs: number;
-  /** A watch without an event, not even a bookmark (about one a minute), for so long counts as dead. Milliseconds. */
+  /**
+   * A watch without an event, not even a bookmark, for so long is opened again, for its connection may be dead. Bookmarks come about once a
+   * minute, but none of a kind that nothing has happened to since the API server began (its cache hears of progress from etcd alone).
+   * Milliseconds.
+   */
   readonly idleMs: number;
   /** How soon it is looked again whether an absent kind is there. Milliseconds. */
   readonly absentMs: number;
@@ -141,7 +145,8 @@ class Reflector<T> {
         failure = error;
       }
       version = position.version;
-      const worked = events > 0 || (failure === undefined && this.#env.now() - started >= provenMs);
+      // Silence is no news either, unless the watch then can't be opened.
+      const worked = events > 0 || failure instanceof SilentError || (failure === undefined && this.#env.now() - started >= provenMs);
       if (worked) {
         this.#failures = 0;
         tries = 0;
