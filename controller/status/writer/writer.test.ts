@@ -103,7 +103,7 @@ test('while a write is under way only the newest draft waits', async (t) => {
   });
   writer.start();
   writer.want([draft('one')]);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  while (first) await new Promise((resolve) => setTimeout(resolve, 5));
   for (const message of ['two', 'three', 'four']) writer.want([draft(message)]);
   await settled();
   t.deepEqual(patches().map(({ status }) => status.conditions[0]?.message), ['one', 'four']);

