@@ -1,14 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, METHODS } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { METHODS } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
 import { addresses } from '../component/mesh-rig.ts';
+import { streamRequestVectors, numbered } from './http2/request-mutations.ts';
+import { proxyTo, StreamTalker } from './http2/rig.ts';
+import { cutRequests, nginxBefore, nodeServer, note, send, type ByNumber, type Seen } from './other-readers.ts';
 import { mark, requestVectors, type Vector } from './request-mutations.ts';
 import { readRequests, type ReadRequest } from './request.ts';
-import { byKind, echo, gatewayTo, inLanes, recordingServer, talk, type Place } from './rig.ts';
+import { byKind, echo, gatewayTo, inLanes, recordingServer, talk } from './rig.ts';
 
 /**
  * Framing that the Gateway accepts is read the same way by Node's parser and by nginx: each gets the client's own bytes, and then what the
@@ -18,57 +16,6 @@ import { byKind, echo, gatewayTo, inLanes, recordingServer, talk, type Place } f
 const base = 95;
 const lanes = 16;
 const number = (index: number): string => String(10_000 + index);
-
-interface Seen {
-  readonly method: string;
-  readonly body: string;
-}
-
-/** By the number in the target, in order of arrival. */
-type ByNumber = Map<string, Seen[]>;
-
-function note(seen: ByNumber, target: string, request: Seen): void {
-  const key = /[/?][fsv]([12]\d{4})/.exec(target)?.[1] ?? `nobody ${target}`;
-  seen.set(key, [...(seen.get(key) ?? []), request]);
-}
-
-/** A server of `node:http` as it comes. */
-async function nodeServer(t: ExecutionContext, seen: ByNumber): Promise<Place> {
-  const server = createServer({ keepAliveTimeout: 5000 }, (request, response) => {
-    let body = '';
-    request.setEncoding('latin1').on('data', (part: string) => (body += part));
-    request.on('error', () => {});
-    request.on('end', () => {
-      note(seen, request.url ?? '', { method: request.method ?? '', body });
-      response.end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, addresses(base)(9), resolve));
-  t.teardown(() => server.close().closeAllConnections());
-  return { address: addresses(base)(9), port: (server.address() as AddressInfo).port };
-}
-
-/** nginx as a proxy that reads whole requests and sends them on to a recorder. Undefined where there is no nginx. */
-async function nginxBefore(t: ExecutionContext, upstream: Place): Promise<Place | undefined> {
-  if (spawnSync('nginx', ['-v']).error !== undefined) return undefined;
-  const folder = await mkdtemp(join(tmpdir(), 'weft-nginx-'));
-  const place = { address: addresses(base)(8), port: 18_088 };
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ');
-  await writeFile(join(folder, 'nginx.conf'), `daemon off; master_process off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log crit;
-events { worker_connections 512; }
-http { access_log off; ${temporary} large_client_header_buffers 8 80k; server { listen ${place.address}:${place.port}; location / { proxy_pass http://${upstream.address}:${upstream.port}; proxy_http_version 1.1; proxy_set_header Connection ""; } } }\n`);
-  const child = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'ignore' });
-  t.teardown(async () => {
-    child.kill('SIGKILL');
-    await rm(folder, { recursive: true, force: true });
-  });
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const { outcome, text } = await talk(place, 'GET /ready HTTP/1.0\r\n\r\n', { half: false, cuts: [], timeoutMs: 500 });
-    if (outcome === 'ended' && text !== '') return place;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('nginx did not start');
-}
 
 interface Accepted {
   readonly key: string;
@@ -98,11 +45,6 @@ async function acceptedStreams(t: ExecutionContext, vectors: readonly Vector[]):
   return { accepted, upstream: upstream.connections.map(({ text }) => text) };
 }
 
-/** Sends all of it there; what arrives is for the other side to note. */
-async function send(place: Place, texts: readonly string[], half: boolean): Promise<void> {
-  await inLanes(texts.length, lanes, async (index) => void (await talk(place, texts[index]!, { half, cuts: [], timeoutMs: 1500 })));
-}
-
 /** Whoever refuses does not disagree; whoever reads other requests does. */
 function disagreements(accepted: readonly Accepted[], seen: ByNumber): { readonly faults: readonly string[]; readonly whole: number } {
   const faults: string[] = [];
@@ -124,14 +66,14 @@ test('framing that the Gateway accepts, node:http and nginx read the same way', 
   t.true(accepted.length > 1000);
 
   const byNode: ByNumber = new Map();
-  await send(await nodeServer(t, byNode), texts, false);
+  await send(await nodeServer(t, addresses(base)(9), byNode), texts, false);
   const node = disagreements(accepted, byNode);
   t.log(`${accepted.length} streams accepted; node:http reads ${node.whole} of them whole, and no other one differently`);
   const faults = [...node.faults];
 
   const arrived: ReadRequest[] = [];
   const recorder = await recordingServer(t, addresses(base)(7), echo(arrived));
-  const nginx = await nginxBefore(t, { address: addresses(base)(7), port: recorder.port });
+  const nginx = await nginxBefore(t, { address: addresses(base)(8), port: 18_088 }, { address: addresses(base)(7), port: recorder.port });
   if (nginx === undefined) t.log('nginx is not installed: not compared');
   else {
     await send(nginx, texts, false);
@@ -145,18 +87,54 @@ test('framing that the Gateway accepts, node:http and nginx read the same way', 
   // What the Gateway sends on leaves nobody a choice: Node reads every request as it was meant, where it knows the method.
   const forwarded = upstream.flatMap((text) => cutRequests(text)).filter(({ method }) => METHODS.includes(method) && method !== 'CONNECT');
   const byReader: ByNumber = new Map();
-  await send(await nodeServer(t, byReader), forwarded.map(({ text }) => text), true);
+  await send(await nodeServer(t, addresses(base)(9), byReader), forwarded.map(({ text }) => text), true);
   const read = [...byReader.values()].flat().length;
   t.log(`of ${forwarded.length} requests that it sends on, node:http reads ${read}`);
   t.is(read, forwarded.length);
   t.deepEqual(byKind(faults), []);
 });
 
-function cutRequests(text: string): readonly { readonly method: string; readonly text: string }[] {
-  let from = 0;
-  return readRequests(text).requests.map(({ method, end }) => {
-    const one = { method, text: text.slice(from, end) };
-    from = end;
-    return one;
+test('what comes on streams of HTTP/2 and is sent on in HTTP/1.1, node:http and nginx read the same way', async (t) => {
+  t.timeout(180_000);
+  const recorded: ReadRequest[] = [];
+  const upstream = await recordingServer(t, '127.0.0.1', echo(recorded));
+  const { place } = await proxyTo(t, upstream.port, 'http1');
+  const vectors = streamRequestVectors().filter((_, index) => index < 5000 || index % 3 === 0);
+  await inLanes(Math.ceil(vectors.length / 50), lanes, async (share) => {
+    for (let index = share * 50, talker = new StreamTalker(place); index < Math.min(vectors.length, share * 50 + 50); index++) {
+      if (talker.over !== undefined) talker = new StreamTalker(place);
+      const pieces = numbered(vectors[index]!.pieces, number(index));
+      await Promise.all([talker.talk(pieces, 'plain', pieces.some(({ end }) => end) ? 4000 : 100), talker.talk(numbered([{ kind: 'headers', fields: [[':method', 'GET'], [':scheme', 'http'], [':authority', 'strict.test'], [':path', `/f${mark}`]], end: true }], number(index)))]);
+      if (index === Math.min(vectors.length, share * 50 + 50) - 1) talker.close();
+    }
   });
-}
+  const requests = upstream.connections.flatMap(({ text }) => cutRequests(text)).filter(({ method, target }) => METHODS.includes(method) && method !== 'CONNECT' && /[/?][fsv][1-4]\d{4}/.test(target));
+  t.true(requests.length > 1000, `${requests.length} requests`);
+  const expected: ByNumber = new Map();
+  for (const { method, target, body } of requests) note(expected, target, { method, body });
+  const texts = requests.map(({ text }) => text);
+  const sorted = (seen: ByNumber): string => JSON.stringify([...seen].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([key, all]) => [key, all.map((each) => JSON.stringify(each)).toSorted()]));
+
+  const byNode: ByNumber = new Map();
+  await send(await nodeServer(t, '127.0.0.1', byNode), texts, true);
+  t.is(sorted(byNode), sorted(expected));
+  t.log(`of ${requests.length} requests that came on streams, node:http reads every one as it was meant`);
+
+  const arrived: ReadRequest[] = [];
+  const recorder = await recordingServer(t, '127.0.0.1', echo(arrived));
+  const nginx = await nginxBefore(t, { address: addresses(base)(6), port: 18_089 }, { address: '127.0.0.1', port: recorder.port });
+  if (nginx === undefined) {
+    t.log('nginx is not installed: not compared');
+    return;
+  }
+  await send(nginx, texts.map((text) => text.replace('\r\n', '\r\nConnection: close\r\n')), false);
+  const others: string[] = [];
+  // But for what asked whether it was there.
+  for (const { method, target, body } of arrived.filter((each) => each.target !== '/ready')) {
+    const key = /[/?][fsv]([1-4]\d{4})/.exec(target)?.[1] ?? '';
+    if (expected.get(key)?.some((each) => each.method === method && each.body === body) !== true) others.push(`${method} ${target} ${JSON.stringify(body.slice(0, 80))}`);
+  }
+  t.log(`nginx sends ${arrived.length} of them on, none differently`);
+  t.deepEqual(byKind(others), []);
+  t.true(arrived.length <= requests.length);
+});
