@@ -73,8 +73,8 @@ interface Workers {
 /** Kills one of the two processes of the Gateway's only Pod while it is asked all the time. What failed twice in a row, on connections of their own. */
 async function withoutOneWorker(): Promise<readonly string[]> {
   const pods = (): readonly { metadata: { name: string; deletionTimestamp?: string }; status: { podIP: string } }[] => (JSON.parse(kubectl(['get', 'pods', '-n', shop.name, '-l', 'gateway.networking.k8s.io/gateway-name=twice', '-o', 'json'])) as { items: ReturnType<typeof pods> }).items;
-  await eventually(() => pods().length === 1, 60_000);
   kubectl(['rollout', 'status', '-n', shop.name, 'deployment/twice-weft', '--timeout=60s']);
+  await eventually(() => pods().length === 1, 60_000);
   const [{ metadata, status } = { metadata: { name: '' }, status: { podIP: '' } }] = pods();
   const { podIP } = status;
   const workers = async (): Promise<Workers['workers']> => ((await (await fetch(`http://${podIP}:15020/config`)).json()) as Workers).workers;
