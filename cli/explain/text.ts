@@ -2,7 +2,7 @@ import type { Filter, PathModifier } from '#snapshot';
 import { fieldsInForce } from '../policy/text.ts';
 import { tlsText } from '../policy/tls.ts';
 import { columns, nameOf } from '../table.ts';
-import type { Answer, ExplainedBackend } from './answer.ts';
+import type { Answer } from './answer.ts';
 
 /** The names of a ListenerSet's listeners begin with its own (ListenerSection.name). */
 function listenerText({ name, gateway }: NonNullable<Answer['listener']>): string {
@@ -19,7 +19,7 @@ export function answerText(answer: Answer): string {
   else if (answer.outcome === 'forward') facts.push(['route', 'none: no route is attached to the Service, so everything goes to it']);
   for (const [index, filter] of answer.filters.entries()) facts.push([index === 0 ? 'filters' : '', filterText(filter)]);
   const parts = [headline(answer), columns(facts, '  ')];
-  if (answer.backends.length > 0) parts.push(`  backends\n${backendsText(answer.backends)}`);
+  if (answer.backends.length > 0) parts.push(`  backends\n${backendsText(answer)}`);
   if (answer.outcome === 'forward' && answer.protocol === undefined) parts.push(`  policy\n${fieldsInForce(answer, '    ')}`);
   if (answer.rejected.length > 0) parts.push(`  not chosen\n${columns(answer.rejected.map((lost) => [`${lost.route.kind} ${nameOf(lost.route)} rule ${lost.rule}${lost.match === undefined ? '' : ` match ${lost.match}`}`, lost.reason]), '    ')}`);
   for (const note of answer.notes) parts.push(`note: ${note}`);
@@ -41,12 +41,13 @@ function headline(answer: Answer): string {
   }
 }
 
-function backendsText(backends: readonly ExplainedBackend[]): string {
+function backendsText({ backends, protocol }: Answer): string {
+  const idle = protocol === undefined ? 'answers 503' : protocol === 'udp' ? 'drops what comes' : 'closes the connection';
   const total = backends.reduce((sum, backend) => sum + backend.weight, 0);
   const lines: string[] = [];
   for (const backend of backends) {
     const share = total === 0 ? '0 %' : `${Number(((backend.weight / total) * 100).toFixed(2))} %`;
-    const where = backend.valid ? backend.endpoints.join(' ') || 'no ready endpoints: answers 503' : `invalid: ${backend.reason}`;
+    const where = backend.valid ? backend.endpoints.join(' ') || `no ready endpoints: ${idle}` : `invalid: ${backend.reason}`;
     lines.push(`    ${`${nameOf(backend)}${backend.port === undefined ? '' : `:${backend.port}`}`.padEnd(32)} ${share.padStart(7)}  ${where}`);
     if (backend.tls !== undefined) lines.push(`      ${tlsText(backend.tls)}`);
     for (const filter of backend.filters) lines.push(`      ${filterText(filter)}`);

@@ -23,12 +23,20 @@ export function idleBackends(state: ClusterState, attachments: readonly Attachme
       rule.backends.flatMap(({ target, weight, index }): Problem[] => {
         if (target.kind === 'invalid' || weight === 0 || !isEmpty(target.backend)) return [];
         const { namespace, name } = target.ref;
-        const message = `Service ${namespace}/${name} has no ready endpoint for port ${target.port}: its requests get a 503`;
+        const message = `Service ${namespace}/${name} has no ready endpoint for port ${target.port}: ${consequences[route.kind] ?? 'its requests get a 503'}`;
         return [problem('warning', route, { reason: 'NoReadyEndpoints', path: ['spec', 'rules', rule.index, 'backendRefs', index], message })];
       }),
     );
   });
 }
+
+/** Of a backend without endpoints, by the kind of the route. */
+const consequences: Readonly<Record<string, string>> = {
+  GRPCRoute: 'its calls get the status 14 (UNAVAILABLE)',
+  TLSRoute: 'its connections are closed',
+  TCPRoute: 'its connections are closed',
+  UDPRoute: 'its datagrams are dropped',
+};
 
 const balancings = ['least-request', 'round-robin'];
 
