@@ -37,6 +37,8 @@ export interface Http2Limits {
   /** Without a byte from the peer, before it is asked for a sign of life, and then for the answer. */
   readonly keepAliveMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** Between PINGs to a peer that has ended its side and is owed something: is it still there? */
+  readonly halfClosedPingMs: number;
   /** Without a stream. */
   readonly idleMs: number;
   /** For a peer that takes nothing of what is written to it. */
@@ -70,6 +72,7 @@ export const defaultHttp2Limits: Http2Limits = {
   frameMs: 10_000,
   keepAliveMs: 0,
   keepAliveTimeoutMs: 20_000,
+  halfClosedPingMs: 1000,
   idleMs: 60_000,
   stallMs: 60_000,
   drainNoticeMs: 1000,

@@ -74,6 +74,28 @@ test('a client that cancels cancels at the server', async (t) => {
   t.deepEqual(server.resets, [constants.NGHTTP2_CANCEL]);
 });
 
+test('a client that dies cancels at the server, though nothing was on its way to it, or more than it takes', async (t) => {
+  const server = await grpcServer(t, at(25), ({ stream, headers }) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+    stream.write(headers['x-big'] === undefined ? frame('one') : frame(Buffer.alloc(4_000_000)));
+  });
+  const { client, mesh } = await grpcMesh(t, { loopback: at(26), servers: [server] });
+  const quiet = client.open('shop.Cart/Watch');
+  quiet.end(frame('x'));
+  await new Promise((resolve) => quiet.once('data', resolve));
+  const blocked = client.open('shop.Cart/Watch', { 'x-big': '1' });
+  blocked.end(frame('x'));
+  await new Promise((resolve) => blocked.once('data', resolve));
+  blocked.pause();
+  await sleep(100);
+  client.close();
+  await until(() => server.resets.length === 2);
+  t.deepEqual(server.resets, [constants.NGHTTP2_CANCEL, constants.NGHTTP2_CANCEL]);
+  const start = performance.now();
+  await mesh.drain(5000);
+  t.true(performance.now() - start < 2000, 'nothing is left to wait for');
+});
+
 test('UNAVAILABLE where the server dies behind the first message, and where it is gone', async (t) => {
   const server = await grpcServer(t, at(14), ({ stream }) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' });

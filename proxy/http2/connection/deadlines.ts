@@ -27,6 +27,7 @@ export class Deadlines {
   #stalledBytes = 0;
   #noticeDue = Infinity;
   #lingerDue = Infinity;
+  #probeDue = Infinity;
 
   constructor(limits: Http2Limits, now: number) {
     this.#limits = limits;
@@ -67,6 +68,14 @@ export class Deadlines {
     this.#pingedAt = Infinity;
   }
 
+  /**
+   * The peer has ended its side. One that is gone looks the same until something is written to it: its network answers that with a reset, which
+   * the next write finds. So a PING is due from time to time, though nobody will answer it.
+   */
+  halfClosed(now: number): void {
+    this.#probeDue = later(now, this.#limits.halfClosedPingMs);
+  }
+
   becameIdle(now: number): void {
     this.#idleSince = now;
   }
@@ -91,7 +100,7 @@ export class Deadlines {
   }
 
   linger(now: number): void {
-    this.#settingsDue = this.#incompleteSince = this.#pingedAt = this.#stalledSince = this.#noticeDue = Infinity;
+    this.#settingsDue = this.#incompleteSince = this.#pingedAt = this.#stalledSince = this.#noticeDue = this.#probeDue = Infinity;
     this.#lingerDue = now + this.#limits.lingerMs;
   }
 
@@ -99,7 +108,7 @@ export class Deadlines {
   next(streams: number): number {
     if (this.#lingerDue < Infinity) return this.#lingerDue;
     const { frameMs, keepAliveMs, keepAliveTimeoutMs, stallMs } = this.#limits;
-    let next = Math.min(this.#settingsDue, this.#noticeDue, later(this.#incompleteSince, frameMs));
+    let next = Math.min(this.#settingsDue, this.#noticeDue, this.#probeDue, later(this.#incompleteSince, frameMs));
     if (this.#pingedAt < Infinity) next = Math.min(next, this.#pingedAt + keepAliveTimeoutMs);
     else if (keepAliveMs > 0) next = Math.min(next, this.#lastHeard + keepAliveMs);
     if (streams === 0) next = Math.min(next, later(this.#idleSince, this.idleMs));
@@ -116,6 +125,10 @@ export class Deadlines {
     if (now >= this.#noticeDue) return 'notice';
     if (now >= this.#pingedAt + keepAliveTimeoutMs) return 'silent';
     if (streams === 0 && now >= later(this.#idleSince, this.idleMs)) return 'idle';
+    if (now >= this.#probeDue) {
+      this.halfClosed(now);
+      return 'ping';
+    }
     if (keepAliveMs > 0 && this.#pingedAt === Infinity && now >= this.#lastHeard + keepAliveMs) {
       this.#pingedAt = now;
       return 'ping';

@@ -444,6 +444,17 @@ test('a client that ends its side still gets what it asked for in full', (t) => 
   t.is(transport.state, 'ended');
 });
 
+test('a client that ended its side and is owed something is written to from time to time: its network tells where it is gone', (t) => {
+  const { session, send, acceptor, transport, bench } = serverBench({ halfClosedPingMs: 1000 });
+  send(open(1, {}, WHOLE | END));
+  session.ended();
+  bench.advance(1100);
+  bench.advance(1100);
+  t.is(transport.frames().filter(({ type }) => type === ping).length, 2);
+  session.gone('EPIPE');
+  t.is(acceptor.requests[0]!.events.at(-1), `failed ${errorCode.cancel} EPIPE`);
+});
+
 test('a preface that is none, and a first frame that is not SETTINGS', (t) => {
   const { session, transport, bench, acceptor } = serverBench();
   t.true(session.reading);

@@ -123,7 +123,11 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     }
     for (const stream of this.streams.values()) if (!stream.remoteEnded) this.#lose(stream, errorCode.cancel, 'connection-ended');
     if (this.streams.size === 0) this.finish(errorCode.none, 'peer-ended');
-    else this.leaveNow();
+    else {
+      this.leaveNow();
+      this.deadlines.halfClosed(this.environment.now());
+      this.watch();
+    }
   }
 
   /** The transport is gone. */
