@@ -45,7 +45,7 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
   /** Speaks on the connection; `ahead`: what has been read of it. The binding knows this client by now. */
   start(socket: Socket, ahead?: Buffer): void {
     const { requestHeaders } = this.#timeouts;
-    this.#session = acceptSession(environmentOf(this.context.http2, requestHeaders), socket, this);
+    this.#session = acceptSession(environmentOf(this.context.http2, requestHeaders, this.binding.role), socket, this);
     this.#watch();
     if (ahead !== undefined) this.#session.receive(ahead, 0, ahead.length);
   }
@@ -127,14 +127,21 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
   }
 }
 
-const environments = new WeakMap<Http2Environment, Map<number, Http2Environment>>();
+/**
+ * A workload has one connection to a Service for all its calls, and servers of gRPC take any number: calls that stay open (watches) must not
+ * make the next ones wait where there is only us in between. It may take back as many at once.
+ */
+const meshLimits = { maxConcurrentStreams: 1000, maxResets: 2000 };
+
+const environments = new WeakMap<Http2Environment, Map<string, Http2Environment>>();
 
 /** The environment of connections whose heads have so many milliseconds to come. There are few different policies. */
-function environmentOf(shared: Http2Environment, requestHeaders: number): Http2Environment {
-  if (requestHeaders === shared.limits.frameMs) return shared;
+function environmentOf(shared: Http2Environment, requestHeaders: number, role: Binding['role']): Http2Environment {
+  if (requestHeaders === shared.limits.frameMs && role === 'edge') return shared;
   let made = environments.get(shared);
   if (made === undefined) environments.set(shared, (made = new Map()));
-  let found = made.get(requestHeaders);
-  if (found === undefined) made.set(requestHeaders, (found = { ...shared, limits: { ...shared.limits, frameMs: requestHeaders } }));
+  const key = `${role} ${requestHeaders}`;
+  let found = made.get(key);
+  if (found === undefined) made.set(key, (found = { ...shared, limits: { ...shared.limits, ...(role === 'mesh' ? meshLimits : {}), frameMs: requestHeaders } }));
   return found;
 }
