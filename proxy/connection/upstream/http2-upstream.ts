@@ -119,7 +119,9 @@ export class Http2Upstream implements Upstream, ResponseUser {
   /** There is a connection for what was kept. */
   begin(connection: Http2Connection): void {
     const kept = this.#kept!;
-    this.#stopWaiting();
+    // The pool has it off its list. Told of it now, one that is retired would end the connection under the request that is about to be sent.
+    this.#kept = undefined;
+    this.#context.wheel.cancel(kept.timer);
     try {
       this.#open(connection, kept.head);
       for (const bytes of kept.body) this.send(bytes, 0, bytes.length);

@@ -121,12 +121,15 @@ export const http2Attacks: Readonly<Record<string, Attack>> = {
     });
     return allClosed(all, 6000);
   },
-  /** 4 connections with 100 responses of 64 MiB each; windows are wide, and nothing is read. */
+  /**
+   * 4 connections with 25 responses of 64 MiB each; windows are wide, and nothing is read. More would fill what the kernel has for the buffers of
+   * all sockets, and everybody on the machine would wait.
+   */
   'slow readers of streams': async ({ http }) => {
     const all = await attackers(http, 4, (socket) => {
       socket.pause();
       hello(socket, 2 ** 31 - 1);
-      socket.write(Buffer.concat([frame(type.windowUpdate, 0, 0, number(2 ** 30)), streams(100, (id) => headers(id, block(request('/large')), endStream))]));
+      socket.write(Buffer.concat([frame(type.windowUpdate, 0, 0, number(2 ** 30)), streams(25, (id) => headers(id, block(request('/large')), endStream))]));
     }, 'leave');
     await sleep(3000);
     for (const { socket } of all) socket.destroy();
@@ -136,10 +139,10 @@ export const http2Attacks: Readonly<Record<string, Attack>> = {
   'shut windows': async ({ http }) => {
     const all = await attackers(http, 4, (socket) => {
       hello(socket, 1);
-      socket.write(streams(100, (id) => headers(id, block(request('/large')), endStream)));
+      socket.write(streams(25, (id) => headers(id, block(request('/large')), endStream)));
     });
     const resets = (): number => all.reduce((sum, { text }) => sum + (text.match(reset)?.length ?? 0), 0);
-    for (let waited = 0; resets() < 400 && waited < 12_000; waited += 100) await sleep(100);
+    for (let waited = 0; resets() < 100 && waited < 12_000; waited += 100) await sleep(100);
     for (const { socket } of all) socket.destroy();
     return { connections: all.length, resets: resets() };
   },
