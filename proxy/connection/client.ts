@@ -11,7 +11,7 @@ import type { WheelTimer } from '../time/index.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
 import { releasePlace, takePlace, type Http1Place } from './http1-place.ts';
-import { guarded, own, type Owned } from './listeners.ts';
+import { disown, guarded, listenersOf, own, type Owned } from './listeners.ts';
 import { PartialHead } from './partial-head.ts';
 import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
 
@@ -84,13 +84,13 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
     this.#watch(this.#dueWhileWaiting());
   }
 
-  static readonly #listeners = {
+  static readonly #listeners = listenersOf({
     data: guarded((connection: ClientConnection, bytes) => connection.#read(bytes!)),
     end: guarded((connection: ClientConnection) => connection.#ended()),
     error: guarded((connection: ClientConnection) => connection.#gone()),
     close: guarded((connection: ClientConnection) => connection.#gone()),
     drain: guarded((connection: ClientConnection) => connection.#drained()),
-  };
+  });
 
   /** What is under way. */
   get #exchange(): Exchange | undefined {
@@ -383,7 +383,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
     const client = new Http2Client(this.context, binding, socket, this.serverName);
     binding.replaced(this, client);
     client.start(socket, ahead);
-    socket.off('data', ClientConnection.#listeners.data);
+    disown(socket, ClientConnection.#listeners);
   }
 
   /** After an event: is there still something to wait for? */
