@@ -45,7 +45,7 @@ export const valuesSchema = Type.Object(
         failurePolicy: Type.Enum(['Fail', 'Ignore'], { type: 'string', default: 'Fail', description: 'What becomes of a Pod that should get a sidecar while the injector is away: Fail refuses it, Ignore lets it run without' }),
         certificate: Type.Object(
           {
-            source: Type.Enum(['self', 'cert-manager'], { type: 'string', default: 'self', description: 'self: made and rotated by the injector; cert-manager: by an Issuer' }),
+            source: Type.Enum(['self', 'cert-manager'], { type: 'string', default: 'self', description: 'self: made and rotated by the injector; cert-manager: by an Issuer. While it is changed on a running installation, Pods may be refused for some seconds' }),
             issuerName: Type.String({ default: '', description: 'cert-manager: name of the issuer' }),
             issuerKind: Type.Enum(['Issuer', 'ClusterIssuer'], { type: 'string', default: 'Issuer', description: 'cert-manager: kind of the issuer' }),
             lifetimeHours: Type.Integer({ minimum: 1, maximum: 87_600, default: 2160, description: 'self: how long a certificate lives; it is renewed after two thirds' }),
