@@ -41,7 +41,7 @@ async function shop(t: ExecutionContext, base: number, { endpoints, protocol, po
 
 async function judge(t: ExecutionContext, what: string, { mesh }: Shop, outcomes: readonly Outcome[]): Promise<void> {
   t.log(`${what}: ${figures(outcomes)}`);
-  if (failed(outcomes).length > 0) t.log((await mesh.metrics()).body.split('\n').filter((line) => /^weft_(failures|retries|responses_cut)/.test(line)).join('\n'));
+  if (failed(outcomes).length > 0) t.log((await mesh.metrics()).body.split('\n').filter((line) => /^weft_(failures|retries|responses|internal|requests_total|upstream_(resets|conn))/.test(line)).join('\n'));
   t.deepEqual(failed(outcomes), []);
   t.is(outcomes.length, total);
 }

@@ -23,7 +23,7 @@ export function get(agent: Agent, place: Place, path = '/'): Promise<Outcome> {
     const call = request({ agent, host: place.address, port: place.port, path }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (part: string) => (body += part));
-      response.on('end', () => resolve(outcome(response.complete ? (response.statusCode ?? 0) : 0, body)));
+      response.on('end', () => resolve(outcome(response.complete ? (response.statusCode ?? 0) : 0, body || String(response.headers['x-endpoint'] ?? ''))));
       response.on('error', (error) => resolve(outcome(0, error.message)));
     });
     call.on('error', (error) => resolve(outcome(0, error.message)));
