@@ -58,7 +58,7 @@ test.after.always(() => {
 const kernel = why === undefined ? test.serial : test.serial.skip;
 
 kernel(`the kernel says where a redirected connection was going, for IPv4 and IPv6${why === undefined ? '' : ` (${why})`}`, async (t) => {
-  t.timeout(20_000);
+  t.timeout(60_000);
   for (const [namespace, link, side] of [[pod, 'wp', 'pod'], [world, 'ww', 'world']] as const) {
     run(`ip -n ${namespace} link set lo up`);
     run(`ip -n ${namespace} addr add ${addresses[side]}/24 dev ${link}`);

@@ -40,7 +40,8 @@ export async function startCaptureRig(objects: readonly object[], options: { rea
     podAddresses: ['127.0.0.1'],
     outboundPort: 0,
     inboundPort: 0,
-    resolveTimeoutMs: 200,
+    // Short where nobody answers; long enough for a busy machine where somebody does.
+    resolveTimeoutMs: options.controller === 'away' ? 200 : 2000,
   });
   return {
     capture,

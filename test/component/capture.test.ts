@@ -22,7 +22,7 @@ function counter(rig: CaptureRig, name: Parameters<CaptureRig['metrics']['count'
   return before[index]!;
 }
 
-test('a connection to a ClusterIP gets the routes of its Service, whatever the Host says', async (t) => {
+test.serial('a connection to a ClusterIP gets the routes of its Service, whatever the Host says', async (t) => {
   const canary = await httpPeer('canary');
   t.teardown(() => canary.close());
   const route = {
@@ -40,7 +40,7 @@ test('a connection to a ClusterIP gets the routes of its Service, whatever the H
   }
 });
 
-test('a head that comes byte by byte is still HTTP; bodies pass, connections are kept', async (t) => {
+test.serial('a head that comes byte by byte is still HTTP; bodies pass, connections are kept', async (t) => {
   const rig = await rigged(t, {}, await httpPeer('web'));
   const socket = rig.dial(place);
   socket.setNoDelay(true);
@@ -55,7 +55,7 @@ test('a head that comes byte by byte is still HTTP; bodies pass, connections are
   socket.destroy();
 });
 
-test('a server that speaks first is heard, on a port that says nothing of its protocol', async (t) => {
+test.serial('a server that speaks first is heard, on a port that says nothing of its protocol', async (t) => {
   const server = await peer((socket) => {
     socket.write('220 ready\r\n');
     socket.on('data', (bytes) => socket.end(`got ${bytes.toString()}`));
@@ -67,7 +67,7 @@ test('a server that speaks first is heard, on a port that says nothing of its pr
   t.is(await readAll(socket), 'got GET / HTTP/1.1\r\n\r\n');
 });
 
-test('an HTTP client that waits before its first request still gets its routes', async (t) => {
+test.serial('an HTTP client that waits before its first request still gets its routes', async (t) => {
   const server = await httpPeer('web');
   const rig = await rigged(t, {}, server);
   const socket = rig.dial(place);
@@ -92,7 +92,7 @@ for (const [title, bytes] of [
   });
 }
 
-test('each direction of a connection ends by itself', async (t) => {
+test.serial('each direction of a connection ends by itself', async (t) => {
   const server = await peer((socket) => {
     let text = '';
     socket.on('data', (bytes) => (text += bytes.toString()));
@@ -106,7 +106,7 @@ test('each direction of a connection ends by itself', async (t) => {
   t.is(counter(rig, 'tcp_bytes_in'), 100_000);
 });
 
-test('an end that comes with, or instead of, the first bytes is passed on', async (t) => {
+test.serial('an end that comes with, or instead of, the first bytes is passed on', async (t) => {
   const rig = await rigged(t, {}, await peer((socket) => {
     let text = '';
     socket.on('data', (bytes) => (text += bytes.toString()));
@@ -119,7 +119,7 @@ test('an end that comes with, or instead of, the first bytes is passed on', asyn
   }
 });
 
-test('a reset is passed on as a reset', async (t) => {
+test.serial('a reset is passed on as a reset', async (t) => {
   const server = await peer((socket) => socket.once('data', () => socket.resetAndDestroy()));
   const rig = await rigged(t, { name: 'tcp' }, server);
   const socket = rig.dial(place);
@@ -133,7 +133,7 @@ test('a reset is passed on as a reset', async (t) => {
   t.pass();
 });
 
-test('a slow reader holds the sender back', async (t) => {
+test.serial('a slow reader holds the sender back', async (t) => {
   const total = 64 << 20;
   let sent = 0;
   const server = await peer((socket) => {
@@ -161,7 +161,7 @@ test('a slow reader holds the sender back', async (t) => {
   socket.end();
 });
 
-test('an endpoint that refuses makes way for another', async (t) => {
+test.serial('an endpoint that refuses makes way for another', async (t) => {
   const gone = await peer(() => {});
   gone.close();
   const server = await peer((socket) => socket.end('here'));
@@ -171,7 +171,7 @@ test('an endpoint that refuses makes way for another', async (t) => {
   for (let round = 0; round < 8; round++) t.is(await readAll(rig.dial(place)), 'here');
 });
 
-test('what is no Service of the mesh passes untouched; so does everything while the controller is away', async (t) => {
+test.serial('what is no Service of the mesh passes untouched; so does everything while the controller is away', async (t) => {
   const server = await peer((socket) => socket.once('data', (bytes) => socket.end(bytes)));
   const rig = await rigged(t, {}, server);
   const away = await startCaptureRig([], { controller: 'away' });
@@ -183,7 +183,7 @@ test('what is no Service of the mesh passes untouched; so does everything while 
   }
 });
 
-test('a destination that refuses: the client gets a reset', async (t) => {
+test.serial('a destination that refuses: the client gets a reset', async (t) => {
   const gone = await peer(() => {});
   gone.close();
   const rig = await startCaptureRig(service('web', clusterIP, {}, [gone.port]));
@@ -196,7 +196,7 @@ test('a destination that refuses: the client gets a reset', async (t) => {
   socket.destroy();
 });
 
-test('a connection that nobody redirected is closed: it would go round for ever', async (t) => {
+test.serial('a connection that nobody redirected is closed: it would go round for ever', async (t) => {
   const rig = await startCaptureRig([]);
   t.teardown(() => rig.close());
   t.is(await readAll(rig.dial({ host: '127.0.0.1', port: rig.capture.outboundPort })), '');
@@ -204,7 +204,7 @@ test('a connection that nobody redirected is closed: it would go round for ever'
   t.is(counter(rig, 'captures_refused'), 2);
 });
 
-test('inbound: HTTP is counted, what is not passes, and a server may speak first', async (t) => {
+test.serial('inbound: HTTP is counted, what is not passes, and a server may speak first', async (t) => {
   const rig = await startCaptureRig([]);
   t.teardown(() => rig.close());
   const web = await httpPeer('app');
@@ -219,7 +219,7 @@ test('inbound: HTTP is counted, what is not passes, and a server may speak first
   t.is(rig.metrics.requests(series), 1);
 });
 
-test('inbound: a workload that refuses is told of by a header that is ours alone', async (t) => {
+test.serial('inbound: a workload that refuses is told of by a header that is ours alone', async (t) => {
   const rig = await startCaptureRig([]);
   t.teardown(() => rig.close());
   const gone = await httpPeer('gone');
@@ -240,7 +240,7 @@ test('inbound: a workload that refuses is told of by a header that is ours alone
   t.notRegex(lie, /weft/i);
 });
 
-test('draining: what is in flight ends, what stands still is cut', async (t) => {
+test.serial('draining: what is in flight ends, what stands still is cut', async (t) => {
   const server = await peer((socket) => socket.once('data', () => setTimeout(() => socket.end('late'), 100)));
   const rig = await rigged(t, { name: 'tcp' }, server);
   const busy = rig.dial(place);
@@ -257,7 +257,7 @@ const routeTo = (kind: string, backend: string, more: object = {}): object => ({
   spec: { parentRefs: [{ group: '', kind: 'Service', name: 'a', port: 80 }], rules: [{ backendRefs: [{ name: backend, port: 80 }] }], ...more },
 });
 
-test('a TCPRoute of the Service decides, not its endpoints; counted by route', async (t) => {
+test.serial('a TCPRoute of the Service decides, not its endpoints; counted by route', async (t) => {
   const [own, other] = [await peer((socket) => socket.end('own')), await peer((socket) => socket.end('other'))];
   const rig = await startCaptureRig([...service('a', place.host, { name: 'tcp' }, [own.port]), ...service('b', '10.96.0.2', {}, [other.port]), routeTo('TCPRoute', 'b')]);
   t.teardown(async () => {
@@ -275,7 +275,7 @@ test('a TCPRoute of the Service decides, not its endpoints; counted by route', a
   t.is(rig.metrics.streams.get(series, 'active'), 0);
 });
 
-test('a TLSRoute of the Service: by server name, what has no route is reset', async (t) => {
+test.serial('a TLSRoute of the Service: by server name, what has no route is reset', async (t) => {
   const tls = await echoServer('b', certificateFor('b.example'));
   const own = await echoServer('own', certificateFor('own.example'));
   const rig = await startCaptureRig([...service('a', place.host, { name: 'tls' }, [own.port]), ...service('b', '10.96.0.2', {}, [tls.port]), routeTo('TLSRoute', 'b', { hostnames: ['b.example'] })]);
