@@ -177,7 +177,8 @@ test.serial('with certificates of cert-manager: the injector serves what the Sec
     await later(1000);
     issue(second);
     // The kubelet brings the Secret's change into the Pods within about a minute; at once into a Pod that itself changes.
-    kubectl(['annotate', 'pod', '-n', system, '-l', 'app.kubernetes.io/component=injector', 'example.com/touched=yes']);
+    // A Pod of before the change of source may go meanwhile.
+    await eventually(() => kubectl(['annotate', '--overwrite', 'pod', '-n', system, '-l', 'app.kubernetes.io/component=injector', 'example.com/touched=yes']) !== '');
     await eventually(() => admits(second.authority), 150_000);
     await later(4000);
     const { tries, faults } = await trying.stop();
