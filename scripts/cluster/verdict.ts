@@ -46,7 +46,8 @@ else {
   compare(profiles);
 }
 
-process.stdout.write(`${faults.map((fault) => `${fault}\n`).join('') + `${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`}\n`);
+for (const fault of faults) process.stdout.write(`${fault}\n`);
+process.stdout.write(`${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped\n`);
 process.exitCode = faults.length === 0 ? 0 : 1;
 
 function compare(profiles: readonly Profile[]): void {

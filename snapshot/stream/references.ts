@@ -33,7 +33,7 @@ export function references(resource: Resource): readonly ResourceId[] {
 }
 
 /** The kind of resource that `routes` of a section names. */
-export function tableKind({ protocol }: Pick<ListenerSection, 'protocol'>): 'RouteTable' | 'StreamTable' {
+function tableKind({ protocol }: Pick<ListenerSection, 'protocol'>): 'RouteTable' | 'StreamTable' {
   return protocol === 'HTTP' || protocol === 'HTTPS' ? 'RouteTable' : 'StreamTable';
 }
 

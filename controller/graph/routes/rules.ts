@@ -1,37 +1,17 @@
 import type { HTTPRouteRule } from '#crds';
 import { parseDuration, type ObjectRef, type RetryFields, type TimeoutFields } from '#snapshot';
 import type { Fault } from '../../problems.ts';
-import { renderFilters } from '../../render/filters.ts';
 import { renderMatches } from '../../render/matches.ts';
 import type { ReferenceContext } from '../backends.ts';
+import type { BuiltRule, RuleResult } from './build.ts';
+import { buildRequestRule } from './request-rule.ts';
 import { inlineSession } from './session.ts';
-import { buildBackends, type BuiltRule, type RuleResult } from './build.ts';
 
 /** A rule of an HTTPRoute. */
 export function buildHttpRule(rule: HTTPRouteRule, index: number, context: ReferenceContext): RuleResult {
   const path = ['spec', 'rules', index];
-  const { matches, faults: matchFaults } = renderMatches(rule.matches, [...path, 'matches']);
-  const filters = renderFilters(rule.filters ?? [], [...path, 'filters'], context);
-  const backends = buildBackends(rule.backendRefs ?? [], path, context);
-  const faults = [...matchFaults, ...filters.faults, ...backends.faults, ...ruleFaults(rule, path)];
-  const [first] = faults;
-  const inline = inlineFields(rule, index, context.route);
-  return {
-    built: {
-      rule: {
-        index,
-        ...(rule.name === undefined ? {} : { name: rule.name }),
-        matches,
-        filters: filters.filters,
-        backends: backends.backends,
-        ...(first === undefined ? {} : { failure: { status: 500, reason: first.reason } }),
-      },
-      ...(inline === undefined ? {} : { inline }),
-    },
-    faults,
-    unresolved: [...filters.unresolved, ...backends.unresolved],
-    warnings: backends.warnings,
-  };
+  const matches = renderMatches(rule.matches, [...path, 'matches']);
+  return buildRequestRule(rule, { index, matches, inline: inlineFields(rule, index, context.route), faults: ruleFaults(rule, path) }, context);
 }
 
 /** What can't be carried out in a rule beyond its matches and filters. */
