@@ -46,7 +46,7 @@ export const retryFields = Type.Object(
         {
           percent: integer('Retries allowed as a share of the requests of the interval.', 0, 100),
           interval: duration('The time over which requests are counted, 1s to 1h.'),
-          minPerSecond: integer('Retries allowed in every second, whatever the share says.', 0, 1_000_000),
+          minPerSecond: integer('The budget is never less than so many retries for each second of the interval, however small the share is.', 0, 1_000_000),
         },
         {
           minProperties: 1,

@@ -3,8 +3,8 @@ import type { BudgetSettings } from './settings.ts';
 const bucketCount = 10;
 
 /**
- * How many retries one backend may get: percent × requests + minPerSecond × interval, over a sliding interval, less the retries
- * already made in it. Counts stand in a ring of ten buckets, so the interval slides by a tenth of itself; every call is O(1).
+ * How many retries one backend may get: percent × requests, and never less than minPerSecond × interval (GEP-3388: the budget "never goes
+ * below this minimum value"), over a sliding interval, less the retries already made in it. Counts stand in a ring of ten buckets, so the interval slides by a tenth of itself; every call is O(1).
  */
 export class RetryBudget {
   readonly #bucketMs: number;
@@ -40,7 +40,7 @@ export class RetryBudget {
   /** Retries left at this moment; below 0 when the requests that paid for them have left the interval. */
   balance(settings: BudgetSettings, now: number): number {
     this.#slide(now);
-    return (settings.percent * this.#requestSum) / 100 + (settings.minPerSecond * settings.interval) / 1000 - this.#retrySum;
+    return Math.max((settings.percent * this.#requestSum) / 100, (settings.minPerSecond * settings.interval) / 1000) - this.#retrySum;
   }
 
   #slide(now: number): void {
