@@ -6,20 +6,22 @@ const times = { duration: 300, deadline: 200, retry: 30 };
 
 interface Stored {
   version: number;
-  spec: { holderIdentity: string; leaseTransitions: number } | undefined;
+  labels: Readonly<Record<string, string>>;
+  spec: { holderIdentity?: string; leaseTransitions?: number } | undefined;
   broken: boolean;
 }
 
 /** An API server that keeps one Lease, with optimistic locking. */
 async function leases(): Promise<{ readonly server: FakeServer; readonly stored: Stored }> {
-  const stored: Stored = { version: 0, spec: undefined, broken: false };
+  const stored: Stored = { version: 0, labels: {}, spec: undefined, broken: false };
   const server = await fakeServer(({ method, body }, response) => {
     if (stored.broken) return json(response, {}, 503);
-    const answer = (): void => json(response, { metadata: { resourceVersion: String(stored.version) }, spec: stored.spec });
+    const answer = (): void => json(response, { metadata: { resourceVersion: String(stored.version), labels: stored.labels }, spec: stored.spec });
     if (method === 'GET') return stored.spec === undefined ? json(response, {}, 404) : answer();
     const { metadata, spec } = JSON.parse(body);
     if (method === 'POST' ? stored.spec !== undefined : metadata.resourceVersion !== String(stored.version)) return json(response, {}, 409);
     stored.version += 1;
+    stored.labels = metadata.labels ?? {};
     stored.spec = spec;
     answer();
   });
@@ -66,6 +68,23 @@ test('one leads; when it gives the lease back another one leads at once', async 
   b.stop.abort();
   await b.done;
   t.is(stored.spec?.holderIdentity, '');
+  await server.close();
+});
+
+test('a lease that is there and nobody holds is taken at once, and keeps the labels of who made it', async (t) => {
+  const { server, stored } = await leases();
+  stored.version = 1;
+  stored.spec = {};
+  stored.labels = { 'app.kubernetes.io/managed-by': 'Helm' };
+  const a = replica(server, 'a');
+  const started = performance.now();
+  await until(() => a.leads);
+  t.true(performance.now() - started < times.duration);
+  t.is(stored.spec?.holderIdentity, 'a');
+  a.stop.abort();
+  await a.done;
+  t.is(stored.spec?.holderIdentity, '');
+  t.deepEqual(stored.labels, { 'app.kubernetes.io/managed-by': 'Helm' });
   await server.close();
 });
 

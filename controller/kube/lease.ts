@@ -32,6 +32,8 @@ const usual: LeaseTimes = { duration: 15_000, deadline: 10_000, retry: 2000 };
 
 interface Observed {
   readonly resourceVersion: string;
+  /** Written back with it: labels and the like are whoever's made the Lease. */
+  readonly metadata: Readonly<Record<string, unknown>>;
   readonly spec: Readonly<Record<string, unknown>>;
   /** When this version was first seen. */
   readonly since: number;
@@ -95,7 +97,7 @@ class Election {
   #observe(body: unknown): Observed {
     const { metadata, spec } = fieldsOf(body);
     const resourceVersion = String(fieldsOf(metadata)['resourceVersion'] ?? '');
-    if (this.#observed?.resourceVersion !== resourceVersion) this.#observed = { resourceVersion, spec: fieldsOf(spec), since: this.#env.monotonic() };
+    if (this.#observed?.resourceVersion !== resourceVersion) this.#observed = { resourceVersion, metadata: { ...fieldsOf(metadata), managedFields: undefined }, spec: fieldsOf(spec), since: this.#env.monotonic() };
     return this.#observed;
   }
 
@@ -112,7 +114,7 @@ class Election {
       renewTime: time,
       leaseTransitions: Number(before['leaseTransitions'] ?? 0) + (same || seen === undefined ? 0 : 1),
     };
-    const metadata = { name, namespace, ...(seen === undefined ? {} : { resourceVersion: seen.resourceVersion }) };
+    const metadata = { ...seen?.metadata, name, namespace };
     const answer = await api.send({ method, path, body: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec }, timeoutMs: this.#times.deadline / 2 });
     // Another replica was faster.
     if (answer.status === 409) return;
@@ -144,8 +146,8 @@ class Election {
     this.#resign();
     if (!led || this.#observed === undefined) return;
     const { api, name, namespace } = this.#env;
-    const { resourceVersion, spec } = this.#observed;
-    const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace, resourceVersion }, spec: { ...spec, holderIdentity: '', leaseDurationSeconds: 1 } };
+    const { metadata, spec } = this.#observed;
+    const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { ...metadata, name, namespace }, spec: { ...spec, holderIdentity: '', leaseDurationSeconds: 1 } };
     await api.send({ method: 'PUT', path: `${this.#path}/${name}`, body, timeoutMs: 2000 }).catch(() => {});
   }
 }

@@ -117,7 +117,7 @@ function podSpec(gateway: Gateway, config: ProvisionConfig, { serviceAccount, se
     volumes: [
       { name: 'weft-token', projected: { sources: [{ serviceAccountToken: { audience: 'weft-mesh.io', expirationSeconds: tokenSeconds, path: 'token' } }] } },
       // Optional: the controller writes it into a namespace when that gets its first Gateway.
-      { name: 'weft-ca', configMap: { name: 'weft-ca', optional: true } },
+      { name: 'weft-ca', configMap: { name: 'weft-ca' } },
       { name: 'weft-state', emptyDir: { sizeLimit: '64Mi' } },
     ],
   };

@@ -48,7 +48,7 @@ class Replica {
   readonly #problems = new Newcomers();
   readonly #failures = new Newcomers();
   readonly #refusals: RefusalWriter;
-  #bundles: BundleKeeper | undefined;
+  readonly #bundles: BundleKeeper;
   #stream: Stream | undefined;
   #opening = false;
   #term: AbortController | undefined;
@@ -84,7 +84,7 @@ class Replica {
         this.#writer.want(report.statuses);
         this.#provisioner?.want(report.state, report.translation.snapshots.listeners);
         this.#refusals.want(report.own);
-        this.#bundles?.look();
+        this.#bundles.look();
         this.#openStream();
       },
       failed: (message) => log('error', message),
@@ -102,6 +102,7 @@ class Replica {
     const { gateways } = env.options;
     this.#provisioner = gateways === undefined ? undefined : createProvisioner({ api, config: gateways, prepare: (namespace, term) => this.#prepare(namespace, term), now: monotonic, random, failed: (message) => log('warn', message), lacking: (shortfalls) => this.#controller.hear({ shortfalls }), signal });
     this.#refusals = writeRefusals(this.#shared(signal));
+    this.#bundles = keepBundles({ ...this.#shared(signal), leads: () => this.#term !== undefined, bundle: () => this.#stream?.bundle(), state: () => this.#source.state() });
     this.#source = openCluster({
       api,
       registry: knownKinds,
@@ -170,6 +171,7 @@ class Replica {
           const stream = await openStream({ ...this.#env, admit: (token, instance) => this.#admit(token, instance), accept: (channel) => this.#controller.accept(channel), refused: () => this.#metrics.refused() });
           if (signal.aborted) return await stream.close();
           this.#stream = stream;
+          this.#bundles.look();
           return log('info', 'ready', { streamPort: stream.port });
         } catch (error) {
           if (!signal.aborted) log('error', `the stream can't be served: ${error instanceof Error ? error.message : String(error)}`);
@@ -224,7 +226,8 @@ class Replica {
         this.#term = new AbortController();
         this.#writer.start();
         this.#provisioner?.start();
-        this.#lead(this.#term.signal);
+        readRefusals({ ...this.#shared(this.#term.signal), heard: (rejections) => this.#controller.hear({ rejections }) });
+        this.#bundles.look();
         void reportBarePods({ api, namespace: options.namespace, identity: options.identity, state: () => this.#source.state(), now, failed: (message) => log('warn', message), signal: this.#term.signal });
       },
       lost: () => {
@@ -233,7 +236,6 @@ class Replica {
         this.#provisioner?.stop();
         this.#term?.abort();
         this.#term = undefined;
-        this.#bundles = undefined;
         // What others said is for the next leader to hear.
         this.#controller.hear({ rejections: [] });
       },
@@ -253,11 +255,5 @@ class Replica {
   #shared(signal: AbortSignal): { readonly api: KubeApi; readonly namespace: string; readonly identity: string; now(): number; monotonic(): number; random(): number; failed(message: string): void; readonly signal: AbortSignal } {
     const { api, options, now, monotonic, random, log } = this.#env;
     return { api, namespace: options.namespace, identity: options.identity, now, monotonic, random, failed: (message) => log('warn', message), signal };
-  }
-
-  #lead(signal: AbortSignal): void {
-    const shared = this.#shared(signal);
-    readRefusals({ ...shared, heard: (rejections) => this.#controller.hear({ rejections }) });
-    this.#bundles = keepBundles({ ...shared, bundle: () => this.#stream?.bundle(), state: () => this.#source.state() });
   }
 }

@@ -16,15 +16,20 @@ export interface Stream {
   close(): Promise<void>;
 }
 
-/** How often it is looked whether the authority was replaced, or the certificate is to be. Milliseconds. */
-const checkMs = 600_000;
+/** How often it is looked whether the authority is replaced, or the certificate is to be. Milliseconds. */
+const checkMs = 10_000;
 /** The certificate, which is valid for a week, is replaced when less than this is left. Milliseconds. */
 const renewMs = 3 * 86_400_000;
 
 /** Serves the stream with a certificate of the cluster's authority, and renews that. */
 export async function openStream(env: StreamEnvironment): Promise<Stream> {
   const { api, options, now, monotonic, random, signal, log } = env;
-  const trust = { api, namespace: options.namespace, now, signal };
+  let told = '';
+  const failed = (message: string): void => {
+    if (message !== told) log('warn', message);
+    told = message;
+  };
+  const trust = { api, namespace: options.namespace, now, signal, failed };
   const names = [`${options.service}.${options.namespace}.svc`, `${options.service}.${options.namespace}.svc.cluster.local`, `${options.service}.${options.namespace}`];
   let held: Trust = await loadAuthority(trust);
   let certificate = await issueServing(held.authority, names, now());
@@ -57,6 +62,7 @@ export async function openStream(env: StreamEnvironment): Promise<Stream> {
         if (authority.key === before.authority.key && authority.bundle === before.authority.bundle && certificate.notAfter - now() > renewMs) continue;
         certificate = await issueServing(authority, names, now());
         server.renew(certificate);
+        log('info', 'serving a new certificate', { notAfter: new Date(certificate.notAfter).toISOString(), ofNewAuthority: authority.key !== before.authority.key });
       } catch (error) {
         log('error', `the certificate could not be renewed: ${error instanceof Error ? error.message : String(error)}`);
       }

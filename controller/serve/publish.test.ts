@@ -34,9 +34,10 @@ test('the bundle is written where it is missing or wrong, and at once where it i
   objects.set('wrong', mapOf('wrong', 'other'));
   let state = namespaces('right', 'wrong');
   let bundle = 'one';
+  let leads = true;
   let clock = 0;
   const end = new AbortController();
-  const keeper = keepBundles({ api: server.api, namespace: 'weft-system', now: () => 0, monotonic: () => clock, random: () => 0, bundle: () => bundle, state: () => state, failed: (message) => t.log(message), signal: end.signal });
+  const keeper = keepBundles({ api: server.api, namespace: 'weft-system', now: () => 0, monotonic: () => clock, random: () => 0, leads: () => leads, bundle: () => bundle, state: () => state, failed: (message) => t.log(message), signal: end.signal });
   await until(2);
   t.deepEqual(written().toSorted(), ['weft-system one', 'wrong one']);
 
@@ -65,6 +66,16 @@ test('the bundle is written where it is missing or wrong, and at once where it i
   keeper.look();
   await until(10);
   t.deepEqual(written().slice(6).toSorted(), ['new two', 'right two', 'weft-system two', 'wrong two']);
+
+  // One that does not lead writes where there is none, and leaves what another one has written.
+  leads = false;
+  clock += 120_000;
+  bundle = 'three';
+  state = namespaces('right', 'wrong', 'new', 'newer');
+  keeper.look();
+  await until(11);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  t.deepEqual(written().slice(10), ['newer three']);
   end.abort();
   await server.close();
 });

@@ -11,6 +11,11 @@ export interface BundlesEnvironment extends TrustEnvironment {
   bundle(): string | undefined;
   /** What the cluster is. */
   state(): ClusterState | undefined;
+  /**
+   * Whether this replica leads. Where there is none, any replica writes it: Pods wait for it, and nobody may lead for a while. Where there
+   * is another one, only the leader does: while the authority is replaced, replicas hold different ones for some seconds.
+   */
+  leads(): boolean;
   /** Milliseconds of a clock that never goes back. */
   monotonic(): number;
   random(): number;
@@ -40,8 +45,8 @@ interface Written {
 }
 
 /**
- * Keeps ConfigMap `weft-ca` in every namespace that has proxies or is about to, until the signal is aborted. The leader's job. One that
- * is missing, deleted or changed is written at once.
+ * Keeps ConfigMap `weft-ca` in every namespace that has proxies or is about to, until the signal is aborted. One that is missing, deleted
+ * or changed is written at once.
  */
 export function keepBundles(env: BundlesEnvironment): BundleKeeper {
   let wake = (): void => {};
@@ -88,7 +93,9 @@ class Keeper {
     this.#follow();
     for (const namespace of this.#namespaces) {
       if (this.#env.signal.aborted) return;
-      if (present.get(`${namespace}/${authorityName}`) !== bundle && (this.#written.get(namespace)?.due ?? 0) <= this.#env.monotonic()) await this.#write(namespace, bundle);
+      const key = `${namespace}/${authorityName}`;
+      const wrong = this.#env.leads() ? present.get(key) !== bundle : !present.has(key);
+      if (wrong && (this.#written.get(namespace)?.due ?? 0) <= this.#env.monotonic()) await this.#write(namespace, bundle);
     }
   }
 

@@ -8,25 +8,27 @@ const day = 86_400_000;
 const name = 'weft-controller.weft-system.svc';
 
 interface Secret {
-  readonly metadata: { readonly resourceVersion: string; readonly labels: object };
+  readonly metadata: { readonly resourceVersion: string; readonly labels: object; readonly annotations?: Readonly<Record<string, string>> };
   readonly data: Readonly<Record<string, string>>;
 }
 
 /** An API server that holds one Secret, with its version. */
-async function store(labels: object = { 'app.kubernetes.io/managed-by': 'weft' }): Promise<{ readonly server: FakeServer; secret: Secret | undefined; readonly writes: string[]; env(now: number): TrustEnvironment }> {
+async function store(labels: object = { 'app.kubernetes.io/managed-by': 'weft' }): Promise<{ readonly server: FakeServer; readonly said: string[]; secret: Secret | undefined; readonly writes: string[]; env(now: number): TrustEnvironment }> {
   const holder = {
     secret: undefined as Secret | undefined,
     writes: [] as string[],
+    said: [] as string[],
     server: await fakeServer(({ method, body }, response) => {
       const { secret } = holder;
       if (method === 'GET') return secret === undefined ? json(response, {}, 404) : json(response, secret);
       const sent = JSON.parse(body) as Secret;
       if (method === 'POST' ? secret !== undefined : sent.metadata.resourceVersion !== secret?.metadata.resourceVersion) return json(response, {}, 409);
       holder.writes.push(method);
-      holder.secret = { metadata: { resourceVersion: String(holder.writes.length), labels }, data: sent.data };
+      const { annotations = {} } = sent.metadata;
+      holder.secret = { metadata: { resourceVersion: String(holder.writes.length), labels, annotations }, data: sent.data };
       json(response, holder.secret, method === 'POST' ? 201 : 200);
     }),
-    env: (now: number): TrustEnvironment => ({ api: holder.server.api, namespace: 'weft-system', now: () => now, signal: new AbortController().signal }),
+    env: (now: number): TrustEnvironment => ({ api: holder.server.api, namespace: 'weft-system', now: () => now, failed: (message) => void holder.said.push(message), signal: new AbortController().signal }),
   };
   return holder;
 }
@@ -110,4 +112,41 @@ test('a next authority that was spoilt is made anew', async (t) => {
   t.is(again.authority.key, prepared.authority.key);
   t.not(again.bundle, prepared.bundle);
   await kept.server.close();
+});
+
+/** As `kubectl annotate` does. */
+function annotate(kept: Awaited<ReturnType<typeof store>>, annotations: Readonly<Record<string, string>>): void {
+  const { metadata, data } = kept.secret!;
+  kept.secret = { metadata: { ...metadata, annotations }, data };
+}
+
+test('an authority is replaced when an annotation asks for it, after the time that it says, once', async (t) => {
+  const kept = await store();
+  const now = Date.now();
+  const first = await loadAuthority(kept.env(now));
+  annotate(kept, { 'weft-mesh.io/replace-after': '10m', other: 'stays' });
+  const prepared = await loadAuthority(kept.env(now));
+  t.is(prepared.authority.key, first.authority.key);
+  t.is(prepared.bundle.match(/BEGIN CERTIFICATE/g)?.length, 2);
+  t.is((await loadAuthority(kept.env(now + 599_000))).authority.key, first.authority.key);
+  const turned = await loadAuthority(kept.env(now + 601_000));
+  t.not(turned.authority.key, first.authority.key);
+  t.true(await connects(prepared.bundle, turned, now));
+  t.true(await connects(turned.bundle, first, now));
+  t.deepEqual(kept.secret?.metadata.annotations, { other: 'stays' });
+  t.deepEqual(await loadAuthority(kept.env(now + 3 * day)), turned);
+  t.deepEqual([kept.writes, kept.said], [['POST', 'PUT', 'PUT'], []]);
+  await kept.server.close();
+});
+
+test('a wish that can not be met is told, and harms nothing', async (t) => {
+  const [kept, theirs] = await Promise.all([store(), store({})]);
+  for (const [each, wish] of [[kept, 'soon'], [theirs, '10m']] as const) {
+    const first = await loadAuthority(each.env(Date.now()));
+    annotate(each, { 'weft-mesh.io/replace-after': wish });
+    t.deepEqual(await loadAuthority(each.env(Date.now())), first);
+  }
+  t.regex(kept.said.join(), /must be a duration such as/);
+  t.regex(theirs.said.join(), /has no label .* no effect/);
+  await Promise.all([kept.server.close(), theirs.server.close()]);
 });

@@ -26,13 +26,16 @@ const overlapMs = dayMs;
 /** Of authorities that were replaced, those not expired stay trusted, as certificates that they signed may still be served. */
 const mostOld = 3;
 
-/** What is to be done at `now` (milliseconds since 1970). Pure. */
-export function rotationStep({ authority, next }: Stored, now: number): RotationStep {
+/**
+ * What is to be done at `now` (milliseconds since 1970). `replaceAfter`: somebody wants it replaced, and the next one trusted for so many
+ * milliseconds before. Pure.
+ */
+export function rotationStep({ authority, next }: Stored, now: number, replaceAfter?: number): RotationStep {
   const { validFromDate, validToDate } = new X509Certificate(authority.bundle);
   const left = validToDate.getTime() - now;
-  if (next === undefined) return left < Math.min(renewMs, (validToDate.getTime() - validFromDate.getTime()) / 3) ? { kind: 'prepare' } : { kind: 'keep' };
+  if (next === undefined) return replaceAfter !== undefined || left < Math.min(renewMs, (validToDate.getTime() - validFromDate.getTime()) / 3) ? { kind: 'prepare' } : { kind: 'keep' };
   // With little time left, better early than never.
-  const overlap = Math.min(overlapMs, (validToDate.getTime() - next.since) / 2);
+  const overlap = replaceAfter ?? Math.min(overlapMs, (validToDate.getTime() - next.since) / 2);
   if (now - next.since < overlap) return { kind: 'keep' };
   const old = certificatesOf(authority.bundle).filter((pem) => new X509Certificate(pem).validToDate.getTime() > now);
   return { kind: 'turn', stored: { authority: { bundle: [...certificatesOf(next.authority.bundle), ...old.slice(0, mostOld)].join(''), key: next.authority.key } } };

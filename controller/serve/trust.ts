@@ -5,6 +5,8 @@ import { rotationStep, trustedOf, type Stored } from './rotation.ts';
 /** The Secret with the authority and, in every namespace with proxies, the ConfigMap with its certificate. */
 export const authorityName = 'weft-ca';
 export const bundleKey = 'ca.crt';
+/** Annotation of the Secret: replace the authority; the next one signs after it was trusted for so long, such as `10m`. */
+export const replaceAnnotation = 'weft-mesh.io/replace-after';
 
 export interface TrustEnvironment {
   readonly api: KubeApi;
@@ -12,6 +14,8 @@ export interface TrustEnvironment {
   readonly namespace: string;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Told where what somebody wants can't be. */
+  failed?(message: string): void;
   readonly signal: AbortSignal;
 }
 
@@ -25,7 +29,7 @@ export interface Trust {
 /**
  * The authority of this cluster, from Secret `weft-ca` of the control plane's namespace. Where there is none, `last` is put back (somebody
  * has deleted it), or one is made; of several replicas that do so at once the API server lets one through, and the others read what it
- * wrote. One that was made here and comes near its end is replaced, in steps (`rotation.ts`). Rejects where what is there can't be used:
+ * wrote. One that was made here is replaced, in steps (`rotation.ts`), when it comes near its end or the annotation asks for it. Rejects where what is there can't be used:
  * to replace it silently would cut off every proxy that trusts it.
  */
 export async function loadAuthority(env: TrustEnvironment, last?: Trust): Promise<Trust> {
@@ -36,9 +40,9 @@ export async function loadAuthority(env: TrustEnvironment, last?: Trust): Promis
       const stored = storedOf(read.body, env);
       const changed = await rotate(stored, env, read.body);
       if (changed === undefined) return { authority: stored.authority, bundle: trustedOf(stored) };
-      const { metadata } = fieldsOf(read.body);
-      const written = await env.api.send({ method: 'PUT', path: `${collection}/${authorityName}`, body: secretOf(changed, { ...fieldsOf(metadata), managedFields: undefined }), signal: env.signal });
-      if (written.status === 200) return { authority: changed.authority, bundle: trustedOf(changed) };
+      const { stored: next, metadata } = changed;
+      const written = await env.api.send({ method: 'PUT', path: `${collection}/${authorityName}`, body: secretOf(next, metadata), signal: env.signal });
+      if (written.status === 200) return { authority: next.authority, bundle: trustedOf(next) };
       if (written.status !== 409) throw new ApiError(`Secret ${env.namespace}/${authorityName}`, written);
       continue;
     }
@@ -54,12 +58,35 @@ export async function loadAuthority(env: TrustEnvironment, last?: Trust): Promis
 const ours = { 'app.kubernetes.io/managed-by': 'weft' } as const;
 
 /** What is to be written in place of it; undefined where nothing is. One that somebody else brought is theirs to replace. */
-async function rotate(stored: Stored, env: TrustEnvironment, body: unknown): Promise<Stored | undefined> {
-  const labels = fieldsOf(fieldsOf(fieldsOf(body)['metadata'])['labels']);
-  if (labels['app.kubernetes.io/managed-by'] !== ours['app.kubernetes.io/managed-by']) return undefined;
-  const step = rotationStep(stored, env.now());
-  if (step.kind === 'keep') return undefined;
-  return step.kind === 'turn' ? step.stored : { ...stored, next: { authority: await createAuthority(env.now()), since: env.now() } };
+async function rotate(stored: Stored, env: TrustEnvironment, body: unknown): Promise<{ readonly stored: Stored; readonly metadata: object } | undefined> {
+  const metadata = fieldsOf(fieldsOf(body)['metadata']);
+  const { [replaceAnnotation]: wish, ...annotations } = fieldsOf(metadata['annotations']);
+  const replaceAfter = durationOf(wish);
+  if (wish !== undefined && replaceAfter === undefined) env.failed?.(`Secret ${env.namespace}/${authorityName}: annotation ${replaceAnnotation} must be a duration such as 90s, 10m or 24h`);
+  const isOurs = fieldsOf(metadata['labels'])['app.kubernetes.io/managed-by'] === ours['app.kubernetes.io/managed-by'];
+  if (!isOurs) {
+    if (wish !== undefined) env.failed?.(`Secret ${env.namespace}/${authorityName} has no label app.kubernetes.io/managed-by: weft, so it is left as it is: annotation ${replaceAnnotation} has no effect`);
+    return undefined;
+  }
+  const step = rotationStep(stored, env.now(), replaceAfter);
+  const kept = { ...metadata, managedFields: undefined };
+  switch (step.kind) {
+    case 'keep':
+      return undefined;
+    case 'prepare':
+      return { stored: { ...stored, next: { authority: await createAuthority(env.now()), since: env.now() } }, metadata: kept };
+    case 'turn':
+      // What was wished is done.
+      return { stored: step.stored, metadata: { ...kept, annotations } };
+  }
+}
+
+const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Milliseconds. */
+function durationOf(text: unknown): number | undefined {
+  const [, count, unit = ''] = typeof text === 'string' ? (/^([0-9]{1,6})([smh])$/.exec(text) ?? []) : [];
+  return count === undefined ? undefined : Number(count) * units[unit]!;
 }
 
 function storedOf(body: unknown, env: TrustEnvironment): Stored {

@@ -10,8 +10,9 @@ const tokenLifetime = 3600;
 /** The volumes of the sidecar; their names are taken. */
 export const volumes: readonly (Json & { readonly name: string })[] = [
   { name: 'weft-token', projected: { defaultMode: 0o644, sources: [{ serviceAccountToken: { audience: tokenAudience, expirationSeconds: tokenLifetime, path: 'token' } }] } },
-  // Optional: the controller writes it into every namespace, perhaps a moment after the first Pod.
-  { name: 'weft-ca', configMap: { name: caConfigMap, defaultMode: 0o644, optional: true } },
+  // Not optional: the controller writes it into every namespace, perhaps a moment after the first Pod. A kubelet tries such a mount again
+  // after half a second, then twice that, and so on; a file that an optional one lacks it would bring after a minute or more.
+  { name: 'weft-ca', configMap: { name: caConfigMap, defaultMode: 0o644 } },
   { name: 'weft-state', emptyDir: { sizeLimit: '64Mi' } },
   { name: nothing, emptyDir: { sizeLimit: '1Mi' } },
 ];
