@@ -155,9 +155,13 @@ test('the same request on the same table gets the very same decision object', (t
   t.is(decide(table, get('/')), decide(table, get('/x')));
 });
 
-test('a route object is compiled once, whatever table it is in', (t) => {
-  const shared = route({ rules: [{}] });
-  t.is(decide(compile(tableOf(shared)), get('/')), decide(compile(tableOf(shared, route({ name: 'z', rules: [{}] }))), get('/')));
+test('a table object is compiled once, and names the backends and whether there is gRPC in it', (t) => {
+  const table = tableOf(route({ rules: [{ backends: [backend('a', 1), backend('b', 1, 1)] }, { backends: [backend('a', 1)] }] }));
+  t.is(compile(table), compile(table));
+  t.deepEqual([...compile(table).backends], ['shop/a:80', 'shop/b:80']);
+  t.false(compile(table).grpc);
+  const [first] = table.routes;
+  t.true(compile(tableOf({ ...first!, ref: { ...first!.ref, kind: 'GRPCRoute' } })).grpc);
 });
 
 test('a table names the headers that its rules look at, and whether any looks at the query', (t) => {

@@ -39,15 +39,11 @@ export class RoutingTable {
   /** Made for the rules that get requests: a table may have ten thousand. */
   readonly #rules = new Map<Rule, RuleSettings>();
   readonly #policies: readonly EffectivePolicy[];
-  readonly #table: RouteTable;
-  #grpc: boolean | undefined;
-  #backends: readonly string[] | undefined;
 
   constructor(table: RouteTable, inputs: TableInputs) {
     this.compiled = compile(table);
     this.#inputs = inputs;
     this.#policies = table.policies;
-    this.#table = table;
     this.#source = sourceOf(table.name);
     this.unmatched = {
       ...plainSettings,
@@ -73,9 +69,8 @@ export class RoutingTable {
 
   /** Whether there is something in it for HTTP/2: GRPCRoutes, or backends of which `speaks` says so. */
   carriesHttp2(speaks: (backend: string) => boolean): boolean {
-    this.#grpc ??= this.#table.routes.some(({ ref }) => ref.kind === 'GRPCRoute');
-    this.#backends ??= [...new Set(this.#table.routes.flatMap(({ rules }) => rules.flatMap((rule) => rule.backends.flatMap(({ target }) => (target.kind === 'backend' ? [target.backend] : [])))))];
-    return this.#grpc || this.#backends.some(speaks);
+    const { grpc, backends } = this.compiled;
+    return grpc || backends.values().some(speaks);
   }
 
   /** The table is no longer in force: its series may go once nothing uses them. */

@@ -26,32 +26,19 @@ export interface Entry {
   readonly path: Pattern | undefined;
 }
 
-const compiledRoutes = new WeakMap<Route, readonly Entry[]>();
-
-/** The route's entries by hostname, rule and match. The same route object is compiled once, whatever table it is in. */
-export function entriesOf(route: Route): readonly Entry[] {
-  const known = compiledRoutes.get(route);
-  if (known !== undefined) return known;
-  const entries: Entry[] = [];
-  for (const rule of route.rules) {
-    for (const match of rule.matches) pushEntries(entries, route, rule, match);
-  }
-  compiledRoutes.set(route, entries);
-  return entries;
-}
-
 const anyHost = [{ match: '', written: '' }] as const;
 
-function pushEntries(entries: Entry[], route: Route, rule: Rule, match: Match): void {
+/** The entries of one match, by hostname. */
+export function entriesOf(route: Route, rule: Rule, match: Match): readonly Entry[] {
   const plan = planRule(rule, match);
   const headers = conditions(match.headers);
   const query = conditions(match.query);
   const path = match.grpc !== undefined ? grpcPattern(match.grpc) : match.path.type === 'RegularExpression' ? patternOf(match.path.value) : undefined;
-  for (const hostname of route.hostnames.length === 0 ? anyHost : route.hostnames) {
+  return (route.hostnames.length === 0 ? anyHost : route.hostnames).map((hostname) => {
     const candidate: Candidate = { route, rule, match, hostname: hostname.written, plan };
     const host = hostname.match === hostname.written ? undefined : hostname.match;
-    entries.push({ decision: { kind: 'rule', candidate }, candidate, host, method: match.method, headers, query, path });
-  }
+    return { decision: { kind: 'rule', candidate }, candidate, host, method: match.method, headers, query, path };
+  });
 }
 
 const none: readonly Condition[] = [];

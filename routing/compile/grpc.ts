@@ -5,6 +5,7 @@ import type { Match, RequestView } from '../types.ts';
 import type { Entry } from './entry.ts';
 import { append, bestRank, select } from './selection.ts';
 import type { Selection } from './selection.ts';
+import type { Pace, Steps } from './steps.ts';
 
 /** The matches of GRPCRoutes under one hostname, in the order of their precedence (GRPCRouteRule.matches): service, method, headers. */
 export interface GrpcTier {
@@ -19,7 +20,7 @@ export interface GrpcTier {
 type GrpcMatch = NonNullable<Match['grpc']>;
 
 /** Takes entries in the order of their routes, rules and matches, which settles what everything else leaves equal. */
-export function buildGrpcTier(entries: readonly Entry[]): GrpcTier {
+export function* buildGrpcTier(entries: readonly Entry[], pace: Pace): Steps<GrpcTier> {
   const methods = new Map<string, Entry[]>();
   const services = new Map<string, Entry[]>();
   const rest: Entry[] = [];
@@ -28,12 +29,15 @@ export function buildGrpcTier(entries: readonly Entry[]): GrpcTier {
     if (type !== 'Exact' || service === undefined) rest.push(entry);
     else if (method === undefined) append(services, `/${service}`, entry);
     else append(methods, `/${service}/${method}`, entry);
+    if (pace.spend()) yield;
   }
-  return { methods: selections(methods), services: selections(services), rest: rest.length === 0 ? undefined : select(rest.sort(byPrecedence)) };
+  return { methods: yield* selections(methods, pace), services: yield* selections(services, pace), rest: rest.length === 0 ? undefined : yield* select(rest, byPrecedence, pace) };
 }
 
-function selections(groups: ReadonlyMap<string, Entry[]>): ReadonlyMap<string, Selection> {
-  return new Map([...groups].map(([key, group]) => [key, select(group.sort(byPrecedence))]));
+function* selections(groups: ReadonlyMap<string, readonly Entry[]>, pace: Pace): Steps<ReadonlyMap<string, Selection>> {
+  const made = new Map<string, Selection>();
+  for (const [key, group] of groups) made.set(key, yield* select(group, byPrecedence, pace));
+  return made;
 }
 
 function grpcOf({ candidate: { match } }: Entry): GrpcMatch {

@@ -2,6 +2,7 @@ import { queryValue } from '../request/query.ts';
 import type { RequestView } from '../types.ts';
 import { satisfies } from './entry.ts';
 import type { Entry } from './entry.ts';
+import { sortInSteps, type Pace, type Steps } from './steps.ts';
 
 /**
  * Entries of which the first that fits wins. Many entries on one path usually differ by the value of one header (a tenant, a
@@ -34,14 +35,15 @@ interface Key {
 /** Below this a loop is faster than a look-up. */
 const smallList = 8;
 
-/** Takes entries best first. */
-export function select(order: readonly Entry[]): Selection {
-  return { order, choice: choose(order, Array.from(order.keys())) };
+/** Of the entries the one first that comes first in the comparison; of equal ones the one that is first in the list. */
+export function* select(entries: readonly Entry[], compare: (a: Entry, b: Entry) => number, pace: Pace): Steps<Selection> {
+  const order = yield* sortInSteps(entries, compare, pace);
+  return yield* selectRanks(order, Array.from(order.keys()), pace);
 }
 
 /** A selection of some ranks of a longer order; ranks ascend. */
-export function selectRanks(order: readonly Entry[], ranks: readonly number[]): Selection {
-  return { order, choice: choose(order, ranks) };
+export function* selectRanks(order: readonly Entry[], ranks: readonly number[], pace: Pace): Steps<Selection> {
+  return { order, choice: yield* choose(order, ranks, pace) };
 }
 
 /** The best rank below `limit` whose entry fits, else `limit`. */
@@ -71,8 +73,8 @@ function keyValue(key: Key, request: RequestView): string | undefined {
   return request.query === undefined ? undefined : queryValue(request.query, key.name);
 }
 
-function choose(order: readonly Entry[], ranks: readonly number[]): Choice {
-  const key = ranks.length <= smallList ? undefined : bestKey(order, ranks);
+function* choose(order: readonly Entry[], ranks: readonly number[], pace: Pace): Steps<Choice> {
+  const key = ranks.length <= smallList ? undefined : yield* bestKey(order, ranks, pace);
   if (key === undefined) return { ranks, split: undefined };
   const groups = new Map<string, number[]>();
   const rest: number[] = [];
@@ -80,10 +82,11 @@ function choose(order: readonly Entry[], ranks: readonly number[]): Choice {
     const value = demanded(order[rank]!, key);
     if (value === undefined) rest.push(rank);
     else append(groups, value, rank);
+    if (pace.spend()) yield;
   }
   const byValue = new Map<string, Choice>();
-  for (const [value, group] of groups) byValue.set(value, choose(order, group));
-  return { ranks: [], split: { key, byValue, rest: choose(order, rest) } };
+  for (const [value, group] of groups) byValue.set(value, yield* choose(order, group, pace));
+  return { ranks: [], split: { key, byValue, rest: yield* choose(order, rest, pace) } };
 }
 
 export function append<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
@@ -100,7 +103,7 @@ function demanded(entry: Entry, key: Key): string | undefined {
 }
 
 /** The key that leaves the fewest entries to look at, undefined where none spares a quarter of them. */
-function bestKey(order: readonly Entry[], ranks: readonly number[]): Key | undefined {
+function* bestKey(order: readonly Entry[], ranks: readonly number[], pace: Pace): Steps<Key | undefined> {
   const tallies = new Map<string, { readonly key: Key; count: number; readonly values: Set<string> }>();
   const tally = (kind: Key['kind'], name: string, value: string): void => {
     const id = `${kind} ${name}`;
@@ -114,6 +117,7 @@ function bestKey(order: readonly Entry[], ranks: readonly number[]): Key | undef
     if (method !== undefined) tally('method', '', method);
     for (const { name, value, pattern } of headers) if (pattern === undefined) tally('header', name, value);
     for (const { name, value, pattern } of query) if (pattern === undefined) tally('query', name, value);
+    if (pace.spend()) yield;
   }
   let best: Key | undefined;
   let fewest = ranks.length * 0.75;

@@ -2,6 +2,7 @@ import type { Decision, RequestNeeds, RequestView, Route, RouteTable } from '../
 import { entriesOf } from './entry.ts';
 import type { Entry } from './entry.ts';
 import { append } from './selection.ts';
+import { Pace, runSteps, sortInSteps, type Steps } from './steps.ts';
 import { buildTier, search } from './tier.ts';
 import type { Tier } from './tier.ts';
 
@@ -14,53 +15,63 @@ export interface CompiledTable {
   /** By what follows the `*`: `.example.com`. */
   readonly wildcardHosts: ReadonlyMap<string, Tier>;
   readonly anyHost: Tier | undefined;
+  /** Names of the backends that rules send requests to, mirrors aside. */
+  readonly backends: ReadonlySet<string>;
+  /** Whether there are GRPCRoutes in it. */
+  readonly grpc: boolean;
 }
 
 const noRoute: Decision = Object.freeze({ kind: 'no-route' });
 
 const compiledTables = new WeakMap<RouteTable, CompiledTable>();
-/** Routes, or entries, that one step of a compilation takes. */
-const stepLength = 100;
 
-/**
- * Compiles a table. Costs a few microseconds a route; a table that was compiled before is taken over, and so are a route object and a regular
- * expression. Never throws: what can't be matched matches nothing.
- */
+/** Compiles a table; one that was compiled before is taken over. Never throws: what can't be matched matches nothing. */
 export function compile(table: RouteTable): CompiledTable {
-  const known = compiledTables.get(table);
-  if (known !== undefined) return known;
-  const steps = compileInSteps(table);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
+  return runSteps(compileInSteps(table));
 }
 
 /** The same in steps, for who has others to serve meanwhile; `compile` then has the result at hand. */
-export function* compileInSteps(table: RouteTable): Generator<undefined, CompiledTable> {
-  const byHostname = new Map<string, Entry[]>();
-  let taken = 0;
-  for (const route of byPrecedence(table.routes)) {
-    for (const entry of entriesOf(route)) append(byHostname, entry.candidate.hostname, entry);
-    if (++taken % stepLength === 0) yield;
-  }
+export function* compileInSteps(table: RouteTable): Steps<CompiledTable> {
+  const known = compiledTables.get(table);
+  if (known !== undefined) return known;
+  const pace = new Pace();
+  const { byHostname, ...found } = yield* gather(yield* byPrecedence(table.routes, pace), pace);
   const exactHosts = new Map<string, Tier>();
   const wildcardHosts = new Map<string, Tier>();
   let anyHost: Tier | undefined;
-  taken = 0;
   for (const [hostname, entries] of byHostname) {
-    const tier = buildTier(entries);
+    const tier = yield* buildTier(entries, pace);
     if (hostname === '') anyHost = tier;
     else if (hostname.startsWith('*.')) wildcardHosts.set(hostname.slice(1), tier);
     else exactHosts.set(hostname, tier);
-    taken += entries.length;
-    if (taken < stepLength) continue;
-    taken = 0;
-    yield;
   }
-  const compiled = { table, needs: needsOf(byHostname.values()), exactHosts, wildcardHosts, anyHost };
+  const compiled = { table, ...found, exactHosts, wildcardHosts, anyHost };
   compiledTables.set(table, compiled);
   return compiled;
+}
+
+interface Gathered extends Pick<CompiledTable, 'needs' | 'backends' | 'grpc'> {
+  readonly byHostname: ReadonlyMap<string, readonly Entry[]>;
+}
+
+function* gather(routes: readonly Route[], pace: Pace): Steps<Gathered> {
+  const byHostname = new Map<string, Entry[]>();
+  const backends = new Set<string>();
+  const needs = new Needs();
+  let grpc = false;
+  for (const route of routes) {
+    grpc ||= route.ref.kind === 'GRPCRoute';
+    for (const rule of route.rules) {
+      for (const { target } of rule.backends) if (target.kind === 'backend') backends.add(target.backend);
+      for (const match of rule.matches) {
+        const entries = entriesOf(route, rule, match);
+        for (const entry of entries) append(byHostname, entry.candidate.hostname, entry);
+        needs.add(entries[0]!);
+        if (pace.spend(entries.length)) yield;
+      }
+    }
+  }
+  return { byHostname, needs: needs.all(), backends, grpc };
 }
 
 /**
@@ -85,11 +96,24 @@ export function decide(table: CompiledTable, request: RequestView): Decision {
   return found?.decision ?? noRoute;
 }
 
+interface Keyed {
+  readonly route: Route;
+  readonly key: string;
+}
+
 /** HTTPRouteRule.matches: "oldest route", then alphabetical by `{namespace}/{name}`. */
-function byPrecedence(routes: readonly Route[]): readonly Route[] {
-  const keyed = routes.map((route) => ({ route, key: `${route.ref.namespace}/${route.ref.name}` }));
-  keyed.sort((a, b) => a.route.createdAt - b.route.createdAt || compareText(a.key, b.key) || compareText(a.route.ref.kind, b.route.ref.kind));
-  return keyed.map(({ route }) => route);
+function* byPrecedence(routes: readonly Route[], pace: Pace): Steps<readonly Route[]> {
+  const keyed: Keyed[] = [];
+  for (const route of routes) {
+    keyed.push({ route, key: `${route.ref.namespace}/${route.ref.name}` });
+    if (pace.spend()) yield;
+  }
+  const sorted = yield* sortInSteps(keyed, compareKeyed, pace);
+  return sorted.map(({ route }) => route);
+}
+
+function compareKeyed(a: Keyed, b: Keyed): number {
+  return a.route.createdAt - b.route.createdAt || compareText(a.key, b.key) || compareText(a.route.ref.kind, b.route.ref.kind);
 }
 
 function compareText(a: string, b: string): number {
@@ -99,17 +123,21 @@ function compareText(a: string, b: string): number {
 
 const corsHeaders = ['origin', 'access-control-request-method', 'access-control-request-headers'];
 
-function needsOf(groups: Iterable<readonly Entry[]>): RequestNeeds {
-  const headers = new Set<string>();
-  let query = false;
-  for (const entries of groups) {
-    for (const entry of entries) {
-      for (const { name } of entry.headers) headers.add(name);
-      query ||= entry.query.length > 0;
-      if (entry.candidate.match.grpc !== undefined) headers.add('content-type');
-      const { rule, backends } = entry.candidate.plan;
-      if (rule.cors !== undefined || backends.some(({ cors }) => cors !== undefined)) for (const name of corsHeaders) headers.add(name);
-    }
+/** What conditions and filters ask of a request. */
+class Needs {
+  readonly #headers = new Set<string>();
+  #query = false;
+
+  /** Of the entries of one match any: they differ in their hostname alone. */
+  add({ headers, query, candidate }: Entry): void {
+    for (const { name } of headers) this.#headers.add(name);
+    this.#query ||= query.length > 0;
+    if (candidate.match.grpc !== undefined) this.#headers.add('content-type');
+    const { rule, backends } = candidate.plan;
+    if (rule.cors !== undefined || backends.some(({ cors }) => cors !== undefined)) for (const name of corsHeaders) this.#headers.add(name);
   }
-  return { headers: [...headers].sort(), query };
+
+  all(): RequestNeeds {
+    return { headers: [...this.#headers].sort(), query: this.#query };
+  }
 }

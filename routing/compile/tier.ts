@@ -6,6 +6,7 @@ import { buildGrpcTier, searchGrpc } from './grpc.ts';
 import type { GrpcTier } from './grpc.ts';
 import { append, bestRank, select, selectRanks } from './selection.ts';
 import type { Selection } from './selection.ts';
+import { sortInSteps, type Pace, type Steps } from './steps.ts';
 import { childAt, createNode, link, nodeFor } from './tree.ts';
 import type { Node } from './tree.ts';
 
@@ -20,18 +21,23 @@ export interface Tier {
 const slash = 0x2f;
 
 /** Takes entries in the order of their routes, rules and matches, which settles what path, method and counts leave equal. */
-export function buildTier(entries: readonly Entry[]): Tier {
-  const grpc = entries.filter(({ candidate }) => candidate.match.grpc !== undefined);
-  return { grpc: grpc.length === 0 ? undefined : buildGrpcTier(grpc), paths: buildPaths(entries) };
+export function* buildTier(entries: readonly Entry[], pace: Pace): Steps<Tier> {
+  const grpc: Entry[] = [];
+  const others: Entry[] = [];
+  for (const entry of entries) {
+    (entry.candidate.match.grpc === undefined ? others : grpc).push(entry);
+    if (pace.spend()) yield;
+  }
+  return { grpc: grpc.length === 0 ? undefined : yield* buildGrpcTier(grpc, pace), paths: yield* buildPaths(others, pace) };
 }
 
-function buildPaths(entries: readonly Entry[]): Node {
+function* buildPaths(entries: readonly Entry[], pace: Pace): Steps<Node> {
   const exact = new Map<string, Entry[]>();
   const prefixes = new Map<string, Entry[]>();
   const patterns: Entry[] = [];
   for (const entry of entries) {
-    const { grpc, path: { type, value } } = entry.candidate.match;
-    if (grpc !== undefined) continue;
+    if (pace.spend()) yield;
+    const { type, value } = entry.candidate.match.path;
     if (type === 'RegularExpression') {
       patterns.push(entry);
       continue;
@@ -42,19 +48,22 @@ function buildPaths(entries: readonly Entry[]): Node {
     else append(prefixes, bareRoot(path), entry);
   }
   const root = createNode('');
-  for (const [path, group] of exact) nodeFor(root, path).exact = select(group.sort(byDemands));
-  for (const [path, group] of prefixes) nodeFor(root, path).prefix = select(group.sort(byDemands));
-  addPatterns(root, patterns);
-  link(root);
+  for (const [path, group] of exact) nodeFor(root, path).exact = yield* select(group, byDemands, pace);
+  for (const [path, group] of prefixes) nodeFor(root, path).prefix = yield* select(group, byDemands, pace);
+  yield* addPatterns(root, patterns, pace);
+  yield* link(root, pace);
   return root;
 }
 
 /** Patterns compete with each other wherever in the tree they stand, so they share one order. */
-function addPatterns(root: Node, patterns: Entry[]): void {
-  patterns.sort((a, b) => patternLength(b) - patternLength(a) || byDemands(a, b));
+function* addPatterns(root: Node, patterns: readonly Entry[], pace: Pace): Steps<void> {
+  const order = yield* sortInSteps(patterns, (a, b) => patternLength(b) - patternLength(a) || byDemands(a, b), pace);
   const ranks = new Map<string, number[]>();
-  for (const [rank, entry] of patterns.entries()) append(ranks, literalPrefix(entry.candidate.match.path.value), rank);
-  for (const [text, group] of ranks) nodeFor(root, text).patterns = selectRanks(patterns, group);
+  for (const [rank, entry] of order.entries()) {
+    append(ranks, literalPrefix(entry.candidate.match.path.value), rank);
+    if (pace.spend()) yield;
+  }
+  for (const [text, group] of ranks) nodeFor(root, text).patterns = yield* selectRanks(order, group, pace);
 }
 
 function patternLength(entry: Entry): number {

@@ -1,4 +1,5 @@
 import type { Selection } from './selection.ts';
+import type { Pace, Steps } from './steps.ts';
 
 /**
  * A tree of path texts, each node one run of characters (radix tree). It finds in one walk over a path, without making a
@@ -95,21 +96,25 @@ interface Above {
 }
 
 /** Sets the links towards the root, once all nodes are there. */
-export function link(root: Node): void {
-  linkBelow(root, '', undefined);
+export function* link(root: Node, pace: Pace): Steps<void> {
+  const left: { readonly node: Node; readonly before: string; readonly above: Above | undefined }[] = [{ node: root, before: '', above: undefined }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { node, above } = next;
+    const text = next.before + node.label;
+    linkOne(node, text, above);
+    const here = node.prefix === undefined && node.patterns === undefined ? above : { node, length: text.length, above };
+    for (const child of node.children) if (child !== undefined) left.push({ node: child, before: text, above: here });
+    if (pace.spend()) yield;
+  }
 }
 
-function linkBelow(node: Node, before: string, above: Above | undefined): void {
-  const text = before + node.label;
+function linkOne(node: Node, text: string, above: Above | undefined): void {
   let found = above;
   while (found !== undefined && found.node.patterns === undefined) found = found.above;
   node.shorterPatterns = found?.node;
-  if (node.prefix !== undefined) {
-    found = above;
-    // `/foo` is above `/foobar` in the tree, but covers nothing of it: prefixes end where a segment ends.
-    while (found !== undefined && (found.node.prefix === undefined || text.charCodeAt(found.length) !== slash)) found = found.above;
-    node.shorterPrefix = found?.node;
-  }
-  const here = node.prefix === undefined && node.patterns === undefined ? above : { node, length: text.length, above };
-  for (const child of node.children) if (child !== undefined) linkBelow(child, text, here);
+  if (node.prefix === undefined) return;
+  found = above;
+  // `/foo` is above `/foobar` in the tree, but covers nothing of it: prefixes end where a segment ends.
+  while (found !== undefined && (found.node.prefix === undefined || text.charCodeAt(found.length) !== slash)) found = found.above;
+  node.shorterPrefix = found?.node;
 }
