@@ -3,13 +3,14 @@ import { tellTo } from './conflicts.ts';
 import type { ListenerFacts } from './listeners.ts';
 
 /**
- * The verdict on each HTTPS listener whose hostname overlaps with another's of the same port, or whose certificate differs from another's
- * and fits names of it, or the other way round: a client may use a connection made for the one for the other
- * (ListenerConditionOverlappingTLSConfig). Certificates are the graver reason.
+ * The verdict on each listener with TLS (HTTPS, and TLS in both modes) whose hostname overlaps with another's of the same port, or whose
+ * certificate differs from another's and fits names of it, or the other way round: a client may use a connection made for the one for the
+ * other (ListenerConditionOverlappingTLSConfig, which "MUST be set on all Listeners with overlapping TLS config"). Certificates are the
+ * graver reason; of a listener that TLS passes through they are not known.
  */
 export function overlapsAmong(all: readonly ListenerFacts[]): ReadonlyMap<ListenerFacts, Verdict> {
   const verdicts = new Map<ListenerFacts, Verdict>();
-  const secure = all.filter(({ listener }) => listener.protocol === 'HTTPS');
+  const secure = all.filter(({ listener }) => listener.protocol === 'HTTPS' || listener.protocol === 'TLS');
   for (const listeners of Map.groupBy(secure, ({ listener }) => listener.port).values()) {
     if (listeners.length < 2) continue;
     const hostnames = new Names(listeners, (own) => [{ name: own.hostname, of: undefined }]);
@@ -28,7 +29,8 @@ function overlapOf(own: ListenerFacts, hostnames: Names, certificates: Names): V
   if (found.length === 0) return undefined;
   const what = reason === 'OverlappingCertificates' ? 'A certificate overlaps with one of' : 'The hostname overlaps with that of';
   const others = [...new Set(found.map((other) => tellOf(own, other)))].join(', ');
-  return { status: 'True', reason, message: `${what} ${others}; a request for it on a connection made for this listener is answered with 421` };
+  const outcome = own.listener.protocol === 'HTTPS' ? 'a request for it on a connection made for this listener is answered with 421' : 'a connection made for this listener is not looked into, so requests for it go the same way';
+  return { status: 'True', reason, message: `${what} ${others}; ${outcome}` };
 }
 
 /** Those of one object need no more than a name. */
