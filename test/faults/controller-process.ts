@@ -1,14 +1,15 @@
 import { mkdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createController, ManifestStore, translate } from '#controller';
+import type { ProxyNode } from '#snapshot';
 import { createAuthority, issueServing, serveStream, type Authority } from '../../controller/serve/index.ts';
 
 /**
- * `node controller-process.ts <folder> <port> <manifests, then others…>`: serves what the first file says to a gateway `shop/g`, over the same
- * stream as the controller of a cluster, and changes to the next file ten times a second where there are several.
+ * `node controller-process.ts <folder> <port> <node> <manifests, then others…>`: serves what the first file says to a proxy (`ProxyNode` in
+ * JSON), over the same stream as the controller of a cluster, and changes to the next file ten times a second where there are several.
  */
 
-const [folder = '', port = '0', ...files] = process.argv.slice(2);
+const [folder = '', port = '0', node = '', ...files] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
 const kept = join(folder, 'authority.json');
 const authority: Authority = existsSync(kept) ? (JSON.parse(readFileSync(kept, 'utf8')) as Authority) : await createAuthority(Date.now());
@@ -27,7 +28,7 @@ const server = await serveStream({
   address: '127.0.0.1',
   port: Number(port),
   certificate: await issueServing(authority, ['localhost'], Date.now()),
-  admit: async () => ({ ok: true, node: { id: 'gateway/shop/g/p', role: 'gateway', namespace: 'shop', name: 'g' } }),
+  admit: async () => ({ ok: true, node: JSON.parse(node) as ProxyNode }),
   accept: (channel) => controller.accept(channel),
   refused: (reason) => console.error(reason),
   now: () => performance.now(),

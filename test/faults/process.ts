@@ -17,11 +17,17 @@ export interface WeftUp {
   memory(): number | undefined;
 }
 
+export interface WeftUpOptions {
+  readonly words?: readonly string[];
+  /** Makes of a command line one that runs it elsewhere, or before others. */
+  readonly launch?: (command: readonly string[]) => readonly [string, readonly string[]];
+}
+
 /** `weft up` with these manifests, once it is ready. The caller has to `kill` it. */
-export async function weftUp(manifests: string, ...more: readonly string[]): Promise<WeftUp> {
+export async function weftUp(manifests: string, { words = [], launch = ([file, ...rest]) => [file!, rest] }: WeftUpOptions = {}): Promise<WeftUp> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-faults-'));
   await writeFile(join(folder, 'all.yaml'), manifests);
-  const child = spawn(process.execPath, [launcher, 'up', '-f', folder, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(...launch([process.execPath, launcher, 'up', '-f', folder, ...words]), { stdio: ['ignore', 'pipe', 'pipe'] });
   let told = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part: string) => (told += part));
   const exit = new Promise<number | null>((resolve) => child.on('exit', resolve));

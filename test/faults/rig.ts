@@ -80,9 +80,13 @@ export const total = long ? 300_000 : 20_000;
 /** An even pace that leaves half of a core to each of client and proxy, on a machine with two. */
 export const overMs = total / 2.5;
 
+/** A command line, made to run elsewhere. */
+export type Launch = (command: readonly string[]) => readonly string[];
+
 /** An HTTP server in a process of its own, so that it can be killed and stopped. */
-export async function endpointProcess(t: ExecutionContext, place: Place, protocol: Protocol = 'http1'): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('endpoint.ts', import.meta.url)), place.address, String(place.port), protocol], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function endpointProcess(t: ExecutionContext, place: Place, protocol: Protocol = 'http1', launch: Launch = (command) => command): Promise<ChildProcess> {
+  const [program, ...words] = launch([process.execPath, fileURLToPath(new URL('endpoint.ts', import.meta.url)), place.address, String(place.port), protocol]);
+  const child = spawn(program!, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
   await new Promise<void>((resolve, reject) => {
     child.stdout.once('data', () => resolve());
@@ -102,9 +106,9 @@ export function timeoutPolicy(fields: string): string {
   return `apiVersion: policy.weft-mesh.io/v1alpha1\nkind: TimeoutPolicy\nmetadata: { name: timeouts, namespace: shop }\nspec: { targetRef: { group: "", kind: Namespace, name: shop }, default: { ${fields} } }\n`;
 }
 
-/** A Service whose port says what is spoken behind it. */
-export function service(name: string, targetPort: number, protocol: Protocol): string {
-  return `apiVersion: v1\nkind: Service\nmetadata: { name: ${name}, namespace: shop }\nspec: { selector: { app: ${name} }, ports: [{ port: 80, targetPort: ${targetPort}${protocol === 'http2' ? ', appProtocol: kubernetes.io/h2c' : ''} }] }\n`;
+/** A Service whose port says what is spoken behind it; `extra` adds to its spec. */
+export function service(name: string, targetPort: number, protocol: Protocol, extra = ''): string {
+  return `apiVersion: v1\nkind: Service\nmetadata: { name: ${name}, namespace: shop }\nspec: { ${extra}selector: { app: ${name} }, ports: [{ port: 80, targetPort: ${targetPort}${protocol === 'http2' ? ', appProtocol: kubernetes.io/h2c' : ''} }] }\n`;
 }
 
 export const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }\n';

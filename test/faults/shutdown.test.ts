@@ -200,7 +200,7 @@ test('SIGTERM of gateway and sidecar with keep-alive connections, streams, uploa
     namespace.replace('name: shop', 'name: shop, labels: { weft-mesh.io/inject: enabled }'), gateway(place, tcp), yaml.service('web', 'web', port), yaml.service('bytes', 'web', port + 1),
     yaml.pod('p', 'web', at(2), 'disabled'), yaml.pod('caller', 'caller', sidecar.address),
   ];
-  const running = await weftUp(yaml.join(...manifests), '--drain', '10');
+  const running = await weftUp(yaml.join(...manifests), { words: ['--drain', '10'] });
   t.teardown(() => running.kill());
   const kinds = { 'keep-alive': newCounts(), 'HTTP/2': newCounts(), sidecar: newCounts() };
   const clients = Promise.all([

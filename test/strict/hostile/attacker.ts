@@ -4,12 +4,13 @@ import { http2Attacks } from './attacks/http2.ts';
 import { otherAttacks } from './attacks/others.ts';
 import type { Targets } from './attacks/sockets.ts';
 
-/** `node attacker.ts <attack> <targets>`: attacks, in a process of its own, and tells in one line of JSON what came of it. */
+/** `node attacker.ts <attack> <targets> <own|shared>`, forked: attacks each time it is told to, and tells what came of it. */
 
-const [name = '', targets = '{}'] = process.argv.slice(2);
+const [name = '', targets = '{}', cores = 'shared'] = process.argv.slice(2);
 const attack = { ...http1Attacks, ...http2Attacks, ...otherAttacks }[name];
 if (attack === undefined) throw new Error(`no attack ${name}`);
-// An attacker has a machine of its own: where it has not, it must not take time from who is attacked.
-setPriority(15);
-console.log(JSON.stringify(await attack(JSON.parse(targets) as Targets)));
-process.exit();
+// Where its core is not seen to, it must not take time from who is attacked.
+if (cores === 'shared') setPriority(15);
+process.on('message', () => void attack(JSON.parse(targets) as Targets).then((told) => process.send!(told)));
+process.on('disconnect', () => process.exit());
+process.send!('ready');

@@ -38,7 +38,7 @@ const server = createServer((socket) => {
 const udp = createSocket('udp4');
 udp.on('message', (bytes, from) => udp.send(bytes, from.port, from.address));
 udp.bind(Number(port), address);
-server.listen(Number(port), address, 4096, () => process.send!('listening'));
+server.listen(Number(port), address, 4096, () => process.send!('ready'));
 process.on('message', () => {
   process.send!({ poured, begun });
   poured = begun = 0;
