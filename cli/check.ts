@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { rootNamespace } from '#controller';
 import { Observer } from './check/observer.ts';
 import { runChecks } from './check/run.ts';
@@ -9,6 +9,8 @@ import { clusterOptions, failWith, outputOption } from './options.ts';
 
 interface CheckOptions extends ClusterOptions {
   readonly pre?: true;
+  readonly ready?: true;
+  readonly wait?: number;
   readonly controlPlane: string;
   readonly verbose?: true;
   readonly output?: 'json';
@@ -19,22 +21,47 @@ export function register(program: Command, environment: CliEnvironment): void {
   const command = program.command('check').description('Check a cluster: that Weft is well in it, or with --pre that it can be installed; says what to do');
   clusterOptions(command)
     .option('--pre', 'before the installation: is everything there that Weft needs, and may you install it')
+    .addOption(new Option('--ready', 'only what new Pods need: is the control plane up, and does the webhook answer').conflicts('pre'))
+    .addOption(new Option('--wait <duration>', 'where a check fails, try again for so long, such as 90s or 5m').argParser(waitOf).conflicts('pre'))
     .option('--control-plane <namespace>', 'where Weft is, or is to be, installed', rootNamespace)
     .option('-v, --verbose', 'say what was found also where a check passed')
     .addOption(outputOption())
     .action(async (options: CheckOptions) => {
       try {
         const connection = await connect(options, environment);
-        const observer = new Observer(connection, { controlPlane: options.controlPlane, now: environment.now });
-        const results = await runChecks(observer, options.pre === true ? 'pre' : 'post');
-        const failures = results.filter(({ result }) => result === 'failed').length;
+        const which = options.pre === true ? 'pre' : options.ready === true ? 'ready' : 'post';
+        const until = environment.now() + (options.wait ?? 0);
+        let results = await look();
+        while (countOf(results, 'failed') > 0 && environment.now() < until) {
+          await new Promise((resolve) => setTimeout(resolve, againMs));
+          results = await look();
+        }
+        const failures = countOf(results, 'failed');
         if (options.output === 'json') environment.out(`${JSON.stringify({ passed: failures === 0, checks: results }, null, 2)}\n`);
         else environment.out(resultsText(results, options.verbose === true ? 'all' : 'notable'));
         environment.exitStatus(failures === 0 ? 0 : 1);
+
+        function look(): Promise<readonly CheckResult[]> {
+          return runChecks(new Observer(connection, { controlPlane: options.controlPlane, now: environment.now }), which);
+        }
       } catch (error) {
         failWith(error, environment);
       }
     });
+}
+
+/** From a look that found a fault to the next. Milliseconds. */
+const againMs = 500;
+
+/** Milliseconds. */
+function waitOf(text: string): number {
+  const [, count, unit] = /^([0-9]{1,4})(s|m)$/.exec(text) ?? [];
+  if (count === undefined) throw new InvalidArgumentError('write seconds or minutes, such as 90s or 5m.');
+  return Number(count) * (unit === 'm' ? 60_000 : 1000);
+}
+
+function countOf(results: readonly CheckResult[], what: CheckResult['result']): number {
+  return results.filter(({ result }) => result === what).length;
 }
 
 const signs: Readonly<Record<CheckResult['result'], string>> = { ok: '✔', warning: '!', failed: '✘', skipped: '-' };
@@ -46,6 +73,5 @@ function resultsText(results: readonly CheckResult[], detail: 'all' | 'notable')
     if (each.result === 'skipped') return [`${head}: skipped, ${each.message}`];
     return [head, `    ${each.message}`, `    → ${each.remedy}`];
   });
-  const count = (result: CheckResult['result']): number => results.filter((each) => each.result === result).length;
-  return `${lines.join('\n')}\n${count('ok')} passed, ${count('warning')} warnings, ${count('failed')} failed, ${count('skipped')} skipped\n`;
+  return `${lines.join('\n')}\n${countOf(results, 'ok')} passed, ${countOf(results, 'warning')} warnings, ${countOf(results, 'failed')} failed, ${countOf(results, 'skipped')} skipped\n`;
 }

@@ -1,6 +1,6 @@
 import type { ClusterState, IgnoredObject, ManifestProblem } from '#crds';
-import { assignAddresses, provisionedAddresses, readFiles, translate, withBuiltIns, type Problem, type Translation } from '#controller';
-import { connect, type ClusterOptions } from './cluster/connect.ts';
+import { assignAddresses, fieldsOf, provisionedAddresses, readFiles, translate, withBuiltIns, type Problem, type Translation } from '#controller';
+import { connect, type ClusterOptions, type Connection } from './cluster/connect.ts';
 import { readState } from './cluster/read.ts';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
@@ -47,13 +47,30 @@ async function loadFiles(paths: readonly string[]): Promise<Loaded> {
 }
 
 async function loadCluster(from: ClusterOptions, environment: CliEnvironment): Promise<Loaded> {
-  const { state, problems, absent, unread } = await readState(await connect(from, environment));
+  const connection = await connect(from, environment);
+  const [{ state, problems, absent, unread }, away] = await Promise.all([readState(connection), controllerAway(connection)]);
   const missing = absent.filter((kind) => essential.has(kind));
   const notes = [
+    ...away,
     ...(missing.length === 0 ? [] : [`the cluster has no ${missing.join(', ')}; 'weft check --pre' says what to install`]),
     ...unread.map(({ what, reason }) => `${what} could not be read and counts as missing: ${reason}`),
   ];
   return { state, translation: translate(state, { gatewayAddresses: provisionedAddresses(state), portOffset: 0, bind: 'any' }), problems: [], unreadable: problems, ignored: [], notes };
+}
+
+/** What is worked out here is what the controller works out; while none is up, no proxy hears of it. Who may not look is told nothing. */
+async function controllerAway({ api }: Connection): Promise<readonly string[]> {
+  try {
+    const answer = await api.send({ path: '/apis/apps/v1/deployments', query: { fieldSelector: 'metadata.name=weft-controller' }, timeoutMs: 5000 });
+    if (answer.status !== 200) return [];
+    const { items } = fieldsOf(answer.body);
+    const deployments = Array.isArray(items) ? items.map(fieldsOf) : [];
+    if (deployments.length === 0) return ["Weft is not installed in this cluster: this is what would be; 'weft check --pre' says whether it can be installed"];
+    if (deployments.some(({ status }) => Number(fieldsOf(status)['availableReplicas'] ?? 0) > 0)) return [];
+    return ["no replica of Weft's controller is ready: proxies go on with what they last heard, new Pods wait; 'weft check --ready --wait 5m' waits for it and says what it lacks"];
+  } catch {
+    return [];
+  }
 }
 
 /** Without these kinds a mesh has nothing to go by. */

@@ -76,7 +76,7 @@ export const roles: readonly RoleTable[] = [
     name: 'weft-check',
     component: 'check',
     cluster: [
-      { apiGroup: 'apiextensions.k8s.io', resources: ['customresourcedefinitions'], verbs: ['get', 'list'], why: '`helm test` runs `weft check`: are the CRDs there, of the right version and channel' },
+      { apiGroup: 'apiextensions.k8s.io', resources: ['customresourcedefinitions'], verbs: ['get', 'list'], why: '`helm test` runs `weft check`, the end of an installation `weft check --ready`: are the CRDs there, of the right version and channel' },
       { apiGroup: 'admissionregistration.k8s.io', resources: ['mutatingwebhookconfigurations'], names: ['weft-injector'], verbs: ['get'], why: 'does the webhook trust the injector' },
       { apiGroup: 'gateway.networking.k8s.io', resources: ['gatewayclasses'], names: ['weft'], verbs: ['get'], why: 'is the class accepted' },
       { apiGroup: 'gateway.networking.x-k8s.io', resources: ['xmeshes'], names: ['weft'], verbs: ['get'], why: 'is the mesh accepted' },
@@ -88,6 +88,7 @@ export const roles: readonly RoleTable[] = [
     own: [
       { apiGroup: 'apps', resources: ['deployments'], verbs: ['get', 'list'], why: 'is the control plane up' },
       { apiGroup: 'discovery.k8s.io', resources: ['endpointslices'], verbs: ['list'], why: 'can it be reached' },
+      { apiGroup: '', resources: ['services'], names: ['weft-injector'], verbs: ['get'], why: 'at which address is the injector to be reached' },
       { apiGroup: 'coordination.k8s.io', resources: ['leases'], names: ['weft-controller'], verbs: ['get'], why: 'does a controller lead' },
       { apiGroup: '', resources: ['configmaps'], names: ['weft-injection'], verbs: ['get'], why: 'which image new sidecars get' },
     ],

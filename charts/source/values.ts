@@ -56,6 +56,13 @@ export const valuesSchema = Type.Object(
       },
       strict,
     ),
+    readyCheck: Type.Object(
+      {
+        enabled: Type.Boolean({ default: true, description: 'A Job at the end of an installation waits until the control plane is ready, so that `helm install` returns when the first Pod can be made. It is deleted when it has succeeded' }),
+        timeoutSeconds: Type.Integer({ minimum: 10, maximum: 3600, default: 240, description: "How long it waits; less than Helm's own --timeout (5 minutes), or its reason is not seen" }),
+      },
+      strict,
+    ),
     ingressClass: Type.Object(
       {
         isDefault: Type.Boolean({ default: false, description: 'Ingresses that name no class are of IngressClass weft' }),

@@ -1,8 +1,10 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import test from 'ava';
 import { builtInKinds, groupOf } from '#crds';
 import { Command } from 'commander';
@@ -12,7 +14,8 @@ import { register } from '../check.ts';
 import { checks } from './run.ts';
 import type { CheckResult } from './types.ts';
 
-type Answers = Readonly<Record<string, object | number>>;
+/** A function is asked each time. */
+type Answers = Readonly<Record<string, object | number | (() => object | number)>>;
 
 interface Ran {
   readonly results: ReadonlyMap<string, CheckResult>;
@@ -24,7 +27,8 @@ interface Ran {
 async function check(answers: Answers, ...words: string[]): Promise<Ran> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://fake');
-    const known = answers[`${request.method} ${pathname}`];
+    const found = answers[`${request.method} ${pathname}`];
+    const known = typeof found === 'function' ? (found as () => object | number)() : found;
     const [status, body] = typeof known === 'object' ? [request.method === 'POST' ? 201 : 200, known] : [known ?? 404, { message: 'no' }];
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
@@ -41,11 +45,12 @@ async function check(answers: Answers, ...words: string[]): Promise<Ran> {
 async function run(url: string, words: readonly string[]): Promise<Ran> {
   const file = join(mkdtempSync(join(tmpdir(), 'weft-check-')), 'kubeconfig');
   writeFileSync(file, JSON.stringify({ clusters: [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }], users: [{ name: 'u', user: { token: 't' } }], contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }], 'current-context': 'x' }));
+  const started = performance.now();
   const run = async (more: readonly string[]): Promise<{ readonly out: string; readonly status: number | undefined }> => {
     let out = '';
     let status: number | undefined;
     const program = new Command('weft').exitOverride();
-    register(program, { out: (text) => void (out += text), err: (text) => void (out += text), now: () => Date.parse('2026-01-01T00:00:00Z'), random: () => 0, variables: { KUBECONFIG: file }, exitStatus: (code) => void (status = code), exit: () => undefined, onSignal: () => undefined });
+    register(program, { out: (text) => void (out += text), err: (text) => void (out += text), now: () => Date.parse('2026-01-01T00:00:00Z') + (performance.now() - started), random: () => 0, variables: { KUBECONFIG: file }, exitStatus: (code) => void (status = code), exit: () => undefined, onSignal: () => undefined });
     await program.parseAsync(['node', 'weft', 'check', ...words, ...more]);
     return { out, status };
   };
@@ -113,6 +118,46 @@ test('a server that gives no answer is the one failure; everything else is skipp
   const { results, status } = await run('http://127.0.0.1:9', []);
   t.deepEqual([...results.values()].filter(({ result }) => result !== 'skipped').map(({ id, result }) => [id, result]), [['api-server', 'failed']]);
   t.is(status, 1);
+});
+
+const own = (path: string): string => `GET /apis/${path.replace('/', '/v1/namespaces/weft-system/')}`;
+/** Any certificate that is valid for long. */
+const authority = rootCertificates.find((pem) => Date.parse(new X509Certificate(pem).validTo) > Date.parse('2030-01-01T00:00:00Z'))!;
+const readyServer: Answers = {
+  ...server,
+  [own('apps/deployments/weft-controller')]: { metadata: { name: 'weft-controller' }, spec: { replicas: 1 }, status: { availableReplicas: 1 } },
+  [own('apps/deployments/weft-injector')]: { metadata: { name: 'weft-injector' }, spec: { replicas: 1 }, status: { availableReplicas: 1 } },
+  [own('discovery.k8s.io/endpointslices')]: list({ metadata: { name: 'a' }, endpoints: [{ conditions: { ready: true } }] }),
+  [own('coordination.k8s.io/leases/weft-controller')]: { metadata: { name: 'weft-controller' }, spec: { holderIdentity: 'one', renewTime: '2026-01-01T00:00:00Z' } },
+  'GET /api/v1/namespaces/weft-system/pods': list({ metadata: { namespace: 'weft-system', name: 'one' } }),
+  'GET /api/v1/namespaces/weft-system/configmaps/weft-ca': { metadata: { name: 'weft-ca' }, data: { 'ca.crt': authority } },
+  'GET /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/weft-injector': {
+    metadata: { name: 'weft-injector' },
+    webhooks: ['namespace', 'pod'].map((name) => ({ name: `${name}.injector.weft-mesh.io`, clientConfig: { caBundle: Buffer.from(authority).toString('base64') } })),
+  },
+};
+
+test('--ready looks at what new Pods need alone', async (t) => {
+  const { results, status } = await check(readyServer, '--ready');
+  t.deepEqual([...results].map(([id, { result }]) => `${id} ${result}`), ['api-server ok', 'controller-ready ok', 'injector-ready ok', 'controller-service ok', 'injector-service ok', 'controller-leader ok', 'authority ok', 'webhook ok', 'webhook-authority ok', 'webhook-connects skipped']);
+  t.is(status, 0);
+  // What may not be seen is no yes.
+  const blind = await check({ ...readyServer, [own('discovery.k8s.io/endpointslices')]: 403 }, '--ready');
+  t.like(blind.results.get('injector-service'), { result: 'failed' });
+  t.is(blind.status, 1);
+});
+
+test('--wait tries again until all is well, or its time is over', async (t) => {
+  let asked = 0;
+  const path = own('apps/deployments/weft-injector');
+  const later = await check({ ...readyServer, [path]: () => ((asked += 1) > 2 ? (readyServer[path] as object) : 404) }, '--ready', '--wait', '30s');
+  t.is(later.status, 0);
+  t.is(asked, 4, 'twice in vain, then once for each of the two calls');
+  const started = performance.now();
+  const never = await check({ ...readyServer, [path]: 404 }, '--ready', '--wait', '1s');
+  t.is(never.status, 1);
+  t.true(performance.now() - started > 2000);
+  t.regex(never.text, /✘ injector-ready.*\n.*there is no Deployment weft-injector in weft-system\n.*→ helm/);
 });
 
 const pod = (name: string, labels: object, initContainers: readonly object[] = []): object => ({ metadata: { namespace: 'shop', name, labels }, spec: { initContainers, containers: [{ name: 'app' }] }, status: { phase: 'Running' } });

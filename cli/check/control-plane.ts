@@ -62,6 +62,7 @@ const readyChecks = perComponent(({ name, reason }) => ({
   id: `${name}-ready`,
   claim: `the ${name} is ready`,
   when: 'post',
+  forPods: true,
   run: async (observer) => {
     const deployment = await deploymentOf(observer, name);
     if (deployment === undefined) return failed(`there is no Deployment weft-${name} in ${observer.controlPlane}`, install(observer));
@@ -131,6 +132,7 @@ function endpointCheck(name: Component['name'], who: string): Check {
     id: `${name}-service`,
     claim: `${who} reach the ${name} by its Service`,
     when: 'post',
+    forPods: true,
     run: async (observer) => {
       const slices = await observer.list(`/apis/discovery.k8s.io/v1/namespaces/${observer.controlPlane}/endpointslices`, { labelSelector: `kubernetes.io/service-name=weft-${name}` });
       const ready = slices.flatMap(({ raw }) => ((raw['endpoints'] ?? []) as readonly { readonly conditions?: { readonly ready?: boolean } }[]).filter(({ conditions }) => conditions?.ready !== false));
@@ -163,7 +165,7 @@ async function authorityOutcome(observer: Observer): Promise<Outcome> {
   const fault = certificateFault(bundle, observer.now());
   if (fault !== undefined) return failed(fault, `kubectl delete secret weft-ca -n ${observer.controlPlane}, then kubectl rollout restart deployment weft-controller -n ${observer.controlPlane}`);
   const left = endOf(bundle) - observer.now();
-  return left < soonMs ? warning(`it ends in ${ageText(left)}`, 'have a new authority made') : ok(`valid for ${ageText(left)}`);
+  return left < soonMs ? warning(`it ends in ${ageText(left)}`, `kubectl annotate secret weft-ca -n ${observer.controlPlane} weft-mesh.io/replace-after=24h`) : ok(`valid for ${ageText(left)}`);
 }
 
 async function publishedOutcome(observer: Observer): Promise<Outcome> {
@@ -182,7 +184,7 @@ export const controlPlaneChecks: readonly Check[] = [
   ...versionChecks,
   endpointCheck('controller', 'proxies'),
   endpointCheck('injector', 'API servers'),
-  { id: 'controller-leader', claim: 'one replica of the controller leads', when: 'post', run: leaderOutcome },
-  { id: 'authority', claim: "the authority of the controller's certificates is valid", when: 'post', run: authorityOutcome },
+  { id: 'controller-leader', claim: 'one replica of the controller leads', when: 'post', forPods: true, run: leaderOutcome },
+  { id: 'authority', claim: "the authority of the controller's certificates is valid", when: 'post', forPods: true, run: authorityOutcome },
   { id: 'authority-published', claim: 'it is known in every namespace that is labelled for injection', when: 'post', run: publishedOutcome },
 ];

@@ -21,6 +21,11 @@ export class Observer {
     return this.#connection.server;
   }
 
+  /** Whether this runs in a Pod of the cluster that it looks at. */
+  get isInside(): boolean {
+    return this.#connection.inside;
+  }
+
   /** Milliseconds since 1970. */
   now(): number {
     return this.#now();

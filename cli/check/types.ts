@@ -14,6 +14,8 @@ export interface Check {
   readonly claim: string;
   /** `pre`: before anything is installed, `post`: after, `always`: both. */
   readonly when: 'pre' | 'post' | 'always';
+  /** Of those without which a new Pod of a labelled namespace is refused or waits (`weft check --ready`). */
+  readonly forPods?: true;
   /** Rejects where the API server does not tell what has to be known; that is `skipped`. */
   run(observer: Observer): Promise<Outcome>;
 }

@@ -17,6 +17,8 @@ export interface Connection {
   readonly api: KubeApi;
   /** URL of the API server. */
   readonly server: string;
+  /** It is the cluster around the Pod that this runs in. */
+  readonly inside: boolean;
 }
 
 /** A Pod's own way to the API server. */
@@ -44,7 +46,7 @@ export async function connect({ kubeconfig, context }: ClusterOptions, environme
   }
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new UsageError(`the kubeconfig ${files.join(delimiter)} has no current context; name one with --context`);
-  return { config, api: connectApi(config, 'weft'), server: cluster.server };
+  return { config, api: connectApi(config, 'weft'), server: cluster.server, inside: files.length === 0 };
 }
 
 /** The first file that names a context gives the current one, as with kubectl. */

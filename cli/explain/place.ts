@@ -101,7 +101,8 @@ function podOf(state: ClusterState, name: string): { readonly pod: Pod; readonly
   const pod = (running.length > 0 ? running : own).toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))[0];
   if (pod !== undefined) return { pod, notes: [`${name} is taken for Pod ${objectKey(pod)}${own.length === 1 ? '' : `, one of ${own.length}`}`] };
   const known = (neighbours.length > 0 ? neighbours : [...state.pods.values()]).map(objectKey);
-  throw new UsageError(`no Pod or workload ${name}; there ${known.length === 1 ? 'is' : 'are'} ${known.slice(0, 10).join(', ') || 'none'}${known.length > 10 ? `, and ${known.length - 10} more` : ''}`);
+  const hint = neighbours.length === 0 && state.namespaces.has(namespace) ? `. Namespace ${namespace} has no Pods (yet): 'kubectl get events -n ${namespace}' says why none is made; --from-namespace ${namespace} needs none` : '';
+  throw new UsageError(`no Pod or workload ${name}; there ${known.length === 1 ? 'is' : 'are'} ${known.slice(0, 10).join(', ') || 'none'}${known.length > 10 ? `, and ${known.length - 10} more` : ''}${hint}`);
 }
 
 function sidecarNotes(state: ClusterState, pod: Pod): readonly string[] {
