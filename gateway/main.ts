@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { constants, copyFileSync } from 'node:fs';
-import { anyAddress, assembleProcess, mergePages, readProcessSettings, readWorkers, runProcess, snapshotFile, VariableReader, type ProcessParts } from '#proxy';
+import { anyAddress, assembleProcess, mergePages, readProcessSettings, readWorkers, runProcess, snapshotFile, ticketKeysMs, VariableReader, type ProcessParts } from '#proxy';
 import { startGateway } from './gateway.ts';
-import { answerParent, forkWorker, Workers } from './workers/index.ts';
+import { answerParent, forkWorker, hearTickets, Workers } from './workers/index.ts';
 
 /** A process of one Gateway's proxy; the first one starts the others. It is set up by variables alone; see `proxy/process/settings.ts`. */
 
@@ -48,6 +49,20 @@ function startWorkers({ log, metrics }: ProcessParts): Workers | undefined {
   return workers;
 }
 
+/** The first process draws what keys of TLS session tickets are derived from, for all of them, and anew before a stolen one is of much use. */
+function shareTickets({ proxy }: ProcessParts, workers: Workers | undefined): void {
+  const draw = (): void => {
+    const secret = randomBytes(32);
+    proxy.useTicketSecret(secret);
+    workers?.shareTickets(secret);
+  };
+  if (index > 0) hearTickets(process, (secret) => proxy.useTicketSecret(secret));
+  else {
+    draw();
+    setInterval(draw, ticketKeysMs).unref();
+  }
+}
+
 /** At the admin port the first process answers for all; the others answer it. */
 function withAdmin(parts: ProcessParts, workers: Workers | undefined): ProcessParts {
   const { exposition } = parts;
@@ -70,6 +85,7 @@ try {
   });
   const { namespace, pod } = settings;
   const workers = startWorkers(parts);
+  shareTickets(parts, workers);
   const gateway = startGateway({
     node: { id: `gateway/${namespace}/${name}/${pod}${index === 0 ? '' : `/${index}`}`, role: 'gateway', namespace, name },
     proxy: parts.proxy,

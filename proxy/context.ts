@@ -41,6 +41,8 @@ export class Context {
   /** Set once: responses ask clients to close their connections, and idle ones are closed. */
   draining = false;
   mirrors = 0;
+  /** What keys of session tickets are derived from; undefined: each server has keys of its own. */
+  ticketSecret: Uint8Array | undefined;
 
   constructor(environment: ProxyEnvironment, limits: ProxyLimits, parts: { readonly wheel: TimerWheel; readonly backends: Backends }) {
     this.environment = environment;

@@ -84,6 +84,11 @@ class Runtime implements Proxy {
     return binding;
   }
 
+  useTicketSecret(secret: Uint8Array): void {
+    this.#context.ticketSecret = secret;
+    for (const acceptor of this.#bound) acceptor.refreshCertificate();
+  }
+
   retire(): void {
     this.#context.draining = true;
     this.#context.metrics.set('draining', 1);

@@ -201,6 +201,11 @@ export interface Proxy {
   listenOutbound(options: OutboundOptions): Promise<Bound>;
   /** Takes connections that the caller accepts. Drained with the listeners. */
   intake(options: IntakeOptions): Intake;
+  /**
+   * Keys of TLS session tickets are derived from it, at least 32 random bytes, from now on: for processes of one gateway, which then resume each other's sessions, and
+   * anew where keys are to be forgotten. Without one, each listener draws its own, and new ones twice a day.
+   */
+  useTicketSecret(secret: Uint8Array): void;
   /** Responses ask clients to open their next connection elsewhere; connections are taken as before. To be followed by `drain`. */
   retire(): void;
   /** Closes all listeners gracefully: no request in flight is cut before `ms` milliseconds are over. */

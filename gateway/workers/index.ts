@@ -1,2 +1,2 @@
-export { answerParent, forkWorker } from './process.ts';
+export { answerParent, forkWorker, hearTickets } from './process.ts';
 export { Workers, type FromWorker, type ToWorker, type WorkerProcess } from './workers.ts';

@@ -61,6 +61,13 @@ export function answerParent(port: ParentPort, state: AdminState, metrics: () =>
   return { address: '', port: 0, close: async () => clearInterval(timer) };
 }
 
-function isQuestion(message: unknown): message is ToWorker {
+/** Calls `use` with what keys of TLS session tickets are derived from, whenever the parent tells. */
+export function hearTickets(port: Pick<ParentPort, 'on'>, use: (secret: Uint8Array) => void): void {
+  port.on('message', (message) => {
+    if (typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'tickets' && 'secret' in message && typeof message.secret === 'string') use(Buffer.from(message.secret, 'base64'));
+  });
+}
+
+function isQuestion(message: unknown): message is Extract<ToWorker, { readonly kind: 'metrics' }> {
   return typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'metrics' && 'question' in message && typeof message.question === 'number';
 }

@@ -82,9 +82,21 @@ test('one that ends before its time is started again, later each time; a long li
 test('metrics of those that answer', async (t) => {
   const { workers, spawned } = started(2);
   const pages = workers.pages();
-  const [question] = spawned[1]!.process.sent;
-  spawned[1]!.process.says({ kind: 'metrics', question: question!.question, text: 'two 1\n' });
+  const [asked] = spawned[1]!.process.sent;
+  spawned[1]!.process.says({ kind: 'metrics', question: asked?.kind === 'metrics' ? asked.question : -1, text: 'two 1\n' });
   t.deepEqual(await pages, [{ worker: '2', text: 'two 1\n' }]);
+});
+
+test('the secret of session tickets goes to all, and to one that is started later the last of them', async (t) => {
+  const { workers, spawned } = started(2);
+  t.deepEqual(spawned.map(({ process }) => process.sent), [[], []]);
+  workers.shareTickets(Buffer.from('one'));
+  workers.shareTickets(Buffer.from('two'));
+  const [one, two] = ['one', 'two'].map((secret) => ({ kind: 'tickets' as const, secret: Buffer.from(secret).toString('base64') }));
+  for (const { process } of spawned) t.deepEqual(process.sent, [one!, two!]);
+  spawned[0]!.process.exits('code 1');
+  await until(() => spawned.length === 3);
+  t.deepEqual(spawned[2]!.process.sent, [two!]);
 });
 
 test('the end: all are told, none is started again, what stays is killed', async (t) => {

@@ -25,10 +25,10 @@ export interface WorkerProcess {
   kill(signal: 'SIGTERM' | 'SIGKILL'): void;
 }
 
-export interface ToWorker {
-  readonly kind: 'metrics';
-  readonly question: number;
-}
+export type ToWorker =
+  | { readonly kind: 'metrics'; readonly question: number }
+  /** What keys of TLS session tickets are derived from, base64. */
+  | { readonly kind: 'tickets'; readonly secret: string };
 
 export type FromWorker =
   /** `reason`: why it is not ready; absent once it is. */
@@ -58,6 +58,7 @@ export class Workers {
   readonly #workers: readonly Worker[];
   readonly #questions = new Map<number, (text: string) => void>();
   #lastQuestion = 0;
+  #ticketSecret: string | undefined;
   #ending = false;
   #allEnded: (() => void) | undefined;
 
@@ -74,6 +75,12 @@ export class Workers {
   notReady(): string | undefined {
     const waiting = this.#workers.find(({ notReady }) => notReady !== undefined);
     return waiting === undefined ? undefined : `worker ${waiting.index}: ${waiting.notReady}`;
+  }
+
+  /** Tells all of them, and who is started later, what keys of TLS session tickets are derived from. */
+  shareTickets(secret: Uint8Array): void {
+    this.#ticketSecret = Buffer.from(secret).toString('base64');
+    for (const { process } of this.#workers) if (process !== undefined) this.#tellTickets(process);
   }
 
   summary(): readonly object[] {
@@ -114,6 +121,7 @@ export class Workers {
     worker.process = process;
     worker.startedAt = now();
     log('info', 'worker started', { worker: worker.index, pid: process.pid ?? 0 });
+    this.#tellTickets(process);
     process.onMessage((message) => this.#heard(worker, message));
     process.onExit((how) => {
       worker.process = undefined;
@@ -122,6 +130,10 @@ export class Workers {
         if (this.#workers.every((each) => each.process === undefined)) this.#allEnded?.();
       } else this.#restart(worker, how);
     });
+  }
+
+  #tellTickets(process: WorkerProcess): void {
+    if (this.#ticketSecret !== undefined) process.send({ kind: 'tickets', secret: this.#ticketSecret });
   }
 
   #restart(worker: Worker, how: string): void {

@@ -143,6 +143,7 @@ export class GatewayPort implements Port {
   #secureServer(protocols: readonly string[], validation: ClientValidation | undefined, secured: (socket: Socket, serverName: string) => void): SecureServer {
     const named = (serverName: string): readonly string[] => this.#sections.find(serverName)?.section.certificates ?? [];
     return new SecureServer(this.#context, {
+      name: this.#sections.listener.name,
       protocols,
       validation,
       choose: (serverName) => this.#certificates.choose(named(serverName), serverName, validation === undefined ? undefined : trustedAuthorities(validation)),

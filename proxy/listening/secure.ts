@@ -1,13 +1,20 @@
 import type { Socket } from 'node:net';
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import type { Certificate, ClientValidation } from '#snapshot';
+import { serverCiphers } from '../configuration/certificates.ts';
 import type { Context } from '../context.ts';
 import { normalServerName } from '../streams/index.ts';
+import { ticketKeys, ticketKeysMs } from './tickets.ts';
 
 /** What HTTPS offers by ALPN. */
 export const httpProtocols: readonly string[] = ['h2', 'http/1.1'];
 
+/** The keys tell sessions of one server from those of another; OpenSSL wants this besides where clients are validated. Node's would depend on the command line. */
+const sessionIdContext = 'weft';
+
 export interface SecureOptions {
+  /** Of the listener. */
+  readonly name: string;
   /** Offered by ALPN; empty: no ALPN. */
   readonly protocols: readonly string[];
   readonly validation: ClientValidation | undefined;
@@ -20,20 +27,23 @@ export interface SecureOptions {
 }
 
 /**
- * Ends TLS on connections that were accepted elsewhere. One for each way in which clients are validated: its session tickets are its own, so
- * that a session from before a change of that is worth nothing after it.
+ * Ends TLS on connections that were accepted elsewhere. One for each way in which clients are validated: its session tickets have keys of their
+ * own, so that a session from before a change of that is worth nothing after it.
  */
 export class SecureServer {
+  readonly #context: Context;
   readonly #options: SecureOptions;
   readonly #server: Server;
+  #refreshedAt = 0;
 
   constructor(context: Context, options: SecureOptions) {
     const { metrics, limits } = context;
     const { validation, protocols } = options;
+    this.#context = context;
     this.#options = options;
     this.#server = createServer(
       {
-        minVersion: 'TLSv1.2',
+        ...serverCiphers,
         ...(protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] }),
         handshakeTimeout: limits.tlsHandshakeMs,
         requestCert: validation !== undefined,
@@ -49,6 +59,11 @@ export class SecureServer {
         },
       },
       (socket) => {
+        if (validation?.mode === 'AllowValidOnly' && socket.isSessionReused() && this.#hasExpired(socket)) {
+          metrics.count('client_tls_handshakes_failed');
+          socket.destroy();
+          return;
+        }
         metrics.count('client_tls_handshakes');
         options.secured(socket, normalServerName(typeof socket.servername === 'string' ? socket.servername : ''));
       },
@@ -62,18 +77,33 @@ export class SecureServer {
 
   /** What was read of the socket must have been put back. It needs an error listener. */
   accept(socket: Socket): void {
+    const { ticketSecret } = this.#context;
+    if (ticketSecret === undefined && this.#context.now() - this.#refreshedAt >= ticketKeysMs) this.refresh();
     this.#server.emit('connection', socket);
   }
 
-  /** After certificates or sections changed: Node asks for a certificate by server name only, so what a client without one gets is set beforehand. */
+  /**
+   * After certificates, sections or the secret of tickets changed: Node asks for a certificate by server name only, so what a client without one
+   * gets is set beforehand.
+   */
   refresh(): void {
     const { validation } = this.#options;
+    const { ticketSecret } = this.#context;
     const certificate = this.#options.withoutServerName();
+    this.#refreshedAt = this.#context.now();
     this.#server.setSecureContext({
-      minVersion: 'TLSv1.2',
+      ...serverCiphers,
+      // Else Node draws some.
+      ...(ticketSecret === undefined ? {} : { ticketKeys: ticketKeys(ticketSecret, this.#options), sessionIdContext }),
       ...(certificate === undefined ? {} : { cert: certificate.chain, key: certificate.key }),
       ...(validation === undefined ? {} : { ca: trustedAuthorities(validation) || [], allowPartialTrustChain: true }),
     });
+  }
+
+  /** OpenSSL looks at a client's certificate in full handshakes only, and each resumed one makes a ticket for the next. */
+  #hasExpired(socket: TLSSocket): boolean {
+    const until = socket.getPeerX509Certificate()?.validToDate;
+    return until === undefined || until.getTime() < this.#context.environment.wallClock();
   }
 }
 

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Listener, Resource } from '#snapshot';
-import { backendNamed, closedPort, endpointsOf } from './proxy-rig.ts';
-import { echoServer, eventually, exchangeBytes, streamBackend, streamTable } from './streams-rig.ts';
+import { backendNamed, closedPort, endpointsOf, tableOf } from './proxy-rig.ts';
+import { certificateFor, echoServer, eventually, exchangeBytes, streamBackend, streamTable } from './streams-rig.ts';
+import { handshake } from './tls-sessions.ts';
 
 /** On a machine that is busy with other tests. */
 const startMs = 50_000;
@@ -123,4 +124,33 @@ test.serial('workers end with the process that started them', async (t) => {
     }
   }, 10_000);
   t.pass();
+});
+
+test.serial('each process resumes the TLS sessions of the others, also one that was started later', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const [port, adminPort] = [await closedPort(), await closedPort()];
+  const listener: Listener = {
+    kind: 'Listener', name: `shop/gw/${port}`, gateway: { kind: 'Gateway', namespace: 'shop', name: 'gw' }, address: '127.0.0.1', port,
+    sections: [{ name: 'web', hostname: '', protocol: 'HTTPS', certificates: ['one'], routes: 'listener/shop/gw/web' }],
+  };
+  writeSnapshot(folder, [listener, { ...tableOf([]), name: 'listener/shop/gw/web' }, { kind: 'Certificate', name: 'one', ...certificateFor('one.example') }]);
+  const running = startGatewayProcess(t, folder, adminPort, 2);
+  await eventually(async () => (await running.admin('/ready')).status === 200, startMs).catch(() => t.fail(running.output()));
+  const { session } = await handshake(port);
+  const each = async (): Promise<void> => {
+    for (let round = 0; round < 24; round++) t.true((await handshake(port, { session })).resumed, `round ${round}`);
+  };
+  await each();
+  const body = (await running.admin('/metrics')).body;
+  const handshakes = [...body.matchAll(/^weft_client_tls_handshakes_total\{worker="\d"[^ ]* (\d+)$/gm)].map(([, count]) => Number(count));
+  t.is(handshakes.length, 2, body);
+  t.true(handshakes.every((count) => count > 0), String(handshakes));
+  const { workers } = JSON.parse((await running.admin('/config')).body) as { workers: { pid: number; restarts: number; ready: boolean }[] };
+  process.kill(workers[0]!.pid, 'SIGKILL');
+  await eventually(async () => {
+    const [worker] = (JSON.parse((await running.admin('/config')).body) as { workers: typeof workers }).workers;
+    return worker!.restarts === 1 && worker!.ready;
+  }, startMs);
+  await each();
 });

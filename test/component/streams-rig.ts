@@ -44,7 +44,7 @@ export interface StreamRig {
   close(): Promise<void>;
 }
 
-export async function startStreamRig(options: { readonly limits?: Partial<ProxyLimits>; readonly random?: () => number } = {}): Promise<StreamRig> {
+export async function startStreamRig(options: { readonly limits?: Partial<ProxyLimits>; readonly random?: () => number; readonly now?: () => number; readonly wallClock?: () => number } = {}): Promise<StreamRig> {
   const metrics = new Metrics();
   const faults: unknown[] = [];
   const log: Record<string, unknown>[] = [];
@@ -53,7 +53,7 @@ export async function startStreamRig(options: { readonly limits?: Partial<ProxyL
   };
   const accessLog = new AccessLog({ sink: { write, close: async () => {} }, now: () => Date.now() });
   const proxy = createProxy({
-    now: () => performance.now(), wallClock: () => Date.now(), random: options.random ?? Math.random, metrics, accessLog,
+    now: options.now ?? (() => performance.now()), wallClock: options.wallClock ?? (() => Date.now()), random: options.random ?? Math.random, metrics, accessLog,
     onFault: (error) => faults.push(error),
     ...(options.limits === undefined ? {} : { options: options.limits }),
   });
