@@ -1,5 +1,6 @@
 import { control, valuesOf, type FieldLine } from './message.ts';
 import { notInTrailers } from './http2/reader.ts';
+import { normalTarget } from './normal-form.ts';
 import { isFramingAlias, readRequest, type ReadRequest, type ReadStream } from './request.ts';
 import { readResponses } from './response.ts';
 import type { Talk } from './rig.ts';
@@ -78,15 +79,14 @@ export function compare(expected: ReadStream, got: readonly ReadRequest[]): stri
   return got.length < due ? `refused though valid: ${forwardable[got.length]!.method} ${forwardable[got.length]!.target}` : undefined;
 }
 
-function difference(sent: ReadRequest, got: ReadRequest): string | undefined {
+/** What a request became on its way; undefined: nothing that it may not. */
+export function difference(sent: ReadRequest, got: ReadRequest): string | undefined {
   if (sent.method !== got.method) return `method ${sent.method} became ${got.method}`;
   if (sent.body !== got.body) return `body ${JSON.stringify(sent.body.slice(0, 100))} became ${JSON.stringify(got.body.slice(0, 100))}`;
   // Where :authority and Host differ in case alone, either may go on.
   if (sent.host.toLowerCase() !== got.host.toLowerCase()) return `host ${sent.host} became ${got.host}`;
-  const target = sent.target.replace(/^https?:\/\/[^/?]*/i, '') || '/';
-  const normal = !/%|\/\.|[^A-Za-z0-9\-._~!$&'()*+,;=:@/?]/.test(target);
-  if (normal && (target.startsWith('/') ? target : `/${target}`) !== got.target) return `target ${target} became ${got.target}`;
-  if (/\/\.\.?(\/|$|\?)/.test(got.target.split('?')[0]!)) return `dot segments in ${got.target}`;
+  const target = normalTarget(sent.target);
+  if (target !== got.target) return `target ${sent.target} became ${got.target}, not ${target ?? 'refused'}`;
   return lostField(sent, got);
 }
 
@@ -119,8 +119,7 @@ export function judgeClient(stream: ReadStream, { text, outcome }: Talk): string
     if (response === undefined) return `no response for ${request.method} ${request.target}`;
     if (request.local) continue;
     if (response.status !== 200) return `${response.status} for the valid ${request.method} ${request.target}`;
-    const echoed = response.body.replace('echo /', '');
-    if (request.method !== 'HEAD' && !/%|\/\./.test(request.target) && !request.target.endsWith(echoed)) return `the response for ${request.target} is that for ${echoed}`;
+    if (request.method !== 'HEAD' && response.body !== `echo ${normalTarget(request.target)}`) return `the response for ${request.target} is ${response.body}`;
   }
   return undefined;
 }

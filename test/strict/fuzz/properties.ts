@@ -15,6 +15,8 @@ export interface Fuzzed {
   readonly name: string;
   /** Of the time that there is. */
   readonly share: number;
+  /** That each run has; 1 unless set. */
+  readonly inputs?: number;
   readonly property: fc.IRawProperty<unknown>;
 }
 

@@ -3,6 +3,7 @@ import { createProxy, Metrics } from '#proxy';
 import { ChunkedReader, brokenChunk, RequestHead } from '../../../proxy/codec/index.ts';
 import { acceptSession, connectSession, defaultHttp2Limits, http2Environment, nobody, type Acceptor, type HeaderBlock, type Http2Environment } from '../../../proxy/http2/index.ts';
 import { HeaderDecoder } from '../../../proxy/http2/hpack/index.ts';
+import { Turn } from '../../../proxy/http2/transport/turn.ts';
 import { maxHelloBytes, readClientHello } from '../../../proxy/streams/client-hello.ts';
 import { TimerWheel } from '../../../proxy/time/index.ts';
 import { defaultLimits } from '../../../proxy/types.ts';
@@ -21,8 +22,23 @@ const upload = block([[':method', 'POST'], [':scheme', 'http'], [':authority', '
 
 let time = 0;
 
-function environment(onError: (error: unknown) => void): Http2Environment {
-  return { ...http2Environment({ now: () => time, wheel: new TimerWheel({ now: 0 }), onError }), wheel: new TimerWheel({ now: 0 }) };
+/** What connections share, and how its clock goes on: in a loop that never waits, no turn of the event loop ends by itself. */
+interface Surroundings {
+  readonly shared: Http2Environment;
+  /** Ends a turn, and lets 50 ms go by. */
+  pass(): void;
+}
+
+function surroundings(onError: (error: unknown) => void): Surroundings {
+  const wheel = new TimerWheel({ now: time, onError });
+  const due: (() => void)[] = [];
+  return {
+    shared: { ...http2Environment({ now: () => time, wheel, onError }), turn: new Turn((callback) => due.push(callback)) },
+    pass: () => {
+      for (const callback of due.splice(0)) callback();
+      wheel.advance((time += 50));
+    },
+  };
 }
 
 /** A header list, as a request: what is taken for valid is so. */
@@ -53,7 +69,7 @@ function judge(decoded: HeaderBlock): void {
 
 /** A connection of a client, or of a server, that says anything. */
 function converse(role: 'server' | 'client', faults: unknown[]): (input: Buffer) => void {
-  const shared = environment((error) => faults.push(error));
+  const { shared, pass } = surroundings((error) => faults.push(error));
   const answer = shared.limits.maxConcurrentStreams;
   const acceptor: Acceptor = {
     request: (stream) => {
@@ -69,11 +85,14 @@ function converse(role: 'server' | 'client', faults: unknown[]): (input: Buffer)
     const socket = new MemorySocket();
     const session = role === 'server' ? acceptSession(shared, socket.asSocket(), acceptor) : connectSession(shared, socket.asSocket(), { ready: () => {}, available: () => {}, leaving: () => {}, closed: () => {} });
     if (role === 'client') for (let index = 0; index < 3 && 'open' in session && session.canOpen; index++) session.open(Buffer.from([0x82, 0x86, 0x84]), 'GET', { ...nobody, interim: () => {}, responded: () => {} });
-    for (let p = 0; p < input.length; p += 1500) session.receive(input, p, Math.min(input.length, p + 1500));
+    for (let p = 0; p < input.length; p += 1500) {
+      session.receive(input, p, Math.min(input.length, p + 1500));
+      pass();
+    }
     if (session.streams.size > answer) throw new Error(`${session.streams.size} streams`);
     if (faults.length > 0) throw faults.splice(0)[0];
-    time += 100;
     session.gone('over');
+    pass();
     if (session.streams.size > 0) throw new Error('streams are left');
   };
 }
@@ -129,7 +148,7 @@ export function protocolTargets(clientHello: Buffer): readonly GuidedTarget[] {
     frame(type.reset, 0, 1, number(8)), frame(type.ping, 0, 0, 'xxxxxxxx'), frame(type.windowUpdate, 0, 0, number(1000)), frame(type.windowUpdate, 0, 1, number(1)), frame(type.priority, 0, 1, '\0\0\0\x03x'), frame(type.goaway, 0, 0, Buffer.alloc(8)), settings({ 4: 0, 5: 16_384 }), frame(99, 0, 0, 'x'),
   ];
   const response = [frame(type.headers, endHeaders, 1, Buffer.from([0x88])), frame(type.data, endStream, 1, 'hi'), frame(type.headers, endHeaders | endStream, 3, Buffer.concat([Buffer.from([0x8d])])), frame(type.headers, endHeaders, 5, block([[':status', '103'], ['link', 'x']]))];
-  const shared = environment(() => {});
+  const { shared } = surroundings(() => {});
   return [
     { name: 'HPACK, guided', share: 0.1, seeds: [request, upload, Buffer.from('828684418cf1e3c2e5f23a6ba0ab90f4ff', 'hex'), Buffer.from('3fe11f20be828684', 'hex')], words: [request, upload, Buffer.from([0x40]), Buffer.from([0x10]), Buffer.from([0x20]), Buffer.from([0x3f, 0xe1, 0x1f]), Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f])], run: decodeList(shared) },
     { name: 'HTTP/2 of clients, guided', share: 0.15, seeds: [Buffer.concat([start, ...frames]), Buffer.concat([start, ...frames.slice(0, 4)])], words: [...frames, start], run: converse('server', []) },

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { compare, readUpstream } from '../judge.ts';
+import { normalTarget } from '../normal-form.ts';
 import type { ReadRequest, ReadStream } from '../request.ts';
 import { byKind, echo, inLanes, recordingServer, type Place } from '../rig.ts';
 import { readStreamRequest, readStreamResponse } from './reader.ts';
@@ -89,8 +90,7 @@ function judgeAnswer({ pieces, outcome, why }: StreamTalk, method: string, targe
   const read = readStreamResponse(pieces, method);
   if (read.kind !== 'response') return `no valid response (${read.kind === 'refused' ? read.reason : 'incomplete'})`;
   if (read.status !== 200) return `${read.status} (${read.fields.find(({ name }) => name === 'x-weft-error')?.value})`;
-  const echoed = read.body.replace('echo ', '');
-  if (method !== 'HEAD' && target !== '' && !/%|\/\./.test(target) && echoed !== target) return `the response is that for ${echoed}`;
+  if (method !== 'HEAD' && target !== '' && read.body !== `echo ${normalTarget(target)}`) return `the response is ${read.body}`;
   return undefined;
 }
 
