@@ -3,27 +3,11 @@ import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { eventually, get, kubectl } from './cluster.ts';
 import { appPod, applyAll, makeSpace, policy, route, soon, system, waitReady } from './rig.ts';
+import { json, proxiesOf, weft } from './weft.ts';
 
 /** The way that the README tells, with the example and the commands as they stand there. */
 
 const odd = makeSpace('odd', 'outside');
-
-interface Ran {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function weft(...words: readonly string[]): Ran {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['cli/main.ts', ...words], { encoding: 'utf8' });
-  return { status, out: stdout, err: stderr };
-}
-
-function json(...words: readonly string[]): Record<string, unknown> {
-  const { out, err } = weft(...words, '-o', 'json');
-  if (out === '') throw new Error(err);
-  return JSON.parse(out) as Record<string, unknown>;
-}
 
 const pods = ['productpage-v1', 'details-v1', 'reviews-v1', 'reviews-v2', 'reviews-v3', 'ratings-v1', 'ratings-v2'];
 
@@ -181,7 +165,7 @@ test.serial('weft analyze names what is wrong, and the field', async (t) => {
 });
 
 test.serial('weft status: every sidecar and gateway is connected and current', async (t) => {
-  const own = (): readonly { id: string; state: string; wanted: string; acknowledged: string; role: string }[] => json('status', '-n', 'shop')['proxies'] as ReturnType<typeof own>;
+  const own = (): ReturnType<typeof proxiesOf> => proxiesOf('shop');
   await eventually(() => {
     const seen = own();
     if (seen.length === pods.length + 1 && seen.every(({ state }) => state === 'current')) return true;

@@ -11,11 +11,10 @@ import { Remote } from './load/remote.ts';
 /**
  * How long a change of a route takes until every proxy serves it: 200 Services, 400 HTTPRoutes that all belong to a Service and to a Gateway,
  * 18 sidecars and 2 gateways. Measured from the moment at which the request of `kubectl apply` is sent to the answer that the last of the
- * proxies gives, asked every `everyMs`. With the argument `long`, or WEFT_LATENCY=long, more changes.
+ * proxies gives, asked every `everyMs`.
  */
 
-const isLong = process.argv.includes('long') || process.env['WEFT_LATENCY'] === 'long';
-const changes = isLong ? 200 : 40;
+const changes = 200;
 const services = 200;
 const sidecars = 18;
 const gateways = 2;
@@ -33,7 +32,6 @@ interface Change {
   readonly service: number;
   readonly value: string;
 }
-
 
 const numbers = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 const service = (index: number): string => `service-${index}`;
@@ -117,7 +115,7 @@ test.serial('from the request of kubectl apply to all proxies', async (t) => {
 
 test.serial('with the start of the kubectl process', async (t) => {
   const all: (readonly number[])[] = [];
-  for (const turn of numbers(isLong ? 50 : 10)) {
+  for (const turn of numbers(20)) {
     all.push(await change(10_000 + turn, kubectlApply));
     await later(100);
   }
