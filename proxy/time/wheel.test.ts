@@ -152,3 +152,52 @@ test('the driven wheel fires in real time, in order, sleeps when empty, and stop
   await new Promise((resolve) => setTimeout(resolve, 40));
   t.is(never.firedAt.length, 0);
 });
+
+test('of many that are due at once so many fire in one advance, the rest in the next ones, but for those that were cancelled meanwhile', (t) => {
+  const wheel = new TimerWheel({ now: 0, maxAtOnce: 32 });
+  const alarms = Array.from({ length: 100 }, (_, index) => {
+    const alarm = new Alarm((fired) => {
+      if (fired.firedAt.length === 1 && index === 99) wheel.schedule(fired, 40);
+    });
+    wheel.schedule(alarm, 20 + (index % 2) * 10);
+    return alarm;
+  });
+  const fired = (): number => alarms.reduce((sum, { firedAt }) => sum + firedAt.length, 0);
+  const counts: [number, boolean][] = [];
+  wheel.advance(30);
+  counts.push([fired(), wheel.behind]);
+  t.true(wheel.nextWake() <= 30);
+  const waiting = alarms.findIndex(({ firedAt, wheelSlot }) => firedAt.length === 0 && wheelSlot >= 0);
+  wheel.cancel(alarms[waiting]!);
+  for (let round = 0; round < 3; round++) {
+    wheel.advance(30);
+    counts.push([fired(), wheel.behind]);
+  }
+  t.deepEqual(counts, [[32, true], [64, true], [96, true], [99, false]]);
+  t.is(wheel.nextWake(), 40);
+  wheel.advance(40);
+  t.deepEqual([fired(), wheel.behind, wheel.size, alarms[waiting]!.firedAt.length], [100, false, 0, 0]);
+});
+
+test('the driven wheel lets others have their turn between timers that are due at once', async (t) => {
+  const driven = driveWheel({ now: () => performance.now() });
+  t.teardown(() => driven.stop());
+  const alive = setInterval(() => {}, 1000);
+  t.teardown(() => clearInterval(alive));
+  let fired = 0;
+  const between: number[] = [];
+  const due = performance.now() + 20;
+  await new Promise<void>((resolve) => {
+    for (let index = 0; index < 320; index++) {
+      driven.wheel.schedule(new Alarm(() => {
+        if (++fired === 1) look();
+        if (fired === 320) resolve();
+      }), due);
+    }
+    const look = (): void => {
+      between.push(fired);
+      if (fired < 320) setImmediate(look);
+    };
+  });
+  t.true(between.filter((count) => count > 1 && count < 320).length >= 5, between.join(' '));
+});

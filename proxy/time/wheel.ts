@@ -4,7 +4,8 @@
  *
  * Three wheels of 256 slots, each slot of the second worth a turn of the first, and so on. A timer sits in a slot that comes up at or
  * before its time; when the slot comes up and the time has not, the timer moves to a finer slot. This makes postponing free: only
- * `dueAt` changes. A timer never fires early, and at most one tick late, as long as `advance` is called each tick.
+ * `dueAt` changes. A timer never fires early, and at most one tick late, as long as `advance` is called each tick; where more are due at once
+ * than may fire in one `advance`, the rest follow in the next ones.
  */
 export interface WheelTimer {
   /** The wheel's own; undefined where the timer isn't scheduled. */
@@ -31,6 +32,8 @@ export interface WheelOptions {
   readonly now: number;
   /** An `expired` threw. The wheel goes on. */
   readonly onError?: (error: unknown) => void;
+  /** Timers that fire in one `advance`; all that are due unless set. */
+  readonly maxAtOnce?: number;
   /** A timer was scheduled that is due before anything was: the driver has to wake up earlier. */
   readonly onEarlier?: (wakeAt: number) => void;
 }
@@ -46,12 +49,18 @@ export class TimerWheel {
   readonly #counts = new Uint32Array(levels);
   /** Nothing comes up before this time. */
   #wakeAt = Infinity;
+  /** The last tick has timers left to fire. */
+  #behind = false;
+  readonly #maxAtOnce: number;
+  /** Of them, in this `advance`. */
+  #left = Infinity;
   readonly #onError: (error: unknown) => void;
   readonly #onEarlier: (wakeAt: number) => void;
 
   constructor(options: WheelOptions) {
     this.tickMs = options.tickMs ?? 10;
     this.#tick = Math.floor(options.now / this.tickMs);
+    this.#maxAtOnce = options.maxAtOnce ?? Infinity;
     this.#onError = options.onError ?? (() => {});
     this.#onEarlier = options.onEarlier ?? (() => {});
   }
@@ -74,10 +83,17 @@ export class TimerWheel {
     if (timer.wheelSlot >= 0) this.#unlink(timer);
   }
 
-  /** Fires all that is due. `now` never runs backwards. */
+  /** Whether there was more due than may fire at once: `advance` is to be called again soon. */
+  get behind(): boolean {
+    return this.#behind;
+  }
+
+  /** Fires what is due. `now` never runs backwards. */
   advance(now: number): void {
     const target = Math.floor(now / this.tickMs);
-    while (this.#tick < target) {
+    this.#left = this.#maxAtOnce;
+    if (this.#behind) this.#fire(this.#tick & mask, now);
+    while (this.#tick < target && !this.#behind) {
       if (this.size === 0) {
         this.#tick = target;
         break;
@@ -101,6 +117,7 @@ export class TimerWheel {
   /** When `advance` has to be called next for no timer to be late; Infinity when none is scheduled. */
   nextWake(): number {
     if (this.size === 0) return Infinity;
+    if (this.#behind) return this.#tick * this.tickMs;
     if (this.#counts[0]! > 0) {
       for (let step = 1; step <= slots; step++) {
         const tick = this.#tick + step;
@@ -174,7 +191,12 @@ export class TimerWheel {
 
   /** Pops one at a time: an `expired` may cancel or schedule its neighbours. What it schedules goes to a later tick. */
   #fire(slot: number, now: number): void {
+    this.#behind = false;
     for (let timer = this.#heads[slot]; timer !== undefined; timer = this.#heads[slot]) {
+      if (this.#left-- <= 0) {
+        this.#behind = true;
+        return;
+      }
       this.#unlink(timer);
       if (timer.dueAt > this.#tick * this.tickMs) {
         this.#link(timer);

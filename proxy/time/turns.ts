@@ -1,0 +1,67 @@
+/** Something that has more to do than may be done at once. */
+export interface Waiter {
+  /** `Turns`' own. */
+  awaitsTurn: boolean;
+  /** Its turn: does a little, and adds itself again where there is more. Never throws. */
+  takeTurn(): void;
+}
+
+/** How much one connection may cost before others have their turn. Milliseconds. */
+export const sliceMs = 0.25;
+/** The same in bytes that are passed on, which cost as much. */
+export const sliceBytes = 131_072;
+/** Reads of fewer bytes are not counted: there is not more behind them. */
+export const bulkBytes = 16_384;
+
+/** So many at most between two looks at all sockets; fewer where they take long. */
+const perTurn = 2;
+
+/**
+ * The event loop serves connections one after the other, each with all that it has sent; so who sends much, or what costs much, makes all
+ * others wait. Who has had its share is not read any more until it is its turn again, here: a few in each turn of the loop, first come first
+ * served. So however many they are, between two looks at the other connections they take no more than a millisecond.
+ */
+export class Turns {
+  readonly #now: () => number;
+  readonly #schedule: (callback: () => void) => void;
+  #waiting: Waiter[] = [];
+  #next = 0;
+  #scheduled = false;
+  readonly #run = (): void => this.#turn();
+
+  /** `now` in milliseconds on a monotonic clock; `schedule`: `setImmediate`. */
+  constructor(now: () => number, schedule: (callback: () => void) => void) {
+    this.#now = now;
+    this.#schedule = schedule;
+  }
+
+  add(waiter: Waiter): void {
+    if (waiter.awaitsTurn) return;
+    waiter.awaitsTurn = true;
+    this.#waiting.push(waiter);
+    this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#schedule(this.#run);
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    const end = this.#now() + sliceMs;
+    for (let count = 0; count < perTurn && this.#next < this.#waiting.length; count++) {
+      const waiter = this.#waiting[this.#next++]!;
+      waiter.awaitsTurn = false;
+      waiter.takeTurn();
+      if (this.#now() >= end) break;
+    }
+    if (this.#next === this.#waiting.length || this.#next >= 1024) {
+      // In one piece now and then: taken off one by one, each would move all that are behind it.
+      this.#waiting = this.#waiting.slice(this.#next);
+      this.#next = 0;
+    }
+    if (this.#waiting.length > 0) this.#arm();
+  }
+}
