@@ -54,6 +54,11 @@ export class Program {
     return this.members().reduce((sum, pid) => sum + threadsCpuNs(pid), 0);
   }
 
+  /** Nanoseconds that its threads were ready to run, and something else ran on their core. */
+  waitNs(): number {
+    return this.members().reduce((sum, pid) => sum + tasksOf(pid).reduce((all, task) => all + Number(read(`/proc/${pid}/task/${task}/schedstat`).split(' ')[1] ?? 0), 0), 0);
+  }
+
   /** Resident memory in MiB. */
   residentMiB(): number {
     return this.members().reduce((sum, pid) => sum + residentKiB(pid), 0) / 1024;

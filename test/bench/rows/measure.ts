@@ -66,10 +66,11 @@ export async function measureCost(bench: Bench, row: CostRow, { targets, leftOut
 }
 
 async function measureOnce(bench: Bench, row: CostRow, target: Target, seconds: number, rate: number): Promise<Sample> {
-  const before = target.program.cpuNs();
+  const { program } = target;
+  const [cpuBefore, waitBefore] = [program.cpuNs(), program.waitNs()];
   const { requests, seconds: took } = await row.load(bench, target, seconds, rate);
-  const us = (target.program.cpuNs() - before) / requests / 1000;
-  return { us, perSecond: requests / took, residentMiB: target.program.residentMiB() };
+  const [cpu, wait] = [program.cpuNs() - cpuBefore, program.waitNs() - waitBefore];
+  return { us: cpu / requests / 1000, waited: wait / (cpu + wait), perSecond: requests / took, residentMiB: target.program.residentMiB() };
 }
 
 export function reasonOf(error: unknown): string {

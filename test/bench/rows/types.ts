@@ -25,6 +25,8 @@ export interface Sample {
   /** Microseconds of CPU per request. */
   readonly us: number;
   readonly perSecond: number;
+  /** Of the time in which it could have run: the share in which something else did. */
+  readonly waited: number;
   readonly residentMiB: number;
 }
 
