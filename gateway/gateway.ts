@@ -1,5 +1,5 @@
 import { follow, type Proxy } from '#proxy';
-import type { Channel, ProxyNode } from '#snapshot';
+import type { ControllerChannel, ProxyNode } from '#snapshot';
 import { Bindings } from './bindings.ts';
 
 export interface GatewayOptions {
@@ -7,7 +7,7 @@ export interface GatewayOptions {
   readonly node: ProxyNode & { readonly role: 'gateway' };
   readonly proxy: Pick<Proxy, 'apply' | 'listen' | 'drain' | 'close'>;
   /** Opens a channel to the controller. */
-  dial(): Promise<Channel> | Channel;
+  dial(): Promise<ControllerChannel> | ControllerChannel;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;

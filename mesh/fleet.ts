@@ -1,5 +1,5 @@
 import type { Proxy } from '#proxy';
-import type { Channel } from '#snapshot';
+import type { ControllerChannel } from '#snapshot';
 import { startGateway, type GatewayProxy } from '#gateway';
 import { outboundPort, startSidecar, type Sidecar } from '#sidecar';
 import type { MeshProblem } from './problems.ts';
@@ -9,7 +9,7 @@ export interface FleetOptions {
   /** A proxy for each gateway and sidecar. */
   createProxy(): Proxy;
   /** Opens a channel to the controller. */
-  dial(): Channel;
+  dial(): ControllerChannel;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;

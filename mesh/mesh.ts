@@ -1,7 +1,7 @@
 import { createController, ManifestStore, stampTimes, translate, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
 import type { ClusterState } from '#crds';
-import { createExposition, createProxy, Metrics, type Exposition } from '#proxy';
-import { channelPair, type Channel } from '#snapshot';
+import { createExposition, createProxy, inSlices, Metrics, type Exposition } from '#proxy';
+import { channelPair, type ControllerChannel } from '#snapshot';
 import type { GatewayProxy } from '#gateway';
 import { compareStates } from './edits.ts';
 import { Fleet } from './fleet.ts';
@@ -158,10 +158,10 @@ class EmbeddedMesh implements Mesh {
     this.#changedSoon();
   }
 
-  #dial(): Channel {
+  #dial(): ControllerChannel {
     const [ours, theirs] = channelPair();
     this.#controller.accept(theirs);
-    return ours;
+    return inSlices(ours, () => this.#env.now());
   }
 
   #setFiles(set: FileSet): void {

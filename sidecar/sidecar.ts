@@ -1,5 +1,5 @@
 import { explainBindFailure, follow, type Bound, type Proxy } from '#proxy';
-import type { Channel, ProxyNode } from '#snapshot';
+import type { ControllerChannel, ProxyNode } from '#snapshot';
 import { Destinations } from './destinations.ts';
 
 export interface SidecarOptions {
@@ -7,7 +7,7 @@ export interface SidecarOptions {
   readonly node: ProxyNode & { readonly role: 'sidecar' };
   readonly proxy: Proxy;
   /** Opens a channel to the controller. */
-  dial(): Promise<Channel> | Channel;
+  dial(): Promise<ControllerChannel> | ControllerChannel;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;

@@ -3,11 +3,31 @@ import { createSecureContext } from 'node:tls';
 import { checkPattern } from '#routing';
 import type { Filter, Listener, Match, Resource, RouteTable, Rule } from '#snapshot';
 
+/** What the check of a resource found that was made before it is asked for. */
+const known = new WeakMap<Resource, { readonly fault: string | undefined }>();
+/** Rules that are looked at in one step. */
+const rulesAtOnce = 50;
+
 /** Why a resource can't be put into force, beyond its structure (which the stream has checked); undefined where it can. */
 export function checkResource(resource: Resource): string | undefined {
+  const found = known.get(resource);
+  if (found !== undefined) return found.fault;
+  const steps = check(resource);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same in steps; `checkResource` has the result at hand afterwards. */
+export function* checkInSteps(resource: Resource): Generator<undefined, void> {
+  known.set(resource, { fault: yield* check(resource) });
+}
+
+function* check(resource: Resource): Generator<undefined, string | undefined> {
   switch (resource.kind) {
     case 'RouteTable':
-      return checkTable(resource);
+      return yield* checkTable(resource);
     case 'Listener':
       return checkListener(resource);
     case 'Certificate':
@@ -34,36 +54,50 @@ function checkListener({ sections }: Listener): string | undefined {
   return undefined;
 }
 
-function checkTable({ routes, policies }: RouteTable): string | undefined {
-  const unknownPolicy = (index: number | undefined): boolean => index !== undefined && index >= policies.length;
-  for (const route of routes) {
-    for (const rule of route.rules) {
-      const place = `${route.ref.kind} ${route.ref.namespace}/${route.ref.name} rule ${rule.index}`;
-      if (unknownPolicy(rule.policy) || rule.backends.some(({ policy }) => unknownPolicy(policy))) return `${place}: refers to a policy that the table does not have`;
-      const fault = faultyPattern(rule) ?? faultyMirror(rule);
-      if (fault !== undefined) return `${place}: ${fault}`;
+function* checkTable({ routes, policies }: RouteTable): Generator<undefined, string | undefined> {
+  let count = 0;
+  for (const { ref, rules } of routes) {
+    for (const rule of rules) {
+      const fault = faultOf(rule, policies.length);
+      if (fault !== undefined) return `${ref.kind} ${ref.namespace}/${ref.name} rule ${rule.index}: ${fault}`;
+      if (++count % rulesAtOnce === 0) yield;
     }
   }
   return undefined;
+}
+
+function faultOf(rule: Rule, policies: number): string | undefined {
+  const unknownPolicy = (index: number | undefined): boolean => index !== undefined && index >= policies;
+  if (unknownPolicy(rule.policy) || rule.backends.some(({ policy }) => unknownPolicy(policy))) return 'refers to a policy that the table does not have';
+  return faultyPattern(rule) ?? faultyMirror(rule);
 }
 
 function faultyPattern({ matches }: Rule): string | undefined {
-  for (const match of matches) {
-    for (const pattern of patternsOf(match)) {
-      const fault = checkPattern(pattern);
-      if (fault !== undefined) return `match ${match.index}: ${fault}`;
-    }
+  for (const { index, path, headers, query } of matches) {
+    const fault = faultOfPattern(path) ?? firstFault(headers, faultOfPattern) ?? firstFault(query, faultOfPattern);
+    if (fault !== undefined) return `match ${index}: ${fault}`;
   }
   return undefined;
 }
 
-function patternsOf({ path, headers, query }: Match): readonly string[] {
-  return [path, ...headers, ...query].flatMap(({ type, value }) => (type === 'RegularExpression' ? [value] : []));
+function faultOfPattern({ type, value }: Match['path'] | Match['headers'][number]): string | undefined {
+  return type === 'RegularExpression' ? checkPattern(value) : undefined;
 }
 
 function faultyMirror({ filters, backends }: Rule): string | undefined {
-  const all: readonly Filter[] = [...filters, ...backends.flatMap((backend) => backend.filters)];
-  return all.some((filter) => filter.type === 'RequestMirror' && filter.denominator === 0) ? 'a mirror with the denominator 0' : undefined;
+  return firstFault(filters, faultOfMirror) ?? firstFault(backends, (backend) => firstFault(backend.filters, faultOfMirror));
+}
+
+function faultOfMirror(filter: Filter): string | undefined {
+  return filter.type === 'RequestMirror' && filter.denominator === 0 ? 'a mirror with the denominator 0' : undefined;
+}
+
+function firstFault<T>(items: readonly T[], faultOf: (item: T) => string | undefined): string | undefined {
+  for (const item of items) {
+    const fault = faultOf(item);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 function checkKeyPair(chain: string, key: string): string | undefined {

@@ -1,4 +1,4 @@
-import { keepConnected, Subscriber, type Channel, type Destination, type Listener, type ProxyNode, type Resource, type ResourceKind, type Update } from '#snapshot';
+import { keepConnected, Subscriber, type ControllerChannel, type Destination, type Listener, type ProxyNode, type Resource, type ResourceKind, type Update } from '#snapshot';
 import type { Changes, Proxy, ResourceUpdate } from '../types.ts';
 import { checkResource } from './check.ts';
 
@@ -6,7 +6,7 @@ export interface FollowOptions {
   readonly proxy: Pick<Proxy, 'apply'>;
   readonly node: ProxyNode;
   /** Opens a channel to the controller. */
-  dial(): Promise<Channel> | Channel;
+  dial(): Promise<ControllerChannel> | ControllerChannel;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;

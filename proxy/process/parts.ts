@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Channel } from '#snapshot';
-import { dialController, keepLastGood, type LastGood } from '../control/index.ts';
+import type { ControllerChannel } from '#snapshot';
+import { dialController, inSlices, keepLastGood, type LastGood } from '../control/index.ts';
 import { createProxy } from '../proxy.ts';
 import { AccessLog, createExposition, createTracer, descriptorSink, Metrics, startAdmin, type AdminServer, type Exposition, type LogSink } from '../telemetry/index.ts';
 import type { Proxy } from '../types.ts';
@@ -29,7 +29,7 @@ export interface ProcessParts {
   readonly exposition: () => Promise<Exposition>;
   readonly log: ProcessLog;
   /** To the controller, or the last good snapshot while that is away. */
-  dial(): Promise<Channel>;
+  dial(): Promise<ControllerChannel>;
   /** Serves /ready, /metrics and /config. Rejects where the port can't be bound. */
   admin(state: AdminState): Promise<AdminServer>;
   /** After the proxy: writes what waits to be written. */
@@ -93,7 +93,7 @@ function sourceOf(kept: LastGood | undefined): string {
 }
 
 /** Dials, and says so once per change: a controller that is away is dialled again and again. */
-function dialer(settings: ProcessSettings, { metrics, log, now }: { readonly metrics: Metrics; readonly log: ProcessLog; now(): number }): () => Promise<Channel> {
+function dialer(settings: ProcessSettings, { metrics, log, now }: { readonly metrics: Metrics; readonly log: ProcessLog; now(): number }): () => Promise<ControllerChannel> {
   const { controller, tokenFile, authorityFile, workers } = settings;
   const instance = workers.index === 0 ? {} : { instance: String(workers.index) };
   let told = '';
@@ -115,7 +115,7 @@ function dialer(settings: ProcessSettings, { metrics, log, now }: { readonly met
       );
       metrics.set('control_plane_connected', 1);
       tell('info', 'connected to the controller');
-      return channel;
+      return inSlices(channel, now);
     } catch (error) {
       tell('warn', `can't reach the controller: ${error instanceof Error ? error.message : String(error)}`);
       throw error;

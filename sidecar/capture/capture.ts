@@ -1,5 +1,5 @@
 import { explainBindFailure, follow, type Intake, type Metrics, type Proxy } from '#proxy';
-import type { Channel, Destination, ProxyNode } from '#snapshot';
+import type { ControllerChannel, Destination, ProxyNode } from '#snapshot';
 import { Destinations } from '../destinations.ts';
 import type { Way } from './connection.ts';
 import { open, openEndpoint, uncounted } from './dial.ts';
@@ -12,7 +12,7 @@ export interface CaptureOptions {
   readonly proxy: Proxy;
   readonly metrics: Metrics;
   /** Opens a channel to the controller. */
-  dial(): Promise<Channel> | Channel;
+  dial(): Promise<ControllerChannel> | ControllerChannel;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;

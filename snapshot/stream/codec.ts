@@ -1,9 +1,7 @@
 import type { Resource, ResourceKind } from '../resources.ts';
 import { isObject, list, maxItems, maxName, object, oneOf, optional, record, text, type Check } from './check.ts';
-import type { DeltaRequest, DeltaResponse, ProxyNode, VersionedResource } from './messages.ts';
+import type { Decoded, DeltaRequest, DeltaResponse, ProxyNode, Received, VersionedResource } from './messages.ts';
 import { resourceShapes, routeShape } from './shapes.ts';
-
-export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
 
 /** A message is refused above this many UTF-16 units; a sender splits before (`Publisher`). */
 export const maxMessageLength = 64 << 20;
@@ -32,43 +30,31 @@ export function decodeRequest(message: string): Decoded<DeltaRequest> {
   return decode(message, request);
 }
 
-/** What was decoded last, until this turn of the event loop is over. */
-let latest: { readonly message: string; readonly decoded: Decoded<DeltaResponse> } | undefined;
-
-/**
- * The envelope only: each resource is checked on its own (`resourceFault`), so that one bad resource does not cost the others. Who keeps the
- * last good resources reads a message just before the proxy does: both get the same objects, which nobody changes.
- */
-export function decodeResponse(message: string): Decoded<DeltaResponse> {
-  return latest?.message === message ? latest.decoded : remember(message, decode<DeltaResponse>(message, response));
+/** The envelope only: each resource is checked on its own (`resourceFault`), so that one bad resource does not cost the others. */
+export function decodeResponse(message: Received): Decoded<DeltaResponse> {
+  return typeof message === 'string' ? decode<DeltaResponse>(message, response) : message;
 }
 
 /** The same for a message that was parsed already. */
-export function adoptResponse(message: string, value: unknown): Decoded<DeltaResponse> {
-  return remember(message, checked<DeltaResponse>(value, response));
+export function adoptResponse(value: unknown): Decoded<DeltaResponse> {
+  return checked<DeltaResponse>(value, response);
 }
 
-function remember(message: string, decoded: Decoded<DeltaResponse>): Decoded<DeltaResponse> {
-  if (latest === undefined) queueMicrotask(() => (latest = undefined));
-  latest = { message, decoded };
-  return decoded;
-}
-
-/** Tables whose shape `isSound` found right. */
+/** Resources whose shape `isSound` found right. */
 const sound = new WeakSet<VersionedResource>();
-/** Routes that are checked in one step. */
-const routesAtOnce = 100;
+/** Routes that are checked in one step; each may have 128 matches. */
+const routesAtOnce = 10;
 
 /** Whether a resource has the shape that `resourceFault` asks for; a long table is looked at in steps, and `resourceFault` need not again. */
 export function* isSound(type: ResourceKind, received: VersionedResource): Generator<undefined, boolean> {
   const { resource } = received as { readonly resource: unknown };
   const routes = type === 'RouteTable' && isObject(resource) ? resource['routes'] : undefined;
-  if (!Array.isArray(routes) || routes.length <= routesAtOnce || routes.length > maxItems) return resourceFault(type, received) === undefined;
-  for (let index = 0; index < routes.length; index++) {
+  const long = Array.isArray(routes) && routes.length > routesAtOnce && routes.length <= maxItems;
+  for (let index = 0; long && index < routes.length; index++) {
     if (routeShape(routes[index]) !== undefined) return false;
     if (index % routesAtOnce === 0) yield;
   }
-  const rest: VersionedResource = { ...received, resource: { ...received.resource, routes: [] } as Resource };
+  const rest: VersionedResource = long ? { ...received, resource: { ...received.resource, routes: [] } as Resource } : received;
   if (resourceFault(type, rest) !== undefined) return false;
   sound.add(received);
   return true;

@@ -1,9 +1,9 @@
-import type { Channel } from './messages.ts';
+import type { ControllerChannel } from './messages.ts';
 import type { Subscriber } from './subscriber.ts';
 
 export interface LinkEnvironment {
   /** Opens a channel to the controller; a rejection counts as a failed dial. */
-  dial(): Promise<Channel> | Channel;
+  dial(): Promise<ControllerChannel> | ControllerChannel;
   /** Chance for the jitter, 0 ≤ x < 1. */
   random(): number;
   /** Runs `turn` after so many milliseconds; the result cancels it. */
@@ -23,7 +23,7 @@ const expiryInterval = 1000;
 export function keepConnected(subscriber: Subscriber, env: LinkEnvironment): Link {
   let state: ReturnType<Link['state']> = 'connecting';
   let failures = 0;
-  let channel: Channel | undefined;
+  let channel: ControllerChannel | undefined;
   let cancelRetry = (): void => {};
   let cancelExpiry = (): void => {};
 
@@ -37,7 +37,7 @@ export function keepConnected(subscriber: Subscriber, env: LinkEnvironment): Lin
     cancelRetry = env.after(env.random() * ceiling, () => void connect());
   };
 
-  const attach = (opened: Channel): void => {
+  const attach = (opened: ControllerChannel): void => {
     if (state === 'closed') return opened.close();
     channel = opened;
     state = 'connected';

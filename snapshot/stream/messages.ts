@@ -44,10 +44,24 @@ export interface VersionedResource {
   readonly resource: Resource;
 }
 
+export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
+
+/** A message of the controller: as it was sent, or, where it was read on its way already, what it says. */
+export type Received = string | Decoded<DeltaResponse>;
+
+/** A proxy's end of a stream. */
+export type ControllerChannel = Channel<Received>;
+
 /** One end of a stream: carries encoded messages in order, reliably. In process for `weft up`, over TLS in a cluster. */
-export interface Channel {
+export interface Channel<Message = string> {
   send(message: string): void;
-  onMessage(listener: (message: string) => void): void;
+  onMessage(listener: (message: Message) => void): void;
   onClose(listener: () => void): void;
   close(): void;
+}
+
+/** A channel that gives a message as it comes. */
+export interface PiecedChannel extends Channel {
+  /** In place of `onMessage`: the text of one message after the other, each in one piece or more. */
+  onPieces(listener: (piece: string, place: 'more follow' | 'last') => void): void;
 }

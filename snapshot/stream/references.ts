@@ -1,4 +1,4 @@
-import type { BackendTarget, Filter, ListenerSection, Resource, ResourceKind, RouteTable, StreamTable } from '../resources.ts';
+import type { BackendTarget, Filter, ListenerSection, Resource, ResourceKind, RouteTable, Rule, StreamTable } from '../resources.ts';
 
 export interface ResourceId {
   readonly type: ResourceKind;
@@ -45,22 +45,44 @@ function streamBackendsOf({ routes }: StreamTable): readonly string[] {
   return [...new Set(routes.flatMap(({ rule }) => rule.backends.flatMap(({ target }) => (target.kind === 'backend' ? [target.backend] : []))))];
 }
 
-function backendsOf(table: RouteTable): readonly string[] {
+/** What a long table refers to, where it was looked at in steps. */
+const known = new WeakMap<RouteTable, readonly string[]>();
+/** Rules that are looked at in one step. */
+const rulesAtOnce = 200;
+
+/** `references` in steps; that has the result at hand afterwards. */
+export function* referencesInSteps(table: RouteTable): Generator<undefined, void> {
   const names = new Set<string>();
-  const add = (target: BackendTarget): void => {
-    if (target.kind === 'backend') names.add(target.backend);
-  };
-  const addMirrors = (filters: readonly Filter[]): void => {
-    for (const filter of filters) if (filter.type === 'RequestMirror') add(filter.backend);
-  };
-  for (const route of table.routes) {
-    for (const rule of route.rules) {
-      addMirrors(rule.filters);
-      for (const backend of rule.backends) {
-        add(backend.target);
-        addMirrors(backend.filters);
-      }
+  let count = 0;
+  for (const { rules } of table.routes) {
+    for (const rule of rules) {
+      addBackends(names, rule);
+      if (++count % rulesAtOnce === 0) yield;
     }
   }
+  known.set(table, [...names]);
+}
+
+function backendsOf(table: RouteTable): readonly string[] {
+  const found = known.get(table);
+  if (found !== undefined) return found;
+  const names = new Set<string>();
+  for (const { rules } of table.routes) for (const rule of rules) addBackends(names, rule);
   return [...names];
+}
+
+function addBackends(names: Set<string>, { filters, backends }: Rule): void {
+  addMirrors(names, filters);
+  for (const backend of backends) {
+    add(names, backend.target);
+    addMirrors(names, backend.filters);
+  }
+}
+
+function addMirrors(names: Set<string>, filters: readonly Filter[]): void {
+  for (const filter of filters) if (filter.type === 'RequestMirror') add(names, filter.backend);
+}
+
+function add(names: Set<string>, target: BackendTarget): void {
+  if (target.kind === 'backend') names.add(target.backend);
 }

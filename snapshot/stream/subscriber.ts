@@ -1,6 +1,6 @@
 import type { Resource, ResourceKind } from '../resources.ts';
 import { decodeResponse, resourceFault, resourceKinds } from './codec.ts';
-import type { DeltaRequest, DeltaResponse, ProxyNode, VersionedResource } from './messages.ts';
+import type { DeltaRequest, DeltaResponse, ProxyNode, Received, VersionedResource } from './messages.ts';
 import { references, type ResourceId } from './references.ts';
 
 /** What changed for the proxy, consistent in itself: whatever a resource refers to is in the update, or was given before. */
@@ -112,7 +112,7 @@ export class Subscriber {
   }
 
   /** Takes one message of the controller. Returns why the stream must end, or undefined. */
-  receive(message: string): string | undefined {
+  receive(message: Received): string | undefined {
     const decoded = decodeResponse(message);
     if (!decoded.ok) return decoded.error;
     const response = decoded.value;

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
-import type { Channel } from '../stream/messages.ts';
+import type { PiecedChannel } from '../stream/messages.ts';
 import { maxMessageLength } from '../stream/codec.ts';
-import { encodeFrame, FrameReader, type Frame } from './frames.ts';
+import { encodeFrame, FrameReader, type Frame, type FrameTaker } from './frames.ts';
 
 export interface WireOptions {
   /** Bytes of one received message. */
@@ -23,19 +23,22 @@ export const maxHello = 32 << 10;
 /** A message may have as many UTF-16 units as the codec takes, of up to three bytes each. */
 const maxMessageBytes = 3 * maxMessageLength;
 const usual = { maxReceived: maxMessageBytes, maxQueued: 2 * maxMessageBytes, beatMs: 4000, deadMs: 12_000 };
+type PieceListener = Parameters<PiecedChannel['onPieces']>[0];
+
 /** Messages that may come before somebody listens. */
 const maxEarly = 64;
 
 /** A stream's channel over a connected socket. Until `open` it speaks frames, for the hello and its answer. */
-export class WireChannel implements Channel {
+export class WireChannel implements PiecedChannel {
   readonly #socket: Duplex;
   readonly #options: Required<Omit<WireOptions, 'ended'>> & Pick<WireOptions, 'ended'>;
   readonly #reader = new FrameReader(maxHello);
   readonly #timer: NodeJS.Timeout;
-  #frame: ((frame: Frame) => void) | undefined;
-  #message: ((message: string) => void) | undefined;
+  #frame: FrameTaker | undefined;
+  #pieces: PieceListener | undefined;
   #close: (() => void) | undefined;
-  #early: string[] = [];
+  #early: Parameters<PieceListener>[] = [];
+  #earlyMessages = 0;
   #state: 'greeting' | 'open' | 'closed' = 'greeting';
   #heard: number;
   #ticked: number;
@@ -55,7 +58,14 @@ export class WireChannel implements Channel {
 
   /** The next frame goes there; for the greeting. */
   onFrame(listener: (frame: Frame) => void): void {
-    this.#frame = listener;
+    let text = '';
+    this.#frame = (type, piece, place) => {
+      text += piece;
+      if (place !== 'last') return;
+      const whole = text;
+      text = '';
+      listener({ type, text: whole });
+    };
   }
 
   sendFrame(type: Frame['type'], text = ''): void {
@@ -76,10 +86,21 @@ export class WireChannel implements Channel {
   }
 
   onMessage(listener: (message: string) => void): void {
-    this.#message = listener;
+    let pieces: string[] = [];
+    this.onPieces((piece, place) => {
+      pieces.push(piece);
+      if (place !== 'last') return;
+      const message = pieces.join('');
+      pieces = [];
+      listener(message);
+    });
+  }
+
+  onPieces(listener: PieceListener): void {
+    this.#pieces = listener;
     const early = this.#early;
     this.#early = [];
-    for (const message of early) listener(message);
+    for (const [piece, place] of early) listener(piece, place);
   }
 
   onClose(listener: () => void): void {
@@ -100,18 +121,18 @@ export class WireChannel implements Channel {
   #data(chunk: Buffer): void {
     if (this.#state === 'closed') return;
     this.#heard = this.#options.now();
-    const fault = this.#reader.push(chunk, (frame) => this.#take(frame));
+    const fault = this.#reader.push(chunk, this.#take);
     if (fault !== undefined) this.#end(fault);
   }
 
-  #take(frame: Frame): void {
-    if (this.#state === 'closed' || frame.type === 'beat') return;
-    if (this.#state === 'greeting') return this.#frame?.(frame);
-    if (frame.type !== 'message') return this.#end(`a frame of type ${frame.type} in the middle of the stream`);
-    if (this.#message !== undefined) return this.#message(frame.text);
-    this.#early.push(frame.text);
-    if (this.#early.length > maxEarly) this.#end('messages that nobody listens to');
-  }
+  readonly #take: FrameTaker = (type, piece, place) => {
+    if (this.#state === 'closed' || type === 'beat') return;
+    if (this.#state === 'greeting') return this.#frame?.(type, piece, place);
+    if (type !== 'message') return this.#end(`a frame of type ${type} in the middle of the stream`);
+    if (this.#pieces !== undefined) return this.#pieces(piece, place);
+    this.#early.push([piece, place]);
+    if (place === 'last' && ++this.#earlyMessages > maxEarly) this.#end('messages that nobody listens to');
+  };
 
   #tick(): void {
     const now = this.#options.now();

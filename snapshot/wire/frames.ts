@@ -1,3 +1,5 @@
+import { StringDecoder } from 'node:string_decoder';
+
 /** What a frame carries. The numbers are part of the protocol. */
 export const frameTypes = {
   /** First of the client: who it is. */
@@ -32,48 +34,62 @@ export function encodeFrame(type: FrameType, text = ''): Buffer {
   return frame;
 }
 
-/** Puts frames together from what comes. Never holds more than one frame and one chunk. */
+/** Takes the text of frames, one after the other, each in one piece or more. */
+export type FrameTaker = (type: FrameType, piece: string, place: 'more follow' | 'last') => void;
+
+/** Reads frames from what comes. Gives a frame's text as it comes, and holds nothing of it but the bytes of an unfinished character. */
 export class FrameReader {
   /** Bytes of text that a frame may have; may be changed between frames. */
   limit: number;
-  readonly #chunks: Buffer[] = [];
-  #length = 0;
+  readonly #head = Buffer.alloc(headLength);
+  /** Bytes of the head that are there. */
+  #known = 0;
+  #type: FrameType | undefined;
+  /** Bytes of the frame's text that are still to come. */
+  #missing = 0;
+  #decoder = new StringDecoder('utf8');
 
   constructor(limit: number) {
     this.limit = limit;
   }
 
-  /** Gives each frame that is whole; returns why the peer does not keep to the protocol, or undefined. */
-  push(chunk: Buffer, frame: (frame: Frame) => void): string | undefined {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
-    while (this.#length >= headLength) {
-      const head = this.#joined(headLength);
-      const length = head.readUInt32BE(0) - 1;
-      const type = names.get(head.readUInt8(4));
-      if (type === undefined) return 'a frame of an unknown type';
-      if (length < 0 || length > this.limit) return `a frame of ${length} bytes, more than ${this.limit}`;
-      if (this.#length < headLength + length) return undefined;
-      const whole = this.#joined(headLength + length);
-      const text = whole.toString('utf8', headLength, headLength + length);
-      this.#cut(whole, headLength + length);
-      frame({ type, text });
+  /** Returns why the peer does not keep to the protocol, or undefined. */
+  push(chunk: Buffer, take: FrameTaker): string | undefined {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#type === undefined) {
+        const copied = chunk.copy(this.#head, this.#known, at, at + headLength - this.#known);
+        at += copied;
+        this.#known += copied;
+        if (this.#known < headLength) return undefined;
+        const fault = this.#begin();
+        if (fault !== undefined) return fault;
+        // What has no text is whole already.
+        if (this.#missing > 0) continue;
+      }
+      const end = Math.min(chunk.length, at + this.#missing);
+      this.#missing -= end - at;
+      this.#give(chunk.subarray(at, end), take);
+      at = end;
     }
     return undefined;
   }
 
-  /** The first chunk, with at least so many bytes; joins chunks only then. */
-  #joined(length: number): Buffer {
-    const [first] = this.#chunks;
-    if (first !== undefined && first.length >= length) return first;
-    const whole = Buffer.concat(this.#chunks);
-    this.#chunks.splice(0, this.#chunks.length, whole);
-    return whole;
+  #begin(): string | undefined {
+    const length = this.#head.readUInt32BE(0) - 1;
+    const type = names.get(this.#head.readUInt8(4));
+    if (type === undefined) return 'a frame of an unknown type';
+    if (length < 0 || length > this.limit) return `a frame of ${length} bytes, more than ${this.limit}`;
+    this.#type = type;
+    this.#missing = length;
+    this.#known = 0;
+    return undefined;
   }
 
-  #cut(first: Buffer, length: number): void {
-    this.#length -= length;
-    if (first.length === length) this.#chunks.shift();
-    else this.#chunks[0] = first.subarray(length);
+  #give(bytes: Buffer, take: FrameTaker): void {
+    const type = this.#type!;
+    const text = this.#decoder.write(bytes);
+    if (this.#missing > 0) return take(type, text, 'more follow');
+    this.#type = undefined;
+    take(type, text + this.#decoder.end(), 'last');
   }
 }

@@ -10,9 +10,15 @@ test('frames come out as they went in, however the bytes are cut', (t) => {
       const bytes = Buffer.concat(sent.map(({ type, text }) => encodeFrame(type as Frame['type'], text)));
       const reader = new FrameReader(1000);
       const got: Frame[] = [];
+      let text = '';
       for (let at = 0, turn = 0; at < bytes.length; turn++) {
         const length = cuts[turn % cuts.length] ?? 1;
-        t.is(reader.push(bytes.subarray(at, at + length), (frame) => got.push(frame)), undefined);
+        t.is(reader.push(bytes.subarray(at, at + length), (type, piece, place) => {
+          text += piece;
+          if (place !== 'last') return;
+          got.push({ type, text });
+          text = '';
+        }), undefined);
         at += length;
       }
       t.deepEqual(got, sent as Frame[]);

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { connect, type TLSSocket } from 'node:tls';
-import { WireChannel, wireVersion, type Channel, type Hello } from '#snapshot';
-import { inSlices } from './slices.ts';
+import { WireChannel, wireVersion, type Hello, type PiecedChannel } from '#snapshot';
 
 export interface ControllerAddress {
   readonly host: string;
@@ -26,7 +25,7 @@ export interface DialEnvironment {
 }
 
 /** Opens a stream to the controller over TLS. Rejects where it can't be reached, can't be trusted, or refuses. */
-export async function dialController(address: ControllerAddress, env: DialEnvironment): Promise<Channel> {
+export async function dialController(address: ControllerAddress, env: DialEnvironment): Promise<PiecedChannel> {
   const [ca, token] = await Promise.all([readFile(address.authorityFile, 'utf8'), readFile(address.tokenFile, 'utf8')]);
   const { host, port, serverName: servername, instance } = address;
   const socket = connect({ host, port, servername, ca, minVersion: 'TLSv1.3', ALPNProtocols: ['weft-stream'] });
@@ -34,7 +33,7 @@ export async function dialController(address: ControllerAddress, env: DialEnviro
   return greet(socket, hello, env);
 }
 
-function greet(socket: TLSSocket, hello: Hello, env: DialEnvironment): Promise<Channel> {
+function greet(socket: TLSSocket, hello: Hello, env: DialEnvironment): Promise<PiecedChannel> {
   return new Promise((resolve, reject) => {
     const timeoutMs = env.timeoutMs ?? 5000;
     let reason = 'the controller closed the connection';
@@ -64,7 +63,7 @@ function greet(socket: TLSSocket, hello: Hello, env: DialEnvironment): Promise<C
       welcome = true;
       channel.onClose(() => {});
       channel.open();
-      resolve(inSlices(channel, () => env.now()));
+      resolve(channel);
     });
   });
 }

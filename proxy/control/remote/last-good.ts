@@ -1,11 +1,11 @@
-import { channelPair, decodeRequest, decodeResponse, resourceKinds, type Channel, type DeltaRequest, type DeltaResponse, type ResourceKind, type VersionedResource } from '#snapshot';
+import { channelPair, decodeRequest, decodeResponse, resourceKinds, type Channel, type ControllerChannel, type DeltaRequest, type DeltaResponse, type ResourceKind, type VersionedResource } from '#snapshot';
 import { readHoldings, writeHoldings, type Holdings } from './store.ts';
 
 export interface LastGoodOptions {
   /** Where the last good snapshot is kept; on a volume that outlives the process. */
   readonly file: string;
   /** Opens a stream to the controller. */
-  dial(): Promise<Channel> | Channel;
+  dial(): Promise<ControllerChannel> | ControllerChannel;
   /** Chance for the jitter, 0 ≤ x < 1. */
   random(): number;
   /** How long the first dial may take before the kept snapshot is served. Milliseconds, 500 unless set. */
@@ -17,7 +17,7 @@ export interface LastGoodOptions {
 
 export interface LastGood {
   /** To be given to the proxy as its way to the controller. */
-  dial(): Promise<Channel>;
+  dial(): Promise<ControllerChannel>;
   /** From where the proxy is served. */
   source(): 'none' | 'kept' | 'controller';
   /** Writes what is still to be written. */
@@ -43,7 +43,7 @@ class Keeper implements LastGood {
   readonly #read: Promise<Holdings | undefined>;
   #source: 'none' | 'kept' | 'controller' = 'none';
   /** A stream that was opened while the kept snapshot was served; the next dial takes it. */
-  #ready: Channel | undefined;
+  #ready: ControllerChannel | undefined;
   #saving: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Asked for in this run, by kind. */
@@ -59,7 +59,7 @@ class Keeper implements LastGood {
     return this.#source;
   }
 
-  async dial(): Promise<Channel> {
+  async dial(): Promise<ControllerChannel> {
     const ready = this.#ready;
     this.#ready = undefined;
     if (ready !== undefined) return this.#recording(ready);
@@ -80,7 +80,7 @@ class Keeper implements LastGood {
     if (due) await this.#save();
   }
 
-  #serveKept(kept: Holdings, dialled: Promise<Channel>): Channel {
+  #serveKept(kept: Holdings, dialled: Promise<ControllerChannel>): ControllerChannel {
     this.#source = 'kept';
     for (const [kind, named] of kept) this.#holdings.set(kind, new Map(named));
     const [proxySide, ourSide] = channelPair();
@@ -88,7 +88,7 @@ class Keeper implements LastGood {
     ourSide.onClose(() => (open = false));
     answerFrom(ourSide, kept);
     void (async () => {
-      let next: Promise<Channel> = dialled;
+      let next: Promise<ControllerChannel> = dialled;
       while (!this.#closed && open) {
         try {
           this.#ready = await next;
@@ -108,7 +108,7 @@ class Keeper implements LastGood {
   }
 
   /** The stream, with an eye on what passes: what the proxy has acknowledged is what is worth keeping. */
-  #recording(channel: Channel): Channel {
+  #recording(channel: ControllerChannel): ControllerChannel {
     this.#source = 'controller';
     const unanswered = new Map<string, DeltaResponse>();
     return {
@@ -121,7 +121,8 @@ class Keeper implements LastGood {
         channel.onMessage((message) => {
           const response = decodeResponse(message);
           if (response.ok) unanswered.set(response.value.nonce, response.value);
-          listener(message);
+          // What was read is given on: the proxy gets the same objects, which nobody changes.
+          listener(response);
         }),
       onClose: (listener) => channel.onClose(listener),
       close: () => channel.close(),

@@ -22,7 +22,7 @@ export interface Delay {
 }
 
 /** 10,000 routes: a hundred hosts, a hundred prefixes each. `edition` stands in each route, so that two editions share nothing. */
-function tableOf(site: Site, edition: number): readonly Resource[] {
+export function tableOf(site: Site, edition: number): readonly Resource[] {
   return resourcesOf(site).map((resource) => (resource.kind === 'RouteTable' ? { ...resource, routes: many(resource, edition) } : resource));
 }
 
@@ -57,7 +57,7 @@ export async function measureDelay(bench: Bench, swaps: number, flags: readonly 
   }
 }
 
-async function swapOnce(bench: Bench, weft: WeftTarget, resources: readonly Resource[]): Promise<void> {
+export async function swapOnce(bench: Bench, weft: WeftTarget, resources: readonly Resource[]): Promise<void> {
   bench.control.set(weft.token, resources);
   while (bench.control.settled(weft.token) === 'no') await sleep(2);
 }
