@@ -1,4 +1,5 @@
-import { readManifests, stateOf, type ClusterState } from '#crds';
+import type { ExecutionContext } from 'ava';
+import { objectKey, readManifests, stateOf, type ClusterState, type KubernetesObject } from '#crds';
 import { knownKinds } from './source/kinds.ts';
 import { assignAddresses } from './push/addresses.ts';
 import { translate } from './translate.ts';
@@ -12,8 +13,60 @@ export function stateFrom(yaml: string): ClusterState {
 }
 
 export function translateYaml(yaml: string, environment?: Partial<Environment>): Translation {
-  const state = stateFrom(yaml);
+  return translateState(stateFrom(yaml), environment);
+}
+
+function translateState(state: ClusterState, environment?: Partial<Environment>): Translation {
   return translate(state, { gatewayAddresses: assignAddresses(state, { first: '127.0.0.1' }, new Map()), portOffset: 0, ...environment });
+}
+
+export function translateObjects(objects: readonly KubernetesObject[]): Translation {
+  return translateState(stateOf(objects));
+}
+
+/** Of objects made by chance those that the schemas take, each name once. */
+export function takenObjects(written: readonly unknown[]): readonly KubernetesObject[] {
+  return lastOfEach(
+    written.flatMap((each): readonly KubernetesObject[] => {
+      try {
+        return Object.values(stateFrom(JSON.stringify(each))).flatMap((map) => [...map.values()]);
+      } catch {
+        // What a schema's rules refuse never gets to translation.
+        return [];
+      }
+    }),
+  );
+}
+
+function lastOfEach(objects: readonly KubernetesObject[]): readonly KubernetesObject[] {
+  return [...new Map(objects.map((each) => [`${each.kind} ${objectKey(each)}`, each])).values()];
+}
+
+export interface Change {
+  readonly before: readonly KubernetesObject[];
+  /** Of the object that goes, modulo their number. */
+  readonly gone: number;
+  /** They come, in the place of those of their names. */
+  readonly come: readonly KubernetesObject[];
+}
+
+/** A property: what is kept of one translation for the next never shows. `textOf`: all that came of it. */
+export function assertAnew(t: ExecutionContext, { before, gone, come }: Change, textOf: (translation: Translation) => string): void {
+  const same = (objects: readonly KubernetesObject[], step: string): unknown => t.is(textOf(translateObjects(objects)), textOf(translateObjects(structuredClone(objects))), step);
+  translateObjects(before);
+  same(before.filter((_, index) => index !== gone % before.length), 'without one');
+  same(lastOfEach([...before, ...come]), 'with others in their place');
+  same(before, 'and back');
+}
+
+/** A property: every error is in the message of a condition of its object. */
+export function assertErrorsTold(t: ExecutionContext, objects: readonly KubernetesObject[]): void {
+  const { problems, statuses } = translateObjects(objects);
+  for (const { severity, object: about, message } of problems) {
+    if (severity !== 'error') continue;
+    const status = statuses.find(({ kind, namespace, name }) => kind === about.kind && namespace === about.namespace && name === about.name);
+    t.true(JSON.stringify(status ?? '').includes(JSON.stringify(message).slice(1, -1)), `${about.kind} ${about.name}: ${message}`);
+  }
 }
 
 interface Conditioned {

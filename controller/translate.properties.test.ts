@@ -1,10 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { objectKey, stateOf, type KubernetesObject } from '#crds';
+import type { KubernetesObject } from '#crds';
 import { intersectHostnames } from '#snapshot';
-import { assignAddresses } from './push/addresses.ts';
-import { stateFrom } from './testing.ts';
-import { translate } from './translate.ts';
+import { assertAnew, assertErrorsTold, stateFrom, takenObjects, translateObjects } from './testing.ts';
 import type { Translation } from './types.ts';
 
 const gw = 'gateway.networking.k8s.io';
@@ -64,23 +62,7 @@ const object = fc.oneof(
 );
 
 /** Objects that the schemas take, each name once. */
-const objects = fc.array(object, { minLength: 4, maxLength: 14 }).map((all) => {
-  const parsed = all.flatMap((each): readonly KubernetesObject[] => {
-    try {
-      const state = stateFrom(JSON.stringify(each));
-      return Object.values(state).flatMap((map) => [...map.values()]);
-    } catch {
-      // What a schema's rules refuse never gets to translation.
-      return [];
-    }
-  });
-  return [...new Map(parsed.map((each) => [`${each.kind} ${objectKey(each)}`, each])).values()];
-});
-
-function translated(all: readonly KubernetesObject[]): Translation {
-  const state = stateOf(all);
-  return translate(state, { gatewayAddresses: assignAddresses(state, { first: '127.0.0.1' }, new Map()), portOffset: 0 });
-}
+const objects = fc.array(object, { minLength: 4, maxLength: 14 }).map(takenObjects);
 
 /** Every table, destination and status as text. */
 function textOf({ statuses, problems, snapshots, paths }: Translation): string {
@@ -97,7 +79,7 @@ test('any objects in any order give one translation', (t) => {
   fc.assert(
     fc.property(objects, fc.infiniteStream(fc.nat()), (all, order) => {
       const shuffled = all.map((each) => ({ each, place: order.next().value ?? 0 })).sort((a, b) => a.place - b.place).map(({ each }) => each);
-      t.is(textOf(translated(all)), textOf(translated(shuffled)));
+      t.is(textOf(translateObjects(all)), textOf(translateObjects(shuffled)));
     }),
     { numRuns: 50 },
   );
@@ -105,32 +87,12 @@ test('any objects in any order give one translation', (t) => {
 });
 
 test('a translation after a change is that of the same objects read anew', (t) => {
-  fc.assert(
-    fc.property(objects, fc.nat(), objects, (all, gone, others) => {
-      translated(all);
-      const without = all.filter((_, index) => index !== gone % all.length);
-      t.is(textOf(translated(without)), textOf(translated(structuredClone(without))), 'without one');
-      const replaced = [...new Map([...all, ...others].map((each) => [`${each.kind} ${objectKey(each)}`, each])).values()];
-      t.is(textOf(translated(replaced)), textOf(translated(structuredClone(replaced))), 'with others in their place');
-      t.is(textOf(translated(all)), textOf(translated(structuredClone(all))), 'and back');
-    }),
-    { numRuns: 30 },
-  );
+  fc.assert(fc.property(objects, fc.nat(), objects, (before, gone, come) => assertAnew(t, { before, gone, come }, textOf)), { numRuns: 30 });
   t.pass();
 });
 
 test('every error is in the message of a condition of its object', (t) => {
-  fc.assert(
-    fc.property(objects, (all) => {
-      const { problems, statuses } = translated(all);
-      for (const { severity, object: about, message } of problems) {
-        if (severity !== 'error') continue;
-        const status = statuses.find(({ kind, namespace: where, name: what }) => kind === about.kind && where === about.namespace && what === about.name);
-        t.true(JSON.stringify(status).includes(JSON.stringify(message).slice(1, -1)), `${about.kind} ${about.name}: ${message}`);
-      }
-    }),
-    { numRuns: 50 },
-  );
+  fc.assert(fc.property(objects, (all) => assertErrorsTold(t, all)), { numRuns: 50 });
   t.pass();
 });
 
@@ -171,7 +133,7 @@ const meeting: fc.Arbitrary<readonly KubernetesObject[]> = fc
 test('a section has a table of its own sort, a destination the one that its protocol needs, and a backend speaks what it is sent', (t) => {
   fc.assert(
     fc.property(meeting, (all) => {
-      const { snapshots } = translated(all);
+      const { snapshots } = translateObjects(all);
       const speaks = (target: { readonly kind: string; readonly backend?: string }, protocols: readonly (string | undefined)[], where: string): void => {
         if (target.kind === 'backend') t.true(protocols.includes(snapshots.backend(target.backend ?? '')?.protocol), `${where}: ${target.backend}`);
       };
@@ -205,7 +167,7 @@ test('a section has a table of its own sort, a destination the one that its prot
 test('routes of two kinds never serve one host of a listener, nor one Service port', (t) => {
   fc.assert(
     fc.property(meeting, (all) => {
-      const { snapshots } = translated(all);
+      const { snapshots } = translateObjects(all);
       for (const { sections } of [...snapshots.listeners.values()].flat()) {
         for (const { routes: name } of sections) {
           const routes = snapshots.routeTable(name)?.routes ?? [];
@@ -227,7 +189,7 @@ test('routes of two kinds never serve one host of a listener, nor one Service po
 test('a table never points to a backend that does not exist, and every backend that it points to has endpoints to ask for', (t) => {
   fc.assert(
     fc.property(objects, (all) => {
-      const { snapshots } = translated(all);
+      const { snapshots } = translateObjects(all);
       const names = ['x', 'y'].flatMap((client) => snapshots.destinations(client)).flatMap(({ target }) => (target.kind === 'service' ? [target.routes] : []));
       const sections = [...snapshots.listeners.values()].flatMap((each) => each.flatMap((listener) => listener.sections.map(({ routes }) => routes)));
       for (const table of [...names, ...sections]) {

@@ -1,10 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { objectKey, stateOf, type KubernetesObject } from '#crds';
 import type { BackendTarget } from '#snapshot';
-import { assignAddresses } from '../../push/addresses.ts';
-import { stateFrom } from '../../testing.ts';
-import { translate } from '../../translate.ts';
+import { assertAnew, assertErrorsTold, takenObjects, translateObjects } from '../../testing.ts';
 import type { Translation } from '../../types.ts';
 import { readTlsVariant } from './variants.ts';
 import { selfSigned } from './testing.ts';
@@ -49,22 +46,7 @@ const object = fc.oneof(
   fc.record({ apiVersion: fc.constant(`${gw}/v1`), kind: fc.constant('ReferenceGrant'), metadata, spec: namespace.map((from) => ({ from: [{ group: gw, kind: 'HTTPRoute', namespace: from }, { group: gw, kind: 'Gateway', namespace: from }], to: [{ group: '', kind: 'Service' }, { group: '', kind: 'ConfigMap' }, { group: '', kind: 'Secret' }] })) }),
 );
 
-const objects = fc.array(object, { minLength: 5, maxLength: 20 }).map((all) => {
-  const parsed = all.flatMap((each): readonly KubernetesObject[] => {
-    try {
-      return Object.values(stateFrom(JSON.stringify(each))).flatMap((map) => [...map.values()]);
-    } catch {
-      // What a schema's rules refuse never gets to translation.
-      return [];
-    }
-  });
-  return [...new Map(parsed.map((each) => [`${each.kind} ${objectKey(each)}`, each])).values()];
-});
-
-function translated(all: readonly KubernetesObject[]): Translation {
-  const state = stateOf(all);
-  return translate(state, { gatewayAddresses: assignAddresses(state, { first: '127.0.0.1' }, new Map()), portOffset: 0 });
-}
+const objects = fc.array(object, { minLength: 5, maxLength: 20 }).map(takenObjects);
 
 interface Met {
   readonly gateway: string;
@@ -94,7 +76,7 @@ function textOf(translation: Translation): string {
 test('where a policy stands nothing goes out in plain text, and each Gateway has its own Backend', (t) => {
   fc.assert(
     fc.property(objects, (all) => {
-      const translation = translated(all);
+      const translation = translateObjects(all);
       const policies = all.filter(({ kind }) => kind === 'BackendTLSPolicy') as unknown as readonly { readonly metadata: { readonly namespace: string }; readonly spec: { readonly targetRefs: readonly { readonly kind: string; readonly name: string; readonly sectionName?: string }[] } }[];
       const ports: Readonly<Record<number, string>> = { 80: 'http', 443: 'https' };
       for (const { gateway, protocol, target } of targetsOf(translation)) {
@@ -112,30 +94,11 @@ test('where a policy stands nothing goes out in plain text, and each Gateway has
 });
 
 test('a translation after a change is that of the same objects read anew', (t) => {
-  fc.assert(
-    fc.property(objects, fc.nat(), objects, (all, gone, others) => {
-      translated(all);
-      const without = all.filter((_, index) => index !== gone % all.length);
-      t.is(textOf(translated(without)), textOf(translated(structuredClone(without))));
-      const replaced = [...new Map([...all, ...others].map((each) => [`${each.kind} ${objectKey(each)}`, each])).values()];
-      t.is(textOf(translated(replaced)), textOf(translated(structuredClone(replaced))));
-    }),
-    { numRuns: 50 },
-  );
+  fc.assert(fc.property(objects, fc.nat(), objects, (before, gone, come) => assertAnew(t, { before, gone, come }, textOf)), { numRuns: 50 });
   t.pass();
 });
 
 test('every error is in the message of a condition of its object', (t) => {
-  fc.assert(
-    fc.property(objects, (all) => {
-      const { problems, statuses } = translated(all);
-      for (const { severity, object: about, message } of problems) {
-        if (severity !== 'error') continue;
-        const status = statuses.find(({ kind, namespace: where, name: what }) => kind === about.kind && where === about.namespace && what === about.name);
-        t.true(JSON.stringify(status ?? '').includes(JSON.stringify(message).slice(1, -1)), `${about.kind} ${about.name}: ${message}`);
-      }
-    }),
-    { numRuns: 100 },
-  );
+  fc.assert(fc.property(objects, (all) => assertErrorsTold(t, all)), { numRuns: 100 });
   t.pass();
 });
