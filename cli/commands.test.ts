@@ -2,38 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { Command } from 'commander';
-import * as analyze from './analyze.ts';
-import type { CliEnvironment } from './environment.ts';
-import * as explain from './explain.ts';
-import * as policy from './policy.ts';
-import * as translate from './translate.ts';
-
-interface Ran {
-  readonly out: string;
-  readonly err: string;
-  readonly status: number;
-}
-
-async function weft(...words: string[]): Promise<Ran> {
-  let out = '';
-  let err = '';
-  let status = 0;
-  const environment: CliEnvironment = {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    now: () => 0,
-    random: () => 0,
-    variables: {},
-    exitStatus: (code) => void (status = code),
-    exit: () => undefined,
-    onSignal: () => undefined,
-  };
-  const program = new Command('weft').enablePositionalOptions().exitOverride();
-  for (const command of [analyze, explain, policy, translate]) command.register(program, environment);
-  await program.parseAsync(['node', 'weft', ...words]);
-  return { out, err, status };
-}
+import { weft } from './testing/run.ts';
 
 async function json(...words: string[]): Promise<Record<string, unknown>> {
   const { out, err } = await weft(...words, '-o', 'json');

@@ -2,30 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { Command } from 'commander';
-import * as analyze from './analyze.ts';
-import type { CliEnvironment } from './environment.ts';
-import * as explain from './explain.ts';
-import * as translate from './translate.ts';
-
-async function weft(...words: string[]): Promise<{ readonly out: string; readonly err: string }> {
-  let out = '';
-  let err = '';
-  const environment: CliEnvironment = {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    now: () => 0,
-    random: () => 0,
-    variables: {},
-    exitStatus: () => undefined,
-    exit: () => undefined,
-    onSignal: () => undefined,
-  };
-  const program = new Command('weft').enablePositionalOptions().exitOverride();
-  for (const command of [analyze, explain, translate]) command.register(program, environment);
-  await program.parseAsync(['node', 'weft', ...words]);
-  return { out, err };
-}
+import { weft } from './testing/run.ts';
 
 const route = (kind: string, name: string, spec: string): string => `apiVersion: gateway.networking.k8s.io/v1\nkind: ${kind}\nmetadata: { name: ${name}, namespace: shop }\nspec: { ${spec} }\n`;
 const service = (name: string, ports: string): string => `apiVersion: v1\nkind: Service\nmetadata: { name: ${name}, namespace: shop }\nspec: { selector: { app: ${name} }, ports: [${ports}] }\n`;

@@ -2,10 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { Command } from 'commander';
-import type { CliEnvironment } from '../environment.ts';
-import * as explain from '../explain.ts';
-import * as policy from '../policy.ts';
+import { weft } from '../testing/run.ts';
 
 const file = join(mkdtempSync(join(tmpdir(), 'weft-')), 'tls.yaml');
 writeFileSync(file, `
@@ -32,22 +29,12 @@ spec:
   validation: { hostname: cart.example.com, wellKnownCACertificates: System, subjectAltNames: [{ type: URI, uri: 'spiffe://shop/cart' }] }
 `);
 
-async function weft(...words: string[]): Promise<string> {
-  let out = '';
-  const nothing = (): undefined => undefined;
-  const environment: CliEnvironment = { out: (text) => void (out += text), err: (text) => void (out += text), now: () => 0, random: () => 0, variables: {}, exitStatus: nothing, exit: nothing, onSignal: nothing };
-  const program = new Command('weft').enablePositionalOptions().exitOverride();
-  for (const command of [explain, policy]) command.register(program, environment);
-  await program.parseAsync(['node', 'weft', ...words]);
-  return out;
-}
-
 const told = 'TLS as cart.example.com, certificate for spiffe://shop/cart, trusting the authorities of the machine, by BackendTLSPolicy shop/cart';
 
 test('explain says how TLS is spoken to a backend, and who says so', async (t) => {
-  const text = await weft('explain', '-f', file, '--gateway', 'shop/edge', 'http://example.com/');
+  const { out: text } = await weft('explain', '-f', file, '--gateway', 'shop/edge', 'http://example.com/');
   t.true(text.includes(told), text);
-  const { backends } = JSON.parse(await weft('explain', '-f', file, '--gateway', 'shop/edge', 'http://example.com/', '-o', 'json')) as { readonly backends: readonly { readonly tls: unknown }[] };
+  const { backends } = JSON.parse((await weft('explain', '-f', file, '--gateway', 'shop/edge', 'http://example.com/', '-o', 'json')).out) as { readonly backends: readonly { readonly tls: unknown }[] };
   t.deepEqual(backends[0]?.tls, {
     policy: { kind: 'BackendTLSPolicy', namespace: 'shop', name: 'cart' },
     spoken: true,
@@ -58,14 +45,14 @@ test('explain says how TLS is spoken to a backend, and who says so', async (t) =
 });
 
 test('policy says the same of the path', async (t) => {
-  const text = await weft('policy', '-f', file, '--gateway', 'shop/edge', '--route', 'HTTPRoute/shop/cart');
+  const { out: text } = await weft('policy', '-f', file, '--gateway', 'shop/edge', '--route', 'HTTPRoute/shop/cart');
   t.true(text.includes(told), text);
 });
 
 test('in the mesh the policy does not act, and both say so', async (t) => {
   const note = 'no TLS: BackendTLSPolicy shop/cart stands on it, and acts at Gateways only';
-  const explained = await weft('explain', '-f', file, '--from-namespace', 'shop', 'http://cart.shop:443/');
+  const { out: explained } = await weft('explain', '-f', file, '--from-namespace', 'shop', 'http://cart.shop:443/');
   t.true(explained.includes(note), explained);
-  const settled = await weft('policy', '-f', file, '--from-namespace', 'shop', '--backend', 'shop/cart:443');
+  const { out: settled } = await weft('policy', '-f', file, '--from-namespace', 'shop', '--backend', 'shop/cart:443');
   t.true(settled.includes(note), settled);
 });

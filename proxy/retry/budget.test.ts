@@ -4,6 +4,8 @@ import { RetryBudget, RetryBudgets } from './budget.ts';
 
 const settings = { percent: 20, interval: 10_000, minPerSecond: 1 };
 
+const limits = fc.record({ percent: fc.nat(100), interval: fc.integer({ min: 1000, max: 20_000 }), minPerSecond: fc.nat(5) });
+
 /** Takes all there is; a budget without bound ends it at 1000. */
 function spend(budget: RetryBudget, now: number): number {
   let granted = 0;
@@ -36,7 +38,6 @@ test('0 percent and no floor: never', (t) => {
 
 test('in any stretch of the interval that ends with a grant, retries stay within percent of requests or the floor, whichever is more', (t) => {
   const events = fc.array(fc.record({ wait: fc.nat(1500), retry: fc.boolean(), times: fc.integer({ min: 1, max: 12 }) }), { maxLength: 60 });
-  const limits = fc.record({ percent: fc.nat(100), interval: fc.integer({ min: 1000, max: 20_000 }), minPerSecond: fc.nat(5) });
   fc.assert(
     fc.property(events, limits, (steps, limit) => {
       const budget = new RetryBudget(limit.interval);
@@ -67,7 +68,6 @@ test('in any stretch of the interval that ends with a grant, retries stay within
 
 test('whatever was asked before, a retry is refused only when the floor and the share of the requests are both spent', (t) => {
   const events = fc.array(fc.record({ wait: fc.nat(1500), requests: fc.nat(12), retries: fc.nat(12) }), { maxLength: 40 });
-  const limits = fc.record({ percent: fc.nat(100), interval: fc.integer({ min: 1000, max: 20_000 }), minPerSecond: fc.nat(5) });
   fc.assert(
     fc.property(events, limits, (steps, limit) => {
       const budget = new RetryBudget(limit.interval);

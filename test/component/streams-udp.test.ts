@@ -1,7 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import type { Listener, ListenerSection } from '#snapshot';
-import { endpointsOf } from './proxy-rig.ts';
 import { eventually, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, type StreamRig } from './streams-rig.ts';
 
 const section: ListenerSection = { name: 'udp', hostname: '', protocol: 'UDP', routes: 'listener/shop/gw/udp' };
@@ -55,6 +54,37 @@ class UdpClient {
 
 function route(rig: StreamRig, ...backends: readonly ReturnType<typeof streamBackend>[]): void {
   rig.proxy.apply({ streamTables: { changed: [streamTable('udp', backends.length === 0 ? [] : [{ kind: 'UDPRoute', backends }])] } });
+}
+
+interface Served {
+  readonly rig: StreamRig;
+  readonly server: UdpServer;
+  client(): UdpClient;
+}
+
+interface Serving {
+  readonly limits?: NonNullable<Parameters<typeof startStreamRig>[0]>['limits'];
+  readonly listener?: Partial<Listener>;
+  readonly answer?: (text: string) => readonly string[];
+}
+
+/** A listener whose route leads to one server, `a`; all of it ends with the test. */
+async function serve(t: ExecutionContext, { limits, listener = udp, answer }: Serving = {}): Promise<Served> {
+  const rig = await startStreamRig(limits === undefined ? {} : { limits });
+  const server = await udpServer('a', answer);
+  t.teardown(async () => {
+    await rig.close();
+    await server.close();
+  });
+  setBackends(rig.proxy, { a: [server.port] }, 'udp');
+  route(rig, streamBackend('a'));
+  const { port } = await rig.listen([section], listener);
+  const client = (): UdpClient => {
+    const made = new UdpClient(port);
+    t.teardown(() => made.close());
+    return made;
+  };
+  return { rig, server, client };
 }
 
 const counter = async (rig: StreamRig, name: string): Promise<number> => Number((await rig.metricLines(name))[0]?.split(' ').at(-1));
@@ -152,96 +182,60 @@ test('an endpoint that is gone makes way for another', async (t) => {
 });
 
 test('no more flows than the limit: who sent one datagram only goes first', async (t) => {
-  const rig = await startStreamRig({ limits: { maxUdpFlows: 3 } });
-  const server = await udpServer('a');
-  setBackends(rig.proxy, { a: [server.port] }, 'udp');
-  route(rig, streamBackend('a'));
-  const { port } = await rig.listen([section], udp);
-  const regular = new UdpClient(port);
+  const { rig, server, client } = await serve(t, { limits: { maxUdpFlows: 3 } });
+  const regular = client();
   await regular.ask('1');
   await regular.ask('2');
-  const flood = Array.from({ length: 20 }, () => new UdpClient(port));
-  for (const client of flood) await client.ask('x');
+  const flood = Array.from({ length: 20 }, client);
+  for (const each of flood) await each.ask('x');
   t.is(await counter(rig, 'weft_udp_flows_evicted_total'), 18);
   const before = server.from[0]!;
   t.is(await regular.ask('3'), 'a 3');
   t.is(server.from.at(-1), before, 'the same flow as at first');
   t.is((await rig.metricLines('weft_streams_active'))[0]?.split(' ').at(-1), '3');
-  for (const client of [regular, ...flood]) client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('who sent one datagram only gets no more than the limit: it may have been sent under another address', async (t) => {
-  const rig = await startStreamRig({ limits: { maxUdpUnprovenBytes: 50 } });
-  const server = await udpServer('a', () => Array.from({ length: 20 }, () => '0123456789'));
-  setBackends(rig.proxy, { a: [server.port] }, 'udp');
-  route(rig, streamBackend('a'));
-  const { port } = await rig.listen([section], udp);
-  const client = new UdpClient(port).send('x');
+  const { rig, client } = await serve(t, { limits: { maxUdpUnprovenBytes: 50 }, answer: () => Array.from({ length: 20 }, () => '0123456789') });
+  const sender = client().send('x');
   await eventually(async () => (await counter(rig, 'weft_udp_datagrams_dropped')) === 15);
-  await eventually(() => client.got.length === 5);
-  client.send('x');
-  await eventually(() => client.got.length === 25);
-  client.close();
-  await rig.close();
-  await server.close();
+  await eventually(() => sender.got.length === 5);
+  sender.send('x');
+  await eventually(() => sender.got.length === 25);
   t.pass();
 });
 
 test('draining: flows that are busy go on as long as is allowed, nobody new is let in', async (t) => {
-  const rig = await startStreamRig();
-  const server = await udpServer('a');
-  setBackends(rig.proxy, { a: [server.port] }, 'udp');
-  route(rig, streamBackend('a'));
-  const { port } = await rig.listen([section], udp);
-  const client = new UdpClient(port);
-  await client.ask('x');
+  const { rig, client } = await serve(t);
+  const busy = client();
+  await busy.ask('x');
   const began = performance.now();
   const drained = rig.proxy.drain(500);
-  t.is(await client.ask('y'), 'a y');
-  const late = new UdpClient(port).send('x');
+  t.is(await busy.ask('y'), 'a y');
+  const late = client().send('x');
   await eventually(async () => (await counter(rig, 'weft_udp_datagrams_dropped')) === 1);
   t.deepEqual(late.got, []);
   await drained;
   t.true(performance.now() - began >= 450);
   t.like((await rig.logged())[0], { protocol: 'udp', failure: 'draining' });
-  client.close();
-  late.close();
-  await server.close();
 });
 
 test('closing again, while it drains or after, hurries it and does no harm', async (t) => {
-  const rig = await startStreamRig();
-  const server = await udpServer('a');
-  setBackends(rig.proxy, { a: [server.port] }, 'udp');
-  route(rig, streamBackend('a'));
-  const { port } = await rig.listen([section], udp);
-  const client = new UdpClient(port);
-  await client.ask('x');
+  const { rig, client } = await serve(t);
+  await client().ask('x');
   const began = performance.now();
   const drained = rig.proxy.drain(20_000);
   await rig.proxy.close();
   await drained;
   t.true(performance.now() - began < 2000);
   await rig.proxy.close();
-  client.close();
-  await server.close();
 });
 
 test('a listener over IPv6 takes clients of both families', async (t) => {
-  const rig = await startStreamRig();
-  const server = await udpServer('a');
-  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([server.port]) }] } });
-  setBackends(rig.proxy, { a: [server.port] }, 'udp');
-  route(rig, streamBackend('a'));
-  const { port } = await rig.listen([section], { ...udp, address: '::' });
-  const client = new UdpClient(port);
-  t.is(await client.ask('x'), 'a x');
-  client.close();
-  await rig.close();
+  const { rig, client } = await serve(t, { listener: { ...udp, address: '::' } });
+  t.is(await client().ask('x'), 'a x');
+  await rig.proxy.close();
   t.regex(String((await rig.logged())[0]!['client']), /^127\.0\.0\.1:/);
-  await server.close();
 });
 
 test('a port that is taken is said so; closing frees it', async (t) => {
