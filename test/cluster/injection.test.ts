@@ -38,6 +38,15 @@ test('a Pod of a labelled namespace runs with a native sidecar without any right
   t.not(proxyOf(outside.name, 'optin'), undefined);
 });
 
+test('a sidecar without work takes less than 60 MB, and its image holds no shell', async (t) => {
+  const within = (...command: readonly string[]): string => kubectl(['exec', '-n', outside.name, 'optin', '-c', 'weft-proxy', '--', ...command]);
+  const resident = (): number => Number(/^VmRSS:\s+(\d+) kB/m.exec(within('/usr/bin/node', '-e', "process.stdout.write(require('node:fs').readFileSync('/proc/1/status'))"))?.[1]) / 1024;
+  // It gives back what only its start needed a few seconds after that.
+  const idle = await eventually(() => (resident() < 60 ? resident() : undefined), 30_000);
+  t.log(`${idle.toFixed(1)} MiB`);
+  for (const shell of ['/bin/sh', '/bin/bash', '/usr/bin/sh', 'busybox']) t.throws(() => within(shell, '-c', 'true'), { message: /no such file|not found/ }, shell);
+});
+
 test('an application that does not say how it ends goes on serving for a moment when its Pod ends', (t) => {
   const ending = (namespace: string, name: string): unknown => (get('pod', name, namespace) as { spec: { containers: { lifecycle?: object }[] } }).spec.containers[0]!.lifecycle;
   // Half of its grace, which is shorter than usual.

@@ -20,7 +20,7 @@ test.after.always(() => {
 
 interface PodLike {
   readonly metadata: { readonly labels?: Readonly<Record<string, string>> };
-  readonly spec: { readonly initContainers?: readonly { readonly name: string; readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[] }[] };
+  readonly spec: { readonly initContainers?: readonly { readonly name: string; readonly resources?: object; readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[] }[] };
 }
 
 function manifest(more: { readonly labels?: object; readonly annotations?: object; readonly spec?: object } = {}): string {
@@ -60,6 +60,15 @@ test('what can have no sidecar is refused with a message for its author', (t) =>
   t.throws(() => attempt(labelled, manifest({ annotations: { 'weft-mesh.io/proxy-image': 'x' } })), { message: /denied the request: annotation "weft-mesh.io\/proxy-image" is unknown/ });
   t.throws(() => attempt(labelled, manifest({ annotations: { 'weft-mesh.io/exclude-outbound-ports': 'all' } })), { message: /denied the request: annotation weft-mesh.io\/exclude-outbound-ports/ });
   t.deepEqual(containersOf(attempt(labelled, manifest({ labels: { 'weft-mesh.io/inject': 'disabled' }, spec: { hostNetwork: true } }))), []);
+});
+
+test("what a Pod's annotations ask for its sidecar, it gets; an amount without sense is refused", (t) => {
+  const amounts = { 'weft-mesh.io/cpu-request': '30m', 'weft-mesh.io/cpu-limit': '2', 'weft-mesh.io/memory-request': '70Mi', 'weft-mesh.io/memory-limit': '140Mi' };
+  const pod = attempt(labelled, manifest({ annotations: amounts }));
+  t.deepEqual(pod.spec.initContainers?.find(({ name }) => name === 'weft-proxy')?.resources, { requests: { cpu: '30m', memory: '70Mi' }, limits: { cpu: '2', memory: '140Mi' } });
+  t.throws(() => attempt(labelled, manifest({ annotations: { 'weft-mesh.io/memory-limit': 'lots' } })), { message: /denied the request: annotation weft-mesh.io\/memory-limit: "lots" must be an amount such as/ });
+  t.throws(() => attempt(labelled, manifest({ annotations: { 'weft-mesh.io/memory-request': '2Gi', 'weft-mesh.io/memory-limit': '1Gi' } })), { message: /would request 2Gi of memory and be limited to 1Gi/ });
+  t.throws(() => attempt(labelled, manifest({ annotations: { 'weft-mesh.io/log-level': 'loud' } })), { message: /log-level: "loud" must be one of error, warn, info, debug/ });
 });
 
 test('what weft inject printed goes through unchanged', (t) => {
