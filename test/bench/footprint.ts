@@ -1,7 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +9,8 @@ import { createAuthority, issueServing, serveStream } from '../../controller/ser
 import { stateFrom } from '../../controller/testing.ts';
 import { bundle, bundles, copyPackages } from '../../images/bundle.ts';
 import { proxyEnvironment } from '../../images/environment.ts';
+import { freePort } from './programs/ports.ts';
+import { isReady } from './targets/weft.ts';
 
 /**
  * `node test/bench/footprint.ts [--rounds N] [--idle SECONDS] [-- NODE FLAGS]`: sidecar and gateway as in their image, with a controller
@@ -41,14 +41,6 @@ spec:
 const serverName = 'localhost';
 const folder = mkdtempSync(join(tmpdir(), 'weft-footprint-'));
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function serveController(): Promise<{ readonly port: number; close(): Promise<void> }> {
   const controller = createController({ translate, addresses: () => new Map([['shop/edge', ['127.0.0.1']]]), portOffset: (await freePort()) - 80, changed: () => {}, failed: (message) => console.error(message) });
   controller.setState(stateFrom(manifests));
@@ -69,15 +61,6 @@ async function serveController(): Promise<{ readonly port: number; close(): Prom
     random: Math.random,
   });
   return { port: server.port, close: () => (controller.close(), server.close()) };
-}
-
-function isReady(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    get({ host: '127.0.0.1', port, path: '/ready', agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    }).on('error', () => resolve(false));
-  });
 }
 
 interface Footprint {

@@ -68,7 +68,8 @@ export async function startWeft(site: Site, { control, command, flags = [], core
   }
 }
 
-function isReady(port: number): Promise<boolean> {
+/** Whether the proxy whose administration listens there says that it serves. */
+export function isReady(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     get({ host: '127.0.0.1', port, path: '/ready', agent: false }, (response) => {
       response.resume();
