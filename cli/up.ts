@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { startMesh, type Mesh } from '#mesh';
-import { AccessLog, createTracer, descriptorSink, fileSink, startAdmin, type AdminServer, type Tracer } from '#proxy';
+import { AccessLog, createTracer, descriptorSink, fileSink, socketModes, startAdmin, type AdminServer, type SocketMode, type Tracer } from '#proxy';
 import type { CliEnvironment } from './environment.ts';
 import { failWith, pathsOption } from './options.ts';
 import { UsageError } from './explain/place.ts';
@@ -15,6 +15,7 @@ interface UpOptions {
   readonly accessLog?: string;
   readonly admin?: number;
   readonly drain: number;
+  readonly socketIo: SocketMode;
   readonly json?: true;
 }
 
@@ -32,6 +33,7 @@ export function register(program: Command, environment: CliEnvironment): void {
     .option('--access-log <file>', 'a line of JSON per request; - for standard output')
     .option('--admin <port>', 'serve /metrics, /ready and /config on 127.0.0.1', numberUpTo(65_535))
     .option('--drain <seconds>', 'at the end, how long requests in flight may take', numberUpTo(3600), 30)
+    .addOption(new Option('--socket-io <way>', "how sockets are read and written: raw is cheaper, by handles that are no part of Node's interface").choices(socketModes).default('public').env('WEFT_SOCKET_IO'))
     .option('--json', 'tell what happens as lines of JSON')
     .action(async (options: UpOptions) => {
       try {
@@ -65,6 +67,7 @@ async function up(options: UpOptions, environment: CliEnvironment): Promise<void
     {
       files: options.file,
       portOffset: options.portOffset,
+      socketIO: options.socketIo,
       drainMs: options.drain * 1000,
       ...(accessLog && { accessLog }),
       ...(tracer && { tracer }),

@@ -1,6 +1,6 @@
 import { createController, ManifestStore, stampTimes, translate, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
 import type { ClusterState } from '#crds';
-import { createExposition, createProxy, inSlices, Metrics, type Exposition } from '#proxy';
+import { createExposition, createProxy, inSlices, Metrics, openSocketIO, type Exposition, type OpenedIO } from '#proxy';
 import { channelPair, type ControllerChannel } from '#snapshot';
 import type { GatewayProxy } from '#gateway';
 import { compareStates } from './edits.ts';
@@ -13,7 +13,7 @@ const settleTimeoutMs = 10_000;
 
 /** Starts a mesh; fulfils when it serves what the manifests say, as far as that can be served. */
 export async function startMesh(options: MeshOptions, env: MeshEnvironment): Promise<Mesh> {
-  const mesh = new EmbeddedMesh(options, env);
+  const mesh = new EmbeddedMesh(options, env, await openSocketIO(options.socketIO ?? 'public'));
   await mesh.start();
   return mesh;
 }
@@ -36,13 +36,14 @@ class EmbeddedMesh implements Mesh {
   #changed = false;
   #closed = false;
 
-  constructor(options: MeshOptions, env: MeshEnvironment) {
+  constructor(options: MeshOptions, env: MeshEnvironment, { io, refused }: OpenedIO) {
     this.#options = options;
     this.#env = env;
     this.#texts = named(options.manifests ?? []);
     const portOffset = options.portOffset ?? 0;
     const metrics = new Metrics();
     this.#metrics = createExposition(metrics);
+    metrics.set('raw_socket_io', io.mode === 'raw' ? 1 : 0);
     this.#controller = createController({
       translate,
       addresses: { first: options.loopback ?? '127.0.0.1' },
@@ -52,7 +53,7 @@ class EmbeddedMesh implements Mesh {
       failed: (message) => this.#failed(message),
     });
     this.#fleet = new Fleet({
-      createProxy: () => createProxy({ ...env, metrics, ...(options.accessLog && { accessLog: options.accessLog }), ...(options.tracer && { tracer: options.tracer }) }),
+      createProxy: () => createProxy({ ...env, metrics, io, ...(options.accessLog && { accessLog: options.accessLog }), ...(options.tracer && { tracer: options.tracer }) }),
       dial: () => this.#dial(),
       now: () => env.now(),
       random: () => env.random(),
@@ -60,6 +61,7 @@ class EmbeddedMesh implements Mesh {
       drainMs: options.drainMs ?? 30_000,
       changed: () => this.#changedSoon(),
     });
+    if (refused !== undefined) this.#failed(`raw socket I/O does not work here, the public one is used: ${refused}`);
   }
 
   async start(): Promise<void> {

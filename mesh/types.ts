@@ -1,5 +1,5 @@
 import type { ObjectStatus } from '#controller';
-import type { AccessLog, Tracer } from '#proxy';
+import type { AccessLog, SocketMode, Tracer } from '#proxy';
 import type { MeshProblem } from './problems.ts';
 
 export interface MeshOptions {
@@ -11,6 +11,8 @@ export interface MeshOptions {
   readonly portOffset?: number;
   /** The address of the first Gateway, 127.0.0.1 unless set; further Gateways count up from it. Lets meshes run side by side. */
   readonly loopback?: string;
+  /** `raw`: sockets are read and written by the handles behind them, where that works; `public` unless set. */
+  readonly socketIO?: SocketMode;
   readonly accessLog?: AccessLog;
   readonly tracer?: Tracer;
   /** How long a listener or proxy that goes may finish what it has in flight. Milliseconds; 30,000 unless set. */

@@ -3,6 +3,7 @@ import type { Backends } from './configuration/backends.ts';
 import type { Http1Place } from './connection/http1-place.ts';
 import { HeadView } from './exchange/view.ts';
 import type { RoutingTable } from './configuration/tables.ts';
+import { publicIO, type SocketIO } from './sockets/index.ts';
 import { HeaderEncoder, http2Environment, type Http2Environment } from './http2/index.ts';
 import type { StreamRouting } from './streams/index.ts';
 import { RandomIds, type AccessLog, type Metrics, type Tracer } from './telemetry/index.ts';
@@ -17,6 +18,7 @@ export class Context {
   readonly metrics: Metrics;
   readonly accessLog: AccessLog | undefined;
   readonly tracer: Tracer | undefined;
+  readonly io: SocketIO;
   readonly ids = new RandomIds();
   readonly requestHead: RequestHead;
   readonly responseHead: ResponseHead;
@@ -52,6 +54,7 @@ export class Context {
     this.metrics = environment.metrics;
     this.accessLog = environment.accessLog;
     this.tracer = environment.tracer;
+    this.io = environment.io ?? publicIO;
     this.requestHead = new RequestHead(limits);
     this.view = new HeadView(this.requestHead);
     this.responseHead = new ResponseHead(limits);
@@ -59,6 +62,7 @@ export class Context {
     this.http2 = http2Environment({
       now: () => environment.now(),
       wheel: parts.wheel,
+      io: this.io,
       limits: { idleMs: 0, keepAliveMs: 60_000, maxHeaderListBytes: limits.maxHeadBytes, maxHeaders: limits.maxHeaders, maxTargetBytes: limits.maxTargetBytes, maxInterimResponses: limits.maxInterimResponses },
       onError: (error) => this.fault(error),
     });

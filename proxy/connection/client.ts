@@ -11,7 +11,7 @@ import type { WheelTimer } from '../time/index.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
 import { releasePlace, takePlace, type Http1Place } from './http1-place.ts';
-import { disown, guarded, listenersOf, own, type Owned } from './listeners.ts';
+import { disown, guarded, own, type Owned } from './listeners.ts';
 import { PartialHead } from './partial-head.ts';
 import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
 
@@ -79,18 +79,18 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
     this.openedAt = this.#since = context.now();
     this.#timeouts = binding.initialTimeouts(this);
     this.forwarded = new Forwarded(this.address, binding, context.parts);
-    own(socket, this, ClientConnection.#listeners);
+    own(socket, this, ClientConnection.#listeners, context.io);
     // The first head has to come in time as well, though not a byte of it may be there.
     this.#watch(this.#dueWhileWaiting());
   }
 
-  static readonly #listeners = listenersOf({
+  static readonly #listeners = {
     data: guarded((connection: ClientConnection, bytes) => connection.#read(bytes!)),
     end: guarded((connection: ClientConnection) => connection.#ended()),
     error: guarded((connection: ClientConnection) => connection.#gone()),
     close: guarded((connection: ClientConnection) => connection.#gone()),
     drain: guarded((connection: ClientConnection) => connection.#drained()),
-  });
+  };
 
   /** What is under way. */
   get #exchange(): Exchange | undefined {
@@ -167,7 +167,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
   /** Writes what the output buffer holds. */
   write(output: OutputBuffer): void {
     if (this.#phase === 'closed') return;
-    const taken = this.socket.write(output.view());
+    const taken = this.context.io.write(this.socket, output.view());
     if (this.socket.writableLength === 0) return;
     output.keep();
     if (!taken) this.congested = true;
@@ -382,8 +382,8 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
     this.context.wheel.cancel(this);
     const client = new Http2Client(this.context, binding, socket, this.serverName);
     binding.replaced(this, client);
+    disown(socket, ClientConnection.#listeners, this.context.io);
     client.start(socket, ahead);
-    disown(socket, ClientConnection.#listeners);
   }
 
   /** After an event: is there still something to wait for? */

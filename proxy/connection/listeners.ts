@@ -1,4 +1,5 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import type { SocketIO } from '../sockets/index.ts';
 
 const owner = Symbol('owner');
 
@@ -22,36 +23,18 @@ export function guarded<T extends Owned>(turn: (connection: T, bytes: Buffer | u
   };
 }
 
-/** Listeners by event, and what takes the place of a socket's `push`. */
-export interface Listeners {
-  readonly events: Readonly<Record<string, Listener>> & { readonly data: Listener };
-  readonly push: Socket['push'];
-}
-
-/**
- * What a socket receives it hands to its own `push`. While it flows and holds nothing back, that goes straight to the listener: the stream's
- * bookkeeping of each chunk costs as much as the parse of a head. All else comes by the event, as it would if a socket did not use `push`.
- */
-export function listenersOf(events: Listeners['events']): Listeners {
-  const { data } = events;
-  const push = function (this: Socket, chunk: unknown, encoding?: BufferEncoding): boolean {
-    if (chunk === null || this.readableFlowing !== true || this.readableLength > 0) return Socket.prototype.push.call(this, chunk, encoding);
-    data.call(this, chunk as Buffer);
-    return true;
-  };
-  return { events, push };
-}
+/** By event. */
+export type Listeners = Readonly<Record<string, Listener>> & { readonly data: Listener };
 
 /** From now on the socket's events are for this owner. */
-export function own(socket: Socket, connection: Owned, { events, push }: Listeners): void {
+export function own(socket: Socket, connection: Owned, listeners: Listeners, io: SocketIO): void {
   (socket as Socket & { [owner]: Owned })[owner] = connection;
-  for (const event in events) socket.on(event, events[event]!);
-  // Other streams may wait for their `push` to note that what they were asked for has come.
-  if (socket instanceof Socket) socket.push = push;
+  for (const event in listeners) socket.on(event, listeners[event]!);
+  io.receive(socket, listeners.data);
 }
 
 /** What the socket receives is another's from now on. */
-export function disown(socket: Socket, { events }: Listeners): void {
-  if (socket instanceof Socket) socket.push = Socket.prototype.push;
-  socket.off('data', events.data);
+export function disown(socket: Socket, listeners: Listeners, io: SocketIO): void {
+  io.release(socket);
+  socket.off('data', listeners.data);
 }

@@ -164,7 +164,7 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
     this.#pending = false;
     const { output } = this.#context;
     const copies = this.#pool.security !== undefined && output.length <= copiedBytes;
-    const taken = this.socket.write(copies ? Buffer.from(output.view()) : output.view());
+    const taken = this.#context.io.write(this.socket, copies ? Buffer.from(output.view()) : output.view());
     if (this.socket.writableLength === 0) return;
     if (!copies) output.keep();
     if (!taken) this.congested = true;
@@ -176,7 +176,7 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
 
   /** Writes bytes that nobody else will change. */
   writeOwned(bytes: Buffer): void {
-    if (!this.socket.write(bytes) && this.socket.writableLength > 0) this.congested = true;
+    if (!this.#context.io.write(this.socket, bytes) && this.socket.writableLength > 0) this.congested = true;
   }
 
   /** Stops reading: the client takes no more for now. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { ControllerChannel } from '#snapshot';
 import { dialController, inSlices, keepLastGood, type LastGood } from '../control/index.ts';
 import { createProxy } from '../proxy.ts';
+import { openSocketIO, type SocketIO } from '../sockets/index.ts';
 import { AccessLog, createExposition, createTracer, descriptorSink, Metrics, startAdmin, type AdminServer, type Exposition, type LogSink } from '../telemetry/index.ts';
 import type { Proxy } from '../types.ts';
 import { anyAddress, logLevels, type LogLevel, type ProcessSettings } from './settings.ts';
@@ -59,7 +60,8 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
     onSpans: (result, spans) => metrics.count(result === 'exported' ? 'spans_exported' : 'spans_lost', spans),
   });
   const { now, random } = env;
-  const proxy = createProxy({ now, random, wallClock: () => env.wallClock(), metrics, sharesPorts, ...(accessLog && { accessLog }), ...(tracer && { tracer }) });
+  const io = await socketIOOf(settings, metrics, log);
+  const proxy = createProxy({ now, random, wallClock: () => env.wallClock(), metrics, io, sharesPorts, ...(accessLog && { accessLog }), ...(tracer && { tracer }) });
   const toController = dialer(settings, { metrics, log, now });
   const kept = settings.stateFolder === undefined ? undefined : keepLastGood({ file: snapshotFile(settings.stateFolder, settings.workers.index), dial: toController, random, failed: (message) => log('warn', message) });
   return {
@@ -81,6 +83,14 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
       await Promise.all([kept?.close(), accessLog?.close(), tracer?.close()]);
     },
   };
+}
+
+/** Raw only where it was asked for and works; where it does not, the proxy serves all the same. */
+async function socketIOOf({ socketIO }: ProcessSettings, metrics: Metrics, log: ProcessLog): Promise<SocketIO> {
+  const { io, refused } = await openSocketIO(socketIO);
+  if (refused !== undefined) log('warn', 'raw socket I/O does not work here, the public one is used', { reason: refused });
+  metrics.set('raw_socket_io', io.mode === 'raw' ? 1 : 0);
+  return io;
 }
 
 /** Where the process keeps the last good snapshot: each worker its own. */

@@ -11,6 +11,7 @@ test('what is not set has its default', (t) => {
   t.deepEqual(settings.podAddresses, ['10.0.0.1', 'fd00::1']);
   t.is(settings.drainMs, 30_000);
   t.is(settings.logLevel, 'info');
+  t.is(settings.socketIO, 'public');
   t.false('stateFolder' in settings);
   t.is(anyAddress(settings), '::');
   t.is(anyAddress({ podAddresses: ['10.0.0.1'] }), '0.0.0.0');
@@ -25,6 +26,7 @@ const faults: readonly [variables: Record<string, string>, fault: string][] = [
   [{ WEFT_ADMIN_PORT: '1.5' }, 'WEFT_ADMIN_PORT must be a whole number'],
   [{ WEFT_DRAIN_SECONDS: '-1' }, 'WEFT_DRAIN_SECONDS must be a number from 0 to 86400, not "-1"'],
   [{ WEFT_LOG_LEVEL: 'loud' }, 'WEFT_LOG_LEVEL must be one of error, warn, info, debug, not "loud"'],
+  [{ WEFT_SOCKET_IO: 'Raw' }, 'WEFT_SOCKET_IO must be one of public, raw, not "Raw"'],
   [{ WEFT_TRACE_SAMPLE: '2' }, 'WEFT_TRACE_SAMPLE must be a number from 0 to 1, not "2"'],
 ];
 

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { socketModes, type SocketMode } from '../sockets/index.ts';
 
 /** How a proxy's process was told to run: by its container's environment, which injector and gateway template write. */
 export interface ProcessSettings {
@@ -15,6 +16,8 @@ export interface ProcessSettings {
   /** Of the processes that share this proxy's ports: how many there are, and which one this is; 0 is the one that started the others. */
   readonly workers: { readonly count: number; readonly index: number };
   readonly logLevel: LogLevel;
+  /** How sockets are read and written, where that can be. */
+  readonly socketIO: SocketMode;
   /** How long what is in flight may take to end. Milliseconds. */
   readonly drainMs: number;
   readonly collector?: string;
@@ -86,6 +89,7 @@ export function readProcessSettings(reader: VariableReader): ProcessSettings {
     adminPort: reader.port('WEFT_ADMIN_PORT', 15_020),
     workers: { count: 1, index: 0 },
     logLevel: reader.oneOf('WEFT_LOG_LEVEL', logLevels, 'info'),
+    socketIO: reader.oneOf('WEFT_SOCKET_IO', socketModes, 'public'),
     drainMs: reader.number('WEFT_DRAIN_SECONDS', { least: 0, most: 86_400, otherwise: 30 }) * 1000,
     ...(collector === undefined ? {} : { collector }),
     traceSample: reader.number('WEFT_TRACE_SAMPLE', { least: 0, most: 1, otherwise: 1 }),

@@ -4,6 +4,7 @@ import { createProxy, Metrics } from '#proxy';
 import { startCapture, type Address, type Capture } from '#sidecar';
 import { channelPair, type Channel } from '#snapshot';
 import { stringify } from 'yaml';
+import { socketIO } from './socket-io.ts';
 
 /** A sidecar of namespace shop whose captured connections are said to have gone wherever the test says. */
 export interface CaptureRig {
@@ -16,7 +17,7 @@ export interface CaptureRig {
 
 export async function startCaptureRig(objects: readonly object[], options: { readonly controller: 'there' | 'away'; readonly original?: Address } = { controller: 'there' }): Promise<CaptureRig> {
   const metrics = new Metrics();
-  const proxy = createProxy({ now: () => performance.now(), wallClock: () => Date.now(), random: Math.random, metrics });
+  const proxy = createProxy({ now: () => performance.now(), wallClock: () => Date.now(), random: Math.random, metrics, io: socketIO });
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   const controller = createController({ translate, addresses: { first: '127.0.0.1' }, portOffset: 0, changed: () => resolve(), failed: () => {} });
   controller.setState(new ManifestStore().update(new Map([['m.yaml', objects.map((object) => stringify(object)).join('---\n')]])).state);

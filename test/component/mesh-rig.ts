@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { createMesh, type Mesh, type MeshOptions } from '../../index.ts';
+import { socketMode } from './socket-io.ts';
 
 /** Loopback addresses of this test run's own, so that test files that run side by side never share one. */
 export function addresses(base: number): (last: number) => string {
@@ -36,7 +37,7 @@ export async function workload(t: ExecutionContext, name: string, address: strin
 }
 
 export async function mesh(t: ExecutionContext, options: MeshOptions): Promise<Mesh> {
-  const started = await createMesh(options);
+  const started = await createMesh({ socketIO: socketMode, ...options });
   t.teardown(() => started.close());
   return started;
 }

@@ -1,6 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createProxy, Metrics, type BoundListener, type Proxy, type ProxyLimits } from '#proxy';
 import type { Backend, EffectivePolicy, Endpoint, Filter, Listener, ListenerSection, Route, RouteTable, Rule, WeightedBackend } from '#snapshot';
+import { socketIO } from './socket-io.ts';
 
 /** Parts from which tests of the proxy put together what they need: raw sockets on both sides. */
 
@@ -72,6 +73,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     wallClock: () => Date.now(),
     random: options.random ?? Math.random,
     metrics,
+    io: socketIO,
     ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
     ...(options.limits === undefined ? {} : { options: options.limits }),
   });

@@ -4,6 +4,7 @@ import { createProxy, Metrics, type Bound, type Proxy } from '#proxy';
 import type { Destination } from '#snapshot';
 import { responseOf } from './proxy-http2-rig.ts';
 import { answering, backendNamed, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, tableOf, type RawServer } from './proxy-rig.ts';
+import { socketIO } from './socket-io.ts';
 
 const handshake = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n\r\n';
 const accepted = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: def\r\n\r\n';
@@ -95,7 +96,7 @@ interface Mesh {
 }
 
 async function meshTo(server: number, answer: (destination: Destination) => Destination | Promise<Destination> = (d) => d): Promise<Mesh> {
-  const proxy = createProxy({ now: () => performance.now(), wallClock: Date.now, random: Math.random, metrics: new Metrics() });
+  const proxy = createProxy({ now: () => performance.now(), wallClock: Date.now, random: Math.random, metrics: new Metrics(), io: socketIO });
   const routes = 'service/client/shop/reviews/9080';
   proxy.apply({
     routeTables: { changed: [{ ...tableOf([{ backends: [{ index: 0, weight: 1, filters: [], target: { kind: 'backend', ref: { kind: 'Service', namespace: 'shop', name: 'reviews' }, port: 9080, backend: 'shop/reviews:9080' } }] }]), name: routes }] },

@@ -7,6 +7,7 @@ import { connect as connectTls, createServer as createTlsServer, type Connection
 import { AccessLog, createExposition, createProxy, Metrics, type BoundListener, type Proxy, type ProxyLimits } from '#proxy';
 import type { Listener, ListenerSection, StreamRoute, StreamTable, WeightedBackend } from '#snapshot';
 import { backendNamed, endpointsOf } from './proxy-rig.ts';
+import { socketIO } from './socket-io.ts';
 
 /** Parts for tests of what a proxy passes as it is: TCP, TLS by server name, UDP. */
 
@@ -53,7 +54,7 @@ export async function startStreamRig(options: { readonly limits?: Partial<ProxyL
   };
   const accessLog = new AccessLog({ sink: { write, close: async () => {} }, now: () => Date.now() });
   const proxy = createProxy({
-    now: options.now ?? (() => performance.now()), wallClock: options.wallClock ?? (() => Date.now()), random: options.random ?? Math.random, metrics, accessLog,
+    now: options.now ?? (() => performance.now()), wallClock: options.wallClock ?? (() => Date.now()), random: options.random ?? Math.random, metrics, accessLog, io: socketIO,
     onFault: (error) => faults.push(error),
     ...(options.limits === undefined ? {} : { options: options.limits }),
   });

@@ -1,6 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { addresses, yaml } from '../component/mesh-rig.ts';
+import { socketMode } from '../component/socket-io.ts';
 import { createMesh, type Mesh } from '../../index.ts';
 import { readRequest, type ReadRequest } from './request.ts';
 
@@ -46,7 +47,7 @@ export async function recordingServer(t: ExecutionContext, address: string, serv
 export async function gatewayTo(t: ExecutionContext, base: number, port: number, more = '', pod = addresses(base)(2)): Promise<{ readonly mesh: Mesh; readonly place: Place }> {
   const at = addresses(base);
   const text = yaml.join(yaml.gateway('g', [18_080], at(1)), yaml.route('r', '{ name: g }', { web: 1 }), yaml.service('web', 'web', port), yaml.pod('p', 'web', pod), ...(more === '' ? [] : [more]));
-  const mesh = await createMesh({ manifests: text, loopback: at(1) });
+  const mesh = await createMesh({ manifests: text, loopback: at(1), socketIO: socketMode });
   t.teardown(() => mesh.close());
   return { mesh, place: { address: at(1), port: mesh.gateway('shop/g')!.port(18_080) } };
 }

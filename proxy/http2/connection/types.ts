@@ -1,3 +1,4 @@
+import type { SocketIO } from '../../sockets/index.ts';
 import type { TimerWheel } from '../../time/index.ts';
 import type { Collector, HeaderBlock } from '../fields/index.ts';
 import type { ErrorCode } from '../frames/index.ts';
@@ -13,6 +14,7 @@ export interface Http2Environment {
   /** Milliseconds on a monotonic clock. */
   now(): number;
   readonly wheel: TimerWheel;
+  readonly io: SocketIO;
   readonly turn: Turn;
   readonly slabs: Slabs;
   readonly collector: Collector;

@@ -1,4 +1,5 @@
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { publicIO, type SocketIO } from '../../sockets/index.ts';
 import type { TimerWheel } from '../../time/index.ts';
 import { ClientSession } from '../connection/client.ts';
 import { ServerSession } from '../connection/server.ts';
@@ -18,6 +19,8 @@ export interface EnvironmentOptions {
   /** Milliseconds on a monotonic clock: `performance.now`. */
   now(): number;
   readonly wheel: TimerWheel;
+  /** How sockets are read and written; by Node's public interface unless set. */
+  readonly io?: SocketIO;
   readonly limits?: Partial<Http2Limits>;
   onError(error: unknown): void;
 }
@@ -28,6 +31,7 @@ export function http2Environment(options: EnvironmentOptions): Http2Environment 
   return {
     now: options.now,
     wheel: options.wheel,
+    io: options.io ?? publicIO,
     turn: new Turn(setImmediate),
     slabs: new Slabs(),
     collector: new Collector(limits),
@@ -41,6 +45,7 @@ export function acceptSession(environment: Http2Environment, socket: Socket, acc
   const transport = new SocketTransport(environment, socket);
   const session = new ServerSession(environment, transport, acceptor);
   transport.serve(session);
+  environment.io.receive(socket, (bytes) => session.receive(bytes, 0, bytes.length));
   if (ahead !== undefined) session.receive(ahead, 0, ahead.length);
   return session;
 }
@@ -113,7 +118,7 @@ class SocketTransport implements Transport {
     }
     const copies = this.#encrypted && length <= copiedBytes;
     const bytes = copies ? Buffer.from(slab.subarray(0, length)) : length === slab.length ? slab : slab.subarray(0, length);
-    const taken = socket.write(bytes);
+    const taken = this.#environment.io.write(socket, bytes);
     if (!taken && socket.writableLength > 0) this.congested = true;
     if (copies || socket.writableLength === 0) slabs.give(slab);
     else {

@@ -38,6 +38,7 @@ export const processGauges = {
   tcp_connections_active: 'Captured connections whose bytes pass as they are, that are open.',
   control_plane_connected: '1 while the stream to the control plane is open.',
   last_config_timestamp_seconds: 'When the last snapshot was taken over, in seconds since 1970.',
+  raw_socket_io: '1 where sockets are read and written by their handles (`WEFT_SOCKET_IO=raw`), 0 where by the public interface of Node.',
   draining: '1 while the process ends.',
 } as const;
 
