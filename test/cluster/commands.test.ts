@@ -26,8 +26,10 @@ function helm(...words: readonly string[]): string {
 const printed: string[] = [];
 /** Milliseconds that each took. */
 const took: number[] = [];
-/** Milliseconds from the end of `kubectl apply` to the last Pod that was ready. */
+/** Milliseconds from a Pod's creation until it was ready, of the slowest. */
 let untilReady = 0;
+/** Milliseconds from the start of the first replica of the controller until one led. */
+let untilLed = 0;
 /** The installation that was there before. */
 let values = '';
 /** What its removal left. */
@@ -52,9 +54,13 @@ test.before(async () => {
     printed.push(stdout);
   }
   waitReady('shop', ...pods);
-  const readyAt = pods.map((name) => Date.parse((get('pod', name, 'shop') as Pod).status.conditions.find(({ type }) => type === 'Ready')!.lastTransitionTime));
-  const madeAt = pods.map((name) => Date.parse((get('pod', name, 'shop') as Pod).metadata.creationTimestamp));
-  untilReady = Math.max(...readyAt) - Math.min(...madeAt);
+  untilReady = Math.max(...pods.map((name) => {
+    const { metadata, status } = get('pod', name, 'shop') as Pod;
+    return Date.parse(status.conditions.find(({ type }) => type === 'Ready')!.lastTransitionTime) - Date.parse(metadata.creationTimestamp);
+  }));
+  const starts = kubectl(['get', 'pods', '-n', system, '-l', 'app.kubernetes.io/component=controller', '-o', 'jsonpath={.items[*].status.containerStatuses[0].state.running.startedAt}']).split(' ');
+  const { spec } = get('lease', 'weft-controller', system) as { spec: { acquireTime: string } };
+  untilLed = Date.parse(spec.acquireTime) - Math.min(...starts.map((time) => Date.parse(time)));
 });
 
 interface Pod {
@@ -87,15 +93,17 @@ test.serial('what an uninstallation leaves is what docs/cluster.md names', (t) =
 
 test.serial('the quick start, one command straight after the other: no Pod is refused, each has its sidecar, and none waits long', (t) => {
   for (const [index, command] of quickStart().entries()) t.log(`${Math.round(took[index]!)} ms: ${command}`);
-  t.log(`Pods ready ${untilReady} ms after the first was made`);
+  t.log(`a Pod is ready at most ${untilReady} ms after it was made; the controller was led after ${untilLed} ms`);
   t.false(quickStart()[0]!.includes('--wait'));
   for (const name of pods) {
     const { metadata, spec } = get('pod', name, 'shop') as Pod;
     t.is(metadata.labels['weft-mesh.io/injected'], 'true', name);
     t.true(spec.initContainers?.some((container) => container.name === 'weft-proxy'), name);
   }
-  // A Lease or a certificate that a kubelet has missed costs 15 to 90 s.
-  t.true(untilReady < 15_000, `${untilReady} ms`);
+  // On a machine with nothing else to do they take 3 s and less than one. A Lease that was left costs 15 s, a certificate that a kubelet
+  // has missed 60 to 90.
+  t.true(untilReady < 20_000, `${untilReady} ms`);
+  t.true(untilLed < 10_000, `${untilLed} ms`);
 });
 
 test.serial('the quick start is at most five commands, and ends with an answer that names the policy', (t) => {
