@@ -2,6 +2,8 @@
 export const controllerName = 'weft-mesh.io/controller';
 export const gatewayClassName = 'weft';
 export const meshName = 'weft';
+/** Under which name the API server notes what fields are ours. */
+export const fieldManager = 'weft';
 /** Policies for GatewayClass and XMesh are taken from this namespace only. */
 export const rootNamespace = 'weft-system';
 

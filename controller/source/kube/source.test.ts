@@ -159,6 +159,24 @@ test('an object that becomes unreadable goes on as it was, with a problem; one t
   t.is(source.problems().length, 1);
 });
 
+test('whose the addresses of an Ingress are is read from its managed fields', async (t) => {
+  const ingresses = '/apis/networking.k8s.io/v1/ingresses';
+  const managed = (manager: string, subresource: string | undefined, fieldsV1: object): object => ({ manager, operation: 'Update', ...(subresource === undefined ? {} : { subresource }), fieldsType: 'FieldsV1', fieldsV1 });
+  const address = { 'f:status': { 'f:loadBalancer': { 'f:ingress': {} } } };
+  const cases: Readonly<Record<string, readonly object[]>> = {
+    ours: [managed('kubectl', undefined, { 'f:spec': {} }), managed('weft', 'status', address)],
+    taken: [managed('weft', 'status', { 'f:status': { 'f:loadBalancer': {} } }), managed('nginx', 'status', address)],
+    bare: [],
+  };
+  const { source, states, until } = await run(t, (each) => {
+    each.served.set(ingresses, { plural: 'ingresses', kind: 'Ingress', objects: new Map() });
+    for (const [name, managedFields] of Object.entries(cases)) each.put(ingresses, { metadata: { name, namespace: 'shop', managedFields } as Written['metadata'], spec: { ingressClassName: 'other' }, status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } } });
+  });
+  await until(() => states.length > 0);
+  const whose = (name: string): boolean | undefined => source.find({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace: 'shop', name })?.addressesAreOurs;
+  t.deepEqual(Object.keys(cases).map(whose), [true, false, false]);
+});
+
 test('a status that is written changes no state, but is known', async (t) => {
   const { world, states, source, until } = await run(t, (each) => each.put(routes, route('good', 1, '/a')));
   await until(() => states.length === 1 && world.watches.some(({ path }) => path === routes));

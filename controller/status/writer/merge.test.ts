@@ -67,10 +67,17 @@ test('more entries than a status has room for are cut at the end, never those of
 });
 
 test('what we said of an object that is no longer ours is taken back', (t) => {
-  t.is(retraction({ parents: [parent('a', theirs)] }), undefined);
-  t.is(retraction({ conditions: [condition('Accepted', 'True')] }), undefined);
+  t.is(retraction({ parents: [parent('a', theirs)] }, 'foreign'), undefined);
+  t.is(retraction({ conditions: [condition('Accepted', 'True')] }, 'foreign'), undefined);
   const current = { parents: [parent('a', theirs), parent('b', ours)] };
-  t.deepEqual(mergeStatus(current, retraction(current) ?? {}, now), { parents: [parent('a', theirs)] });
+  t.deepEqual(mergeStatus(current, retraction(current, 'foreign') ?? {}, now), { parents: [parent('a', theirs)] });
+});
+
+test('the addresses of an Ingress that is no longer ours are taken back, unless another controller has written them since', (t) => {
+  const there = { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } };
+  t.is(retraction(there, 'foreign'), undefined);
+  t.deepEqual(mergeStatus(there, retraction(there, 'ours') ?? {}, now), { loadBalancer: { ingress: [] } });
+  for (const current of [{}, { loadBalancer: {} }, { loadBalancer: { ingress: [] } }]) t.is(retraction(current, 'ours'), undefined);
 });
 
 test('property: once written nothing is left to write, and nothing of others was lost', (t) => {

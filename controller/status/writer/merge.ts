@@ -23,10 +23,15 @@ export function mergeStatus(current: Fields, draft: Fields, now: string): Fields
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
-/** The draft that takes back what an earlier state made us say of an object that is no concern of ours now; undefined where we said nothing. */
-export function retraction(current: Fields): Fields | undefined {
+/**
+ * The draft that takes back what an earlier state made us say of an object that is no concern of ours now; undefined where we said nothing.
+ * `addresses`: whose those of an Ingress are, which does not say it itself.
+ */
+export function retraction(current: Fields, addresses: 'ours' | 'foreign'): Fields | undefined {
   const lists = (['parents', 'ancestors'] as const).filter((name) => itemsOf(current[name]).some(isOurs));
-  return lists.length === 0 ? undefined : Object.fromEntries(lists.map((name) => [name, []]));
+  const told = addresses === 'ours' && !isEmpty(fieldsOf(current['loadBalancer'])['ingress']);
+  if (lists.length === 0 && !told) return undefined;
+  return { ...Object.fromEntries(lists.map((name) => [name, []])), ...(told ? { loadBalancer: { ingress: [] } } : {}) };
 }
 
 function mergeField(name: string, before: unknown, draft: unknown, now: string): unknown {

@@ -8,7 +8,7 @@ const location = { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'gateways
 const path = '/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/front';
 
 function live(resourceVersion: string, status: object): LiveObject {
-  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', resourceVersion, status: { ...status }, location };
+  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', resourceVersion, status: { ...status }, addressesAreOurs: false, location };
 }
 
 function draft(message: string): ObjectStatus {
@@ -78,6 +78,23 @@ test('only the leader writes, and each change once, also while the watch lags be
   writer.review();
   await settled();
   t.is(patches().length, 2);
+});
+
+test('an Ingress that is of another class now loses the addresses that we wrote, once', async (t) => {
+  const { writer, objects, server, patches, settled } = await run(t, accepts);
+  const ingress = (resourceVersion: string, addressesAreOurs: boolean): LiveObject => ({ ...live(resourceVersion, { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } }), kind: 'Ingress', addressesAreOurs });
+  objects[0] = ingress('1', false);
+  writer.start();
+  writer.want([]);
+  await settled();
+  t.is(server.seen.length, 0, 'another controller wrote them');
+  objects[0] = ingress('5', true);
+  writer.review();
+  await settled();
+  t.deepEqual(patches().map(({ metadata, status }) => [metadata.resourceVersion, { ...status }]), [['5', { loadBalancer: { ingress: [] } } as object]]);
+  writer.review();
+  await settled();
+  t.is(patches().length, 1);
 });
 
 test('a conflict is answered by reading and merging anew', async (t) => {

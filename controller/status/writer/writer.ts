@@ -1,5 +1,6 @@
 import { backoff, pause } from '../../kube/backoff.ts';
 import { fieldsOf, reasonOf, type ApiAnswer, type KubeApi } from '../../kube/types.ts';
+import { fieldManager } from '../../names.ts';
 import { pathOf, type LiveObject } from '../../source/kube/index.ts';
 import type { ObjectStatus } from '../../types.ts';
 import { mergeStatus, retraction, type Fields } from './merge.ts';
@@ -36,7 +37,6 @@ const concurrency = 4;
 /** Writes a second, and how many may be saved up. */
 const rate = { perSecond: 50, burst: 100 } as const;
 const retry = { base: 200, max: 30_000 } as const;
-const fieldManager = 'weft';
 
 /** Keeps the statuses on the API server as they should be: what differs is written, each object by one request, and nothing else. */
 export function createStatusWriter(env: StatusWriterEnvironment): StatusWriter {
@@ -141,7 +141,7 @@ class Writer implements StatusWriter {
     const lags = written?.basedOn === object.resourceVersion;
     if (written !== undefined && !lags) this.#written.delete(key);
     const { status, resourceVersion } = lags ? written : object;
-    const draft = this.#wanted.get(key)?.status ?? retraction(status);
+    const draft = this.#wanted.get(key)?.status ?? retraction(status, object.addressesAreOurs ? 'ours' : 'foreign');
     const patch = draft === undefined ? undefined : mergeStatus(status, draft, timeOf(this.#env.now()));
     if (patch === undefined || this.#refused.get(key) === `${resourceVersion} ${JSON.stringify(draft)}`) return undefined;
     return { object, resourceVersion, patch };
