@@ -73,5 +73,5 @@ function resultsText(results: readonly CheckResult[], detail: 'all' | 'notable')
     if (each.result === 'skipped') return [`${head}: skipped, ${each.message}`];
     return [head, `    ${each.message}`, `    → ${each.remedy}`];
   });
-  return `${lines.join('\n')}\n${countOf(results, 'ok')} passed, ${countOf(results, 'warning')} warnings, ${countOf(results, 'failed')} failed, ${countOf(results, 'skipped')} skipped\n`;
+  return `${lines.join('\n')}\n${countOf(results, 'ok')} passed, ${countOf(results, 'warning')} ${countOf(results, 'warning') === 1 ? 'warning' : 'warnings'}, ${countOf(results, 'failed')} failed, ${countOf(results, 'skipped')} skipped\n`;
 }

@@ -69,7 +69,7 @@ export const webhookChecks: readonly Check[] = [
     const left = Math.min(...webhooks.map((webhook) => endOf(bundleOf(webhook)))) - observer.now();
     return left < soonMs ? warning(`it ends in ${ageText(left)} and should have been renewed`, logs(observer)) : ok(`valid for ${ageText(left)}`);
   }),
-  needed('webhook-connects', 'the injector can be reached by the address of its Service, with a certificate that the webhook trusts', async (webhooks, observer) => {
+  needed('webhook-connects', 'the injector answers at the address of its Service', async (webhooks, observer) => {
     if (!observer.isInside) return skipped('only a Pod of the cluster can try');
     const [authority] = webhooks.map(bundleOf);
     const service = await observer.find(`/api/v1/namespaces/${observer.controlPlane}/services/weft-injector`);
