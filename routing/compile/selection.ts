@@ -85,7 +85,10 @@ function* choose(order: readonly Entry[], ranks: readonly number[], pace: Pace):
     if (pace.spend()) yield;
   }
   const byValue = new Map<string, Choice>();
-  for (const [value, group] of groups) byValue.set(value, yield* choose(order, group, pace));
+  for (const [value, group] of groups) {
+    byValue.set(value, yield* choose(order, group, pace));
+    if (pace.spend()) yield;
+  }
   return { ranks: [], split: { key, byValue, rest: yield* choose(order, rest, pace) } };
 }
 

@@ -108,8 +108,12 @@ function* byPrecedence(routes: readonly Route[], pace: Pace): Steps<readonly Rou
     keyed.push({ route, key: `${route.ref.namespace}/${route.ref.name}` });
     if (pace.spend()) yield;
   }
-  const sorted = yield* sortInSteps(keyed, compareKeyed, pace);
-  return sorted.map(({ route }) => route);
+  const sorted: Route[] = [];
+  for (const { route } of yield* sortInSteps(keyed, compareKeyed, pace)) {
+    sorted.push(route);
+    if (pace.spend()) yield;
+  }
+  return sorted;
 }
 
 function compareKeyed(a: Keyed, b: Keyed): number {
