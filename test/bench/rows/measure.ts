@@ -4,7 +4,7 @@ import type { PeerName, Scenario, Target, TargetName } from '../targets/types.ts
 import type { CostResult, CostRow, Sample } from './types.ts';
 
 /** Five seconds after its start a proxy gives back pages that only that needed. Milliseconds. */
-const settleMs = 5500;
+export const settleMs = 5500;
 
 export interface Rounds {
   readonly rounds: number;
