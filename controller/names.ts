@@ -11,6 +11,9 @@ export const rootNamespace = 'weft-system';
 export const ingressClassName = 'weft';
 export const ingressGateway = { namespace: rootNamespace, name: 'weft-ingress' } as const;
 
+/** On an Ingress, `true`: on port 80 its hosts that have a certificate are sent to HTTPS. Ingress itself has no word for it. */
+export const redirectAnnotation = 'weft-mesh.io/https-redirect';
+
 export const gatewayGroup = 'gateway.networking.k8s.io';
 /** Services of the cluster set (KEP-1645). */
 export const importGroup = 'multicluster.x-k8s.io';

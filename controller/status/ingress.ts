@@ -2,8 +2,8 @@ import type { Ingress } from '#crds';
 import { compareText } from '../cluster.ts';
 import type { Graph } from '../graph/graph.ts';
 import { ourIngresses } from '../graph/ingress/classes.ts';
-import { certificatesOf } from '../graph/ingress/gateway.ts';
-import { controllerName, ingressGateway } from '../names.ts';
+import { certificatesOf, redirectsToHttps } from '../graph/ingress/gateway.ts';
+import { controllerName, ingressGateway, redirectAnnotation } from '../names.ts';
 import { problem, type Fault } from '../problems.ts';
 import type { ObjectStatus, Problem } from '../types.ts';
 import type { Reported } from './classes.ts';
@@ -19,7 +19,7 @@ export function reportIngresses({ cluster, gateways }: Graph): Reported {
   const blocked = facts === undefined ? ingresses.map((ingress) => problem('error', ingress, { reason: 'GatewayNotOurs', path: ['spec'], message: `Gateway ${key} is another controller's, so Ingresses are not served` })) : [];
   return {
     statuses: ingresses.map((ingress) => ingressStatus(ingress, addresses)),
-    problems: [...blocked, ...ingresses.flatMap((ingress) => idleAnnotations(ingress)), ...idleCertificates(ingresses, cluster.state.secrets), ...idleParameters(cluster)],
+    problems: [...blocked, ...ingresses.flatMap((ingress) => [...idleAnnotations(ingress), ...idleRedirect(ingress)]), ...idleCertificates(ingresses, cluster.state.secrets), ...idleParameters(cluster)],
   };
 }
 
@@ -36,6 +36,14 @@ function idleAnnotations(ingress: Ingress): readonly Problem[] {
     .filter((name) => foreign.test(name))
     .sort(compareText)
     .map((name) => problem('warning', ingress, { reason: 'UnsupportedValue', path: ['metadata', 'annotations', name], message: `annotation ${name} has no effect here; what it asks for may be a filter of an HTTPRoute` }));
+}
+
+function idleRedirect(ingress: Ingress): readonly Problem[] {
+  const value = ingress.metadata.annotations?.[redirectAnnotation];
+  const hosts = [...ingress.spec.rules.map(({ host = '' }) => host), ...(ingress.spec.defaultBackend === undefined ? [] : [''])];
+  if (value === undefined || value === 'false' || (value === 'true' && hosts.some((host) => redirectsToHttps(ingress, host)))) return [];
+  const message = value === 'true' ? 'no host of its rules has a certificate in spec.tls, so there is no HTTPS to send requests to' : `${JSON.stringify(value)} is neither "true" nor "false", so nothing is redirected`;
+  return [problem('warning', ingress, { reason: 'UnsupportedValue', path: ['metadata', 'annotations', redirectAnnotation], message })];
 }
 
 /** Of several certificates for one host one is in force; the Ingresses with the others hear of it. */

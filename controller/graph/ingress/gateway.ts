@@ -1,6 +1,6 @@
 import type { ClusterState, FieldPath, Gateway, GatewayListener, Ingress, ReferenceGrant } from '#crds';
 import { derive } from '../../derived.ts';
-import { gatewayClassName, gatewayGroup, ingressGateway } from '../../names.ts';
+import { gatewayClassName, gatewayGroup, ingressGateway, redirectAnnotation } from '../../names.ts';
 
 /** What an Ingress says of a host's certificate. */
 interface HostCertificate {
@@ -70,6 +70,13 @@ export function certificatesOf(ingress: Ingress): readonly HostCertificate[] {
   return ingress.spec.tls.flatMap(({ hosts, secretName = '' }, index) =>
     secretName === '' ? [] : (hosts.length === 0 ? [''] : hosts).map((host) => ({ host, ingress, secret: secretName, path: ['spec', 'tls', index, 'secretName'] })),
   );
+}
+
+/** Whether plain HTTP to the host of one of its rules is to be sent to HTTPS: that is asked for, and the Ingress has a certificate for the host. */
+export function redirectsToHttps(ingress: Ingress, host: string): boolean {
+  if (ingress.metadata.annotations?.[redirectAnnotation] !== 'true') return false;
+  const wide = host.replace(/^[^.]*/, '*');
+  return certificatesOf(ingress).some((each) => each.host === '' || each.host === host || each.host === wide);
 }
 
 /** An Ingress may use the Secrets of its own namespace; the Gateway is in another one. */

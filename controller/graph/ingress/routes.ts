@@ -2,6 +2,7 @@ import type { ClusterState, FieldPath, HTTPRoute, HTTPRouteRule, HTTPRouteRuleMa
 import { derive } from '../../derived.ts';
 import { Memo } from '../../memo.ts';
 import { gatewayGroup, ingressGateway } from '../../names.ts';
+import { redirectsToHttps } from './gateway.ts';
 
 /** A rule of a derived route, and the place in the Ingress that it comes from. */
 interface DerivedRule {
@@ -45,10 +46,19 @@ function derivedRoutes(ingress: Ingress, services: ClusterState['services']): re
     // IngressRule.http: a host without paths has all its requests sent to the default backend.
     if (http === undefined && defaultBackend !== undefined) rules.push(ruleFor(matchOf(everything, host), defaultBackend, ['spec', 'defaultBackend']));
   }
-  const routes = [...byHost].flatMap(([host, rules], index) => (rules.length === 0 ? [] : [routeOf(ingress, String(index), { host, rules, hostPath: hostPaths.get(host) })]));
+  const routes = [...byHost].flatMap(([host, rules], index) => (rules.length === 0 ? [] : routesOfHost(ingress, String(index), { host, rules, hostPath: hostPaths.get(host) })));
   if (defaultBackend === undefined) return routes;
   const fallback = ruleFor(matchOf(everything, ''), defaultBackend, ['spec', 'defaultBackend']);
-  return [...routes, routeOf(ingress, 'default', { host: '', rules: [fallback], hostPath: undefined })];
+  return [...routes, ...routesOfHost(ingress, 'default', { host: '', rules: [fallback], hostPath: undefined })];
+}
+
+/** One route for all listeners, or one for HTTPS and one that sends there. */
+function routesOfHost(ingress: Ingress, part: string, parts: Omit<RouteParts, 'port'>): readonly HTTPRoute[] {
+  if (!redirectsToHttps(ingress, parts.host)) return [routeOf(ingress, part, { ...parts, port: undefined })];
+  // 308 keeps the method.
+  const filters: HTTPRouteRule['filters'] = [{ type: 'RequestRedirect', requestRedirect: { scheme: 'https', statusCode: 308 } }];
+  const redirects = parts.rules.map((each) => ({ ...each, rule: { matches: each.rule.matches, filters } }));
+  return [routeOf(ingress, part, { ...parts, port: 443 }), routeOf(ingress, `${part}:redirect`, { ...parts, rules: redirects, port: 80 })];
 }
 
 const everything: Pick<IngressPath, 'path' | 'pathType'> = { path: '/', pathType: 'Prefix' };
@@ -57,18 +67,20 @@ interface RouteParts {
   readonly host: string;
   readonly rules: readonly DerivedRule[];
   readonly hostPath: FieldPath | undefined;
+  /** Of the listeners that it is for; undefined: all. */
+  readonly port: number | undefined;
 }
 
 /** `part` tells the routes of one Ingress apart. No object of a cluster has a colon in its name. */
-function routeOf(ingress: Ingress, part: string, { host, rules, hostPath }: RouteParts): HTTPRoute {
+function routeOf(ingress: Ingress, part: string, { host, rules, hostPath, port }: RouteParts): HTTPRoute {
   const { namespace, name, creationTimestamp, generation } = ingress.metadata;
-  const age = part === 'default' ? afterAllOthers(creationTimestamp) : creationTimestamp;
+  const age = part.startsWith('default') ? afterAllOthers(creationTimestamp) : creationTimestamp;
   const route: HTTPRoute = {
     apiVersion: 'gateway.networking.k8s.io/v1',
     kind: 'HTTPRoute',
     metadata: { name: `ingress:${name}:${part}`, namespace, ...(age === undefined ? {} : { creationTimestamp: age }), ...(generation === undefined ? {} : { generation }) },
     spec: {
-      parentRefs: [{ group: gatewayGroup, kind: 'Gateway', ...ingressGateway }],
+      parentRefs: [{ group: gatewayGroup, kind: 'Gateway', ...ingressGateway, ...(port === undefined ? {} : { port }) }],
       ...(host === '' ? {} : { hostnames: [host] }),
       rules: rules.map(({ rule }) => rule),
     },
