@@ -7,7 +7,7 @@ import { publicIO, type SocketIO } from './sockets/index.ts';
 import { HeaderEncoder, http2Environment, type Http2Environment } from './http2/index.ts';
 import type { StreamRouting } from './streams/index.ts';
 import { RandomIds, type AccessLog, type Metrics, type Tracer } from './telemetry/index.ts';
-import type { TimerWheel } from './time/index.ts';
+import { Turns, type TimerWheel } from './time/index.ts';
 import type { ProxyEnvironment, ProxyLimits } from './types.ts';
 
 /** What all connections of a proxy share. The parsers and the output buffer are used by one at a time, within one event. */
@@ -15,6 +15,8 @@ export class Context {
   readonly environment: ProxyEnvironment;
   readonly limits: ProxyLimits;
   readonly wheel: TimerWheel;
+  /** Of connections that are read much, or cost much. */
+  readonly turns: Turns;
   readonly metrics: Metrics;
   readonly accessLog: AccessLog | undefined;
   readonly tracer: Tracer | undefined;
@@ -50,6 +52,7 @@ export class Context {
     this.environment = environment;
     this.limits = limits;
     this.wheel = parts.wheel;
+    this.turns = new Turns(() => environment.now(), setImmediate);
     this.backends = parts.backends;
     this.metrics = environment.metrics;
     this.accessLog = environment.accessLog;
@@ -62,6 +65,7 @@ export class Context {
     this.http2 = http2Environment({
       now: () => environment.now(),
       wheel: parts.wheel,
+      turns: this.turns,
       io: this.io,
       limits: { idleMs: 0, keepAliveMs: 60_000, maxHeaderListBytes: limits.maxHeadBytes, maxHeaders: limits.maxHeaders, maxTargetBytes: limits.maxTargetBytes, maxInterimResponses: limits.maxInterimResponses },
       onError: (error) => this.fault(error),

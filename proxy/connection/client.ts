@@ -7,15 +7,17 @@ import { matchPreface } from '../http2/index.ts';
 import type { Binding } from '../listening/binding.ts';
 import type { TimeoutSettings } from '../retry/index.ts';
 import { plainAddress } from '../streams/address.ts';
-import type { WheelTimer } from '../time/index.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
 import { releasePlace, takePlace, type Http1Place } from './http1-place.ts';
 import { disown, guarded, own, type Owned } from './listeners.ts';
+import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
 import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
 
 const LETTER_P = 80;
+/** Requests of one client that are answered at once, one after the other, before others have their turn. */
+const headsAtOnce = 8;
 
 /**
  * `open`: requests are read, or one is under way. `lingering`: the last response is out, what the client still sends is dropped until
@@ -24,7 +26,7 @@ const LETTER_P = 80;
 type Phase = 'open' | 'lingering' | 'tunnel' | 'closed';
 
 /** One HTTP/1.1 connection of a client: reads requests one after the other, and holds back what was sent ahead. */
-export class ClientConnection implements Client, Downstream, Tunnels, Owned, WheelTimer {
+export class ClientConnection extends PacedConnection implements Client, Downstream, Tunnels, Owned {
   readonly socket: Socket;
   readonly context: Context;
   readonly binding: Binding;
@@ -40,11 +42,6 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
   congested = false;
   /** The client has ended its side: there will be no further request. */
   halfClosed = false;
-
-  wheelNext: WheelTimer | undefined = undefined;
-  wheelPrev: WheelTimer | undefined = undefined;
-  wheelSlot = -1;
-  dueAt = 0;
 
   #phase: Phase = 'open';
   /** Bytes that were read and are not used yet: part of a head, or what was sent ahead. */
@@ -71,6 +68,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
   #halfClosedAt = 0;
 
   constructor(context: Context, binding: Binding, socket: Socket, serverName: string) {
+    super();
     this.context = context;
     this.binding = binding;
     this.socket = socket;
@@ -181,7 +179,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
 
   /** Reads on: first what was held back. */
   resume(): void {
-    if (this.#consuming || this.#phase === 'closed') return;
+    if (this.#consuming || this.awaitsTurn || this.#phase === 'closed') return;
     const input = this.#input;
     if (input !== undefined && !this.#inHead) {
       this.#input = undefined;
@@ -268,7 +266,6 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
     else this.#timedOut(now);
   }
 
-  /** A fault of ours must end one connection, not the process. */
   crash(error: unknown): void {
     this.context.fault(error);
     try {
@@ -283,6 +280,7 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
       this.#tunnel?.fromClient(bytes);
       return;
     }
+    if (this.hasHadShare(bytes.length)) this.waitForTurn(this.context.turns);
     if (this.#phase !== 'open') {
       this.#lingered += bytes.length;
       if (this.#lingered > this.context.limits.lingerBytes) this.#destroy();
@@ -307,10 +305,14 @@ export class ClientConnection implements Client, Downstream, Tunnels, Owned, Whe
   #consume(bytes: Buffer): void {
     this.#consuming = true;
     let p = 0;
+    let heads = 0;
     while (p < bytes.length && this.#phase === 'open') {
       if (this.#exchange !== undefined) {
         if (!this.#takesBody()) break;
         p = this.#place!.body.take(bytes, p, bytes.length);
+      } else if (heads++ === headsAtOnce) {
+        this.waitForTurn(this.context.turns);
+        break;
       } else {
         const next = this.#begin(bytes, p);
         if (next < 0) break;

@@ -3,8 +3,8 @@ import { brokenChunk, bytesOf, ChunkedReader, framing, invalid, needMore, type F
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
 import type { FailureCode } from '../failures.ts';
-import type { WheelTimer } from '../time/index.ts';
 import { putTrailers } from '../exchange/heads.ts';
+import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import type { RawUpstream, RequestSource, UpstreamUser } from './sides.ts';
@@ -26,7 +26,7 @@ const lastWriteMs = 30_000;
 const copiedBytes = 8192;
 
 /** One connection to an endpoint. Frames responses; knows nothing of clients. */
-export class Http1Upstream implements RawUpstream, WheelTimer {
+export class Http1Upstream extends PacedConnection implements RawUpstream {
   readonly endpoint: PooledEndpoint;
   readonly socket: Socket;
   /** Requests that it has carried, this one included. */
@@ -41,11 +41,6 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
   framing: Framing = framing.none;
   /** Of the body, still to come. */
   remaining = 0;
-
-  wheelNext: WheelTimer | undefined = undefined;
-  wheelPrev: WheelTimer | undefined = undefined;
-  wheelSlot = -1;
-  dueAt = 0;
 
   readonly #context: Context;
   readonly #pool: EndpointPool;
@@ -68,6 +63,7 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
   #pending = false;
 
   constructor(context: Context, endpoint: PooledEndpoint, connectMs: number) {
+    super();
     this.#context = context;
     this.endpoint = endpoint;
     this.#pool = endpoint.pool!;
@@ -189,7 +185,15 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.socket.resume();
+    if (!this.awaitsTurn) this.socket.resume();
+  }
+
+  protected override hold(): void {
+    this.socket.pause();
+  }
+
+  protected override goOn(): void {
+    if (!this.#paused && this.#phase !== 'closed') this.socket.resume();
   }
 
   /** At once, whatever is under way; the user is not told. */
@@ -253,20 +257,21 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
       try {
         listener(argument);
       } catch (error) {
-        this.#crash(error);
+        this.crash(error);
       }
     });
   }
 
   #readSafely(bytes: Buffer, length: number): void {
+    if (this.hasHadShare(length)) this.waitForTurn(this.#context.turns);
     try {
       this.#read(bytes, length);
     } catch (error) {
-      this.#crash(error);
+      this.crash(error);
     }
   }
 
-  #crash(error: unknown): void {
+  crash(error: unknown): void {
     const user = this.#user;
     this.#context.fault(error);
     this.close();
@@ -372,6 +377,7 @@ export class Http1Upstream implements RawUpstream, WheelTimer {
   #begin(bytes: Buffer, end: number, to: number): void {
     const head = this.#context.responseHead;
     this.#phase = 'body';
+    this.beginShare();
     this.#partial = undefined;
     this.framing = head.framing;
     this.remaining = head.framing === framing.length ? head.contentLength : 0;

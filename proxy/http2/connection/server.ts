@@ -46,6 +46,7 @@ export class ServerSession extends Session {
   }
 
   headers(id: number, flags: number, bytes: Buffer, start: number, end: number): void {
+    this.inflow.lookSoon();
     const stream = this.streams.get(id);
     if (stream !== undefined) {
       const trailers = this.decode(bytes, start, end, 'trailers');

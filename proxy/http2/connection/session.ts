@@ -6,6 +6,7 @@ import type { Http2Limits } from '../limits.ts';
 import { Budget } from './budget.ts';
 import { ClosedStreams, type Ending } from './closed-streams.ts';
 import { Deadlines } from './deadlines.ts';
+import { Inflow } from './inflow.ts';
 import { PeerSettings } from './peer-settings.ts';
 import { Sender, type CongestionListener } from './sender.ts';
 import type { Stream } from './stream.ts';
@@ -31,6 +32,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   readonly environment: Http2Environment;
   readonly limits: Http2Limits;
   readonly transport: Transport;
+  readonly role: 'server' | 'client';
   readonly sender: Sender;
   readonly peer: PeerSettings;
   readonly streams = new Map<number, Stream>();
@@ -45,6 +47,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   protected readonly budget: Budget;
   protected readonly endings = new ClosedStreams();
   protected readonly reader: FrameReader;
+  protected readonly inflow: Inflow;
   readonly #decoder: HeaderDecoder;
   /** What the peer may send yet, on all streams together. */
   #receiveWindow = initialWindow;
@@ -54,12 +57,13 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   #dataStream: Stream | undefined;
   #dataEnds = false;
   #dataLength = 0;
-  #readPaused = false;
 
   protected constructor(environment: Http2Environment, transport: Transport, role: 'server' | 'client') {
     this.environment = environment;
     this.limits = environment.limits;
     this.transport = transport;
+    this.role = role;
+    this.inflow = new Inflow(environment, transport, this);
     this.sender = new Sender(environment, transport, this);
     this.peer = new PeerSettings(role === 'server' ? 'client' : 'server');
     this.reader = new FrameReader(this, this.limits, role);
@@ -79,21 +83,31 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     return this.phase === 'closed';
   }
 
-  /** Bytes from the peer. They are lent: what is needed later is copied. Never throws. */
+  get satisfied(): boolean {
+    return this.inflow.satisfied;
+  }
+
+  /** Bytes from the peer. A server's are lent: what is needed later is copied. A client's are the session's. Never throws. */
   receive(bytes: Buffer, from: number, to: number): void {
-    if (!this.reading) return;
-    const now = this.environment.now();
+    if (this.reading) this.inflow.take(bytes, from, to);
+    else this.inflow.drop(to - from);
+  }
+
+  /** For `inflow`. */
+  readSome(bytes: Buffer, from: number, to: number, now: number): number {
     this.budget.tick(now, this.sender.dataFrames);
+    let p = to;
     try {
-      this.reader.read(bytes, from, to);
+      p = this.reader.read(bytes, from, to);
     } catch (error) {
       this.environment.onError(error);
       this.connectionFault(fault(errorCode.internal, 'internal'));
     }
-    if (!this.reading) return;
-    this.deadlines.heard(now, this.reader.units, this.reader.incomplete ? 'incomplete' : 'whole');
-    if (this.transport.pending > this.limits.maxBufferedOutput) this.#pauseReading();
+    if (!this.reading) return to;
+    this.deadlines.heard(now, this.reader.units, this.reader.incomplete && p === to ? 'incomplete' : 'whole');
+    if (this.transport.pending > this.limits.maxBufferedOutput) this.inflow.pause();
     this.watch();
+    return p;
   }
 
   /** The transport takes bytes again. */
@@ -103,10 +117,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     if (this.sender.congested) return;
     this.deadlines.progressed();
     this.sender.pump();
-    if (this.#readPaused && this.reading) {
-      this.#readPaused = false;
-      this.transport.resume();
-    }
+    if (this.reading) this.inflow.resume();
   }
 
   becameCongested(): void {
@@ -344,7 +355,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     this.sender.flush();
     this.sender.stop();
     this.transport.end();
-    if (this.#readPaused) this.transport.resume();
+    this.inflow.end();
     this.deadlines.linger(this.environment.now());
     this.watch();
     this.#loseAll(code === errorCode.none ? errorCode.cancel : code, reason);
@@ -479,12 +490,5 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
 
   #loseAll(code: ErrorCode, reason: string): void {
     for (const stream of this.streams.values()) this.#lose(stream, code, reason);
-  }
-
-  /** Resumed by `drained`: what is pending is far beyond what congests a transport. */
-  #pauseReading(): void {
-    if (this.#readPaused) return;
-    this.#readPaused = true;
-    this.transport.pause();
   }
 }

@@ -1,5 +1,5 @@
 import type { SocketIO } from '../../sockets/index.ts';
-import type { TimerWheel } from '../../time/index.ts';
+import type { TimerWheel, Turns } from '../../time/index.ts';
 import type { Collector, HeaderBlock } from '../fields/index.ts';
 import type { ErrorCode } from '../frames/index.ts';
 import type { Http2Limits } from '../limits.ts';
@@ -16,6 +16,8 @@ export interface Http2Environment {
   readonly wheel: TimerWheel;
   readonly io: SocketIO;
   readonly turn: Turn;
+  /** Of clients that send much, or what costs much. */
+  readonly turns: Turns;
   readonly slabs: Slabs;
   readonly collector: Collector;
   readonly limits: Http2Limits;

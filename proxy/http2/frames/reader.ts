@@ -6,6 +6,8 @@ import { errorCode, flag, frameHeaderBytes, frameType, preface } from './constan
 export interface FrameTarget {
   /** False: the connection is over, and the rest of the bytes is not looked at. */
   readonly reading: boolean;
+  /** Asked before each frame, or piece of one. True: enough for now. */
+  readonly satisfied: boolean;
   /** A DATA frame begins; `length` counts against the windows. */
   beginData(id: number, flags: number, length: number): void;
   data(bytes: Buffer, start: number, end: number): void;
@@ -68,13 +70,15 @@ export class FrameReader {
     return this.#partial !== undefined || this.#blockStream !== 0 || !this.#settingsSeen;
   }
 
-  read(bytes: Buffer, from: number, to: number): void {
+  /** Returns the offset of what was not read yet: the target was satisfied before. */
+  read(bytes: Buffer, from: number, to: number): number {
     let p = this.#prefaceLeft > 0 ? this.#readPreface(bytes, from, to) : from;
-    while (p < to && this.#target.reading) {
+    while (p < to && this.#target.reading && !this.#target.satisfied) {
       if (this.#dataLeft !== noData) p = this.#readData(bytes, p, to);
       else if (this.#partial !== undefined) p = this.#complete(bytes, p, to);
       else p = this.#readFrame(bytes, p, to);
     }
+    return p;
   }
 
   #readPreface(bytes: Buffer, from: number, to: number): number {

@@ -1,5 +1,5 @@
 import { publicIO } from '../../sockets/index.ts';
-import { TimerWheel } from '../../time/index.ts';
+import { TimerWheel, Turns } from '../../time/index.ts';
 import { ClientSession } from '../connection/client.ts';
 import { ServerSession } from '../connection/server.ts';
 import type { Session } from '../connection/session.ts';
@@ -18,20 +18,27 @@ export class Bench {
   time = 0;
   readonly errors: unknown[] = [];
   readonly environment: Http2Environment;
+  /** What a look at the clock takes. Milliseconds. */
+  lookMs = 0;
   #callbacks: (() => void)[] = [];
 
   constructor(limits: Partial<Http2Limits> = {}) {
     const merged = { ...defaultHttp2Limits, ...limits };
     this.environment = {
-      now: () => this.time,
+      now: () => this.now(),
       wheel: new TimerWheel({ now: 0 }),
       io: publicIO,
       turn: new Turn((callback) => this.#callbacks.push(callback)),
+      turns: new Turns(() => this.now(), (callback) => this.#callbacks.push(callback)),
       slabs: new Slabs(),
       collector: new Collector(merged),
       limits: merged,
       onError: (error) => this.errors.push(error),
     };
+  }
+
+  now(): number {
+    return (this.time += this.lookMs);
   }
 
   /** Ends the event loop's turn, and the turns that follow from it. */

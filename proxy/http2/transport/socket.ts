@@ -1,6 +1,6 @@
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { publicIO, type SocketIO } from '../../sockets/index.ts';
-import type { TimerWheel } from '../../time/index.ts';
+import { Turns, type TimerWheel } from '../../time/index.ts';
 import { ClientSession } from '../connection/client.ts';
 import { ServerSession } from '../connection/server.ts';
 import type { Session } from '../connection/session.ts';
@@ -22,6 +22,8 @@ export interface EnvironmentOptions {
   /** How sockets are read and written; by Node's public interface unless set. */
   readonly io?: SocketIO;
   readonly limits?: Partial<Http2Limits>;
+  /** Shared with those who read other connections of the process; else its own. */
+  readonly turns?: Turns;
   onError(error: unknown): void;
 }
 
@@ -33,6 +35,7 @@ export function http2Environment(options: EnvironmentOptions): Http2Environment 
     wheel: options.wheel,
     io: options.io ?? publicIO,
     turn: new Turn(setImmediate),
+    turns: options.turns ?? new Turns(options.now, setImmediate),
     slabs: new Slabs(),
     collector: new Collector(limits),
     limits,

@@ -1,0 +1,103 @@
+import test from 'ava';
+import { flag, frameType } from '../frames/index.ts';
+import { frame, requestBlock, responseBlock, serverBench } from '../testing/rig.ts';
+
+/** A server whose turn of the event loop goes on. */
+function server(limits: Parameters<typeof serverBench>[0] = {}) {
+  const parts = serverBench(limits);
+  return { ...parts, send: (bytes: Buffer): void => parts.session.receive(bytes, 0, bytes.length) };
+}
+
+const get = (id: number): Buffer => frame(frameType.headers, flag.endHeaders | flag.endStream, id, requestBlock());
+const ids = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => 2 * index + 1);
+const pong = flag.ack;
+
+test('of a read full of requests so many are taken as a moment allows; the rest is held back, and taken in order', (t) => {
+  const { bench, transport, acceptor, send } = server();
+  bench.lookMs = 0.2;
+  send(Buffer.concat(ids(50).map(get)));
+  const first = acceptor.requests.length;
+  t.true(first > 0 && first < 10, `${first} at once`);
+  t.true(transport.paused, 'nothing more is read meanwhile');
+  bench.turn();
+  t.deepEqual(acceptor.requests.map(({ stream }) => stream!.id), ids(50));
+  t.false(transport.paused);
+});
+
+test('the same with frames that carry nothing', (t) => {
+  const { bench, transport, send } = server();
+  transport.frames();
+  bench.lookMs = 0.2;
+  send(Buffer.concat(ids(500).map(() => frame(frameType.ping, 0, 0, Buffer.alloc(8)))));
+  t.true(transport.paused);
+  bench.turn();
+  t.is(transport.frames().filter(({ type, flags }) => type === frameType.ping && flags === pong).length, 500);
+  t.false(transport.paused);
+});
+
+test('what is held back is not the client\'s to finish: no deadline runs for it', (t) => {
+  const { bench, transport, session, acceptor, send } = server({ frameMs: 1000 });
+  bench.lookMs = 0.2;
+  const whole = Buffer.concat(ids(20).map(get));
+  // The last frame is cut.
+  send(whole.subarray(0, whole.length - 3));
+  bench.lookMs = 0;
+  t.true(transport.paused);
+  bench.environment.wheel.advance((bench.time += 5000));
+  t.true(session.reading);
+  bench.turn();
+  t.is(acceptor.requests.length, 19);
+  bench.advance(2000);
+  t.false(session.reading, 'for what it has begun it runs');
+});
+
+test('a body that comes fast is read no further after 128 KiB before the others had their turn', (t) => {
+  const { bench, transport, acceptor, send } = server();
+  send(frame(frameType.headers, flag.endHeaders, 1, requestBlock({}, 'POST')));
+  bench.turn();
+  const piece = frame(frameType.data, 0, 1, Buffer.alloc(16_375));
+  for (let count = 0; count < 8; count++) {
+    t.false(transport.paused);
+    send(Buffer.concat([piece, frame(frameType.ping, 0, 0, Buffer.alloc(8))]));
+  }
+  t.true(transport.paused);
+  bench.turn();
+  t.false(transport.paused);
+  t.is(acceptor.requests[0]!.bytes, 8 * 16_375);
+});
+
+test('a client that is not read because it reads nothing stays so when its turn comes', (t) => {
+  const { bench, transport, session, send } = server();
+  bench.lookMs = 0.2;
+  transport.pending = 10 ** 6;
+  send(Buffer.concat(ids(20).map(get)));
+  bench.turn();
+  t.true(transport.paused);
+  transport.drain(session);
+  t.false(transport.paused);
+});
+
+test('what comes after the end is dropped for as long as it is little', (t) => {
+  const { bench, transport, session, send } = server();
+  send(frame(frameType.ping, 0, 1, Buffer.alloc(8)));
+  bench.turn();
+  t.false(session.reading);
+  send(Buffer.alloc(60_000));
+  t.false(transport.paused);
+  send(Buffer.alloc(6000));
+  t.true(transport.paused);
+  bench.advance(1100);
+  t.is(transport.state, 'destroyed');
+});
+
+test('a connection that ends while bytes are held back forgets them, and hears its peer', (t) => {
+  const { bench, transport, session, acceptor, send } = server();
+  bench.lookMs = 0.2;
+  send(Buffer.concat(ids(50).map(get)));
+  const first = acceptor.requests.length;
+  for (const { stream } of acceptor.requests) stream!.headers(responseBlock(200));
+  session.abort(0, 'over');
+  t.false(transport.paused);
+  bench.turn();
+  t.is(acceptor.requests.length, first);
+});

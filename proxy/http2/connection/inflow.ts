@@ -1,0 +1,115 @@
+import { bulkBytes, sliceBytes, sliceMs, type Waiter } from '../../time/index.ts';
+import type { Http2Environment, Transport } from './types.ts';
+
+/** The clock is looked at before every so many frames, and after each that brought a request. */
+const framesPerLook = 16;
+/** What is dropped of what comes after the end; then the peer has to wait for the connection to close. */
+const droppedBytes = 65_536;
+
+/** What is read into. */
+export interface InflowTarget {
+  readonly reading: boolean;
+  /** Returns the offset of what was not read, because `satisfied` said so. Never throws. */
+  readSome(bytes: Buffer, from: number, to: number, now: number): number;
+}
+
+/**
+ * When a connection is read, and how far. A client may fill one read with thousands of frames that cost something each: it is served for a
+ * moment, and what is left is held back until the others had their turn. Who has taken too little of what was written to it is not read either.
+ */
+export class Inflow implements Waiter {
+  awaitsTurn = false;
+  readonly #environment: Http2Environment;
+  readonly #transport: Transport;
+  readonly #target: InflowTarget;
+  readonly #shares: boolean;
+  #held: Buffer | undefined;
+  #paused = false;
+  #bulk = 0;
+  #dropped = 0;
+  #sliceEnd = Infinity;
+  #untilLook = Infinity;
+
+  /** Servers' bytes are read as they come: it was us who asked for them. They may be lent. */
+  constructor(environment: Http2Environment, transport: Transport, target: InflowTarget & { readonly role: 'server' | 'client' }) {
+    this.#environment = environment;
+    this.#transport = transport;
+    this.#target = target;
+    this.#shares = target.role === 'server';
+  }
+
+  /** Asked before each frame: enough for now? */
+  get satisfied(): boolean {
+    if (--this.#untilLook > 0) return false;
+    this.#untilLook = framesPerLook;
+    return this.#environment.now() >= this.#sliceEnd;
+  }
+
+  /** The frame at hand costs as much as many others. */
+  lookSoon(): void {
+    if (this.#shares) this.#untilLook = 0;
+  }
+
+  take(bytes: Buffer, from: number, to: number): void {
+    if (this.#held !== undefined) {
+      this.#held = Buffer.concat([this.#held, bytes.subarray(from, to)]);
+      return;
+    }
+    this.#slice(bytes, from, to);
+    if (!this.#shares || !this.#target.reading) return;
+    if (to - from >= bulkBytes) this.#bulk += to - from;
+    if (this.#held === undefined && this.#bulk < sliceBytes) return;
+    this.#bulk = 0;
+    this.#transport.pause();
+    this.#environment.turns.add(this);
+  }
+
+  takeTurn(): void {
+    if (!this.#target.reading) return;
+    const held = this.#held;
+    if (held !== undefined) {
+      this.#held = undefined;
+      this.#slice(held, 0, held.length);
+      if (!this.#target.reading) return;
+    }
+    if (this.#held !== undefined) this.#environment.turns.add(this);
+    else if (!this.#paused) this.#transport.resume();
+  }
+
+  /** Nothing more is read until `resume`. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#transport.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (!this.awaitsTurn) this.#transport.resume();
+  }
+
+  /** Nobody wants what still comes. */
+  end(): void {
+    const isPaused = this.#paused || this.awaitsTurn;
+    this.#held = undefined;
+    this.#paused = false;
+    if (isPaused) this.#transport.resume();
+  }
+
+  /** A peer that has not read yet why the connection ends may still be writing. One that writes on and on costs no more than this. */
+  drop(bytes: number): void {
+    this.#dropped += bytes;
+    if (this.#dropped > droppedBytes) this.#transport.pause();
+  }
+
+  #slice(bytes: Buffer, from: number, to: number): void {
+    const now = this.#environment.now();
+    if (this.#shares) {
+      this.#sliceEnd = now + sliceMs;
+      this.#untilLook = framesPerLook;
+    }
+    const p = this.#target.readSome(bytes, from, to, now);
+    if (p < to && this.#target.reading) this.#held = bytes.subarray(p, to);
+  }
+}
