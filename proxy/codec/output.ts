@@ -5,6 +5,8 @@ const loopBytes = 48;
 /** The same of texts. */
 const loopCharacters = 24;
 const slabBytes = 256 * 1024;
+/** Of views that are kept, a power of two. */
+const maxViews = 64;
 const crlf = bytesOf('\r\n');
 const hexDigits = bytesOf('0123456789abcdef');
 
@@ -16,6 +18,8 @@ const hexDigits = bytesOf('0123456789abcdef');
 export class OutputBuffer {
   #bytes = Buffer.allocUnsafeSlow(slabBytes);
   #start = 0;
+  /** Of messages from `#start` on, by length: few lengths come again and again, and to make a view costs as much as to copy a head. */
+  readonly #views = new Array<Buffer | undefined>(maxViews).fill(undefined);
   #end = 0;
 
   /** Starts a message. One that was begun and not kept is forgotten. */
@@ -29,12 +33,15 @@ export class OutputBuffer {
 
   /** The message so far; valid until the next `begin` unless kept. */
   view(): Buffer {
-    return this.#bytes.subarray(this.#start, this.#end);
+    const { length } = this;
+    const known = this.#views[length % maxViews];
+    return known?.length === length ? known : (this.#views[length % maxViews] = this.#bytes.subarray(this.#start, this.#end));
   }
 
   /** The socket has not written all of it: this space must not be used again. */
   keep(): void {
     this.#start = this.#end;
+    this.#views.fill(undefined);
   }
 
   /** Makes room for `length` more bytes. */
@@ -44,6 +51,7 @@ export class OutputBuffer {
     const next = Buffer.allocUnsafeSlow(Math.max(slabBytes, 2 * (used + length)));
     this.#bytes.copy(next, 0, this.#start, this.#end);
     this.#bytes = next;
+    this.#views.fill(undefined);
     this.#start = 0;
     this.#end = used;
   }

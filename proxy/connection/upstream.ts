@@ -67,7 +67,7 @@ export class Http1Upstream extends PacedConnection implements RawUpstream {
     this.#context = context;
     this.endpoint = endpoint;
     this.#pool = endpoint.pool!;
-    this.socket = openSocket(endpoint.endpoint, this.#pool, (bytes, length) => this.#readSafely(bytes, length));
+    this.socket = openSocket(endpoint.endpoint, this.#pool, context.io, (bytes, length) => this.#readSafely(bytes, length));
     this.#listen();
     if (connectMs > 0) context.wheel.schedule(this, context.now() + connectMs);
   }

@@ -13,13 +13,14 @@ test('both ways of this Node pass the check', async (t) => {
   t.deepEqual([(await openSocketIO('raw')).io.mode, (await openSocketIO('public')).io.mode], ['raw', 'public']);
 });
 
-const like = (change: Partial<SocketIO>): SocketIO => ({ mode: 'raw', receive: (...given) => raw.receive(...given), release: (socket) => raw.release(socket), write: (...given) => raw.write(...given), ...change });
+const like = (change: Partial<SocketIO>): SocketIO => ({ mode: 'raw', receive: (...given) => raw.receive(...given), lend: (...given) => raw.lend(...given), release: (socket) => raw.release(socket), write: (...given) => raw.write(...given), ...change });
 
 const broken: readonly [what: string, io: SocketIO, fault: string][] = [
   ['loses a byte', like({ write: (socket, bytes) => raw.write(socket, bytes.length === 1024 ? bytes.subarray(1) : bytes) }), 'an echo comes back changed'],
   ['writes twice', like({ write: (socket, bytes) => (raw.write(socket, bytes), raw.write(socket, bytes)) }), 'an echo comes back changed'],
   ['writes nothing', like({ write: () => true }), 'the check takes too long'],
   ['does not tell of a write in the background', like({ write: writeAndForget }), 'a write that can\'t be over says that it is'],
+  ['reads from another memory', like({ lend: (socket, _memory, reader) => raw.lend(socket, Buffer.alloc(65_536), reader) }), 'what was lent comes back changed'],
   ['throws', like({ write: () => { throw new Error('no such thing'); } }), 'no such thing'],
 ];
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type OnReadOpts, type Socket } from 'node:net';
 import { publicIO } from './public.ts';
 import { openRawIO } from './raw.ts';
 import type { SocketIO, SocketMode } from './types.ts';
@@ -32,10 +32,10 @@ export async function faultOf(io: SocketIO, withinMs = checkMs): Promise<string 
   const failure = new Promise<never>((_resolve, reject) => (failed = reject));
   const server = createServer({ allowHalfOpen: true, noDelay: true });
   const timer = setTimeout(() => failed!(new Error('the check takes too long')), withinMs);
-  const pair = async (): Promise<Pair> => {
+  const pair = async (onread?: OnReadOpts): Promise<Pair> => {
     const { port } = server.address() as AddressInfo;
     const accepted = once(server, 'connection') as Promise<[Socket]>;
-    const near = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    const near = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true, ...(onread && { onread }) });
     sockets.push(near.on('error', () => {}));
     await told(near, 'connect');
     const [far] = await accepted;
@@ -60,14 +60,14 @@ interface Pair {
   readonly far: Socket;
 }
 
-async function checkAll(io: SocketIO, pair: () => Promise<Pair>): Promise<void> {
+async function checkAll(io: SocketIO, pair: (onread?: OnReadOpts) => Promise<Pair>): Promise<void> {
   const { near, far } = await pair();
   checkConvention(near);
   await checkEcho(io, near, far);
   await checkUnfinished(io, near, far);
   await checkEnd(near, far);
-  const other = await pair();
-  await checkReset(io, other);
+  await checkReset(io, await pair());
+  await checkLent(io, pair);
 }
 
 /** Node's own write has to look as ours will: called otherwise, a handle ends the process. */
@@ -159,26 +159,50 @@ function patterned(from: number, length: number): Buffer {
   return Buffer.alloc(length, Buffer.concat([pattern.subarray(at), pattern.subarray(0, at)]));
 }
 
-interface Collected {
-  until(length: number, what: string): Promise<void>;
+/** Looks at all that comes. */
+class Collected {
+  #length = 0;
+  #wrong = false;
+  #awaited: (() => void) | undefined;
+
+  take(bytes: Buffer): void {
+    this.#wrong ||= !bytes.equals(patterned(this.#length, bytes.length));
+    this.#length += bytes.length;
+    this.#awaited?.();
+  }
+
+  async until(length: number, what: string): Promise<void> {
+    while (this.#length < length && !this.#wrong) await new Promise<void>((resolve) => (this.#awaited = resolve));
+    if (this.#wrong || this.#length > length) throw new Error(`${what} comes back changed`);
+  }
 }
 
-/** Looks at all that comes. */
 function collect(io: SocketIO, socket: Socket): Collected {
-  let length = 0;
-  let wrong = false;
-  let awaited: (() => void) | undefined;
-  const take = (bytes: Buffer): void => {
-    wrong ||= !bytes.equals(patterned(length, bytes.length));
-    length += bytes.length;
-    awaited?.();
-  };
+  const collected = new Collected();
+  const take = (bytes: Buffer): void => collected.take(bytes);
   socket.on('data', take);
   io.receive(socket, take);
-  return {
-    async until(expected, what) {
-      while (length < expected && !wrong) await new Promise<void>((resolve) => (awaited = resolve));
-      if (wrong || length > expected) throw new Error(`${what} comes back changed`);
-    },
+  return collected;
+}
+
+/** Reading into memory that was given to `connect`. */
+async function checkLent(io: SocketIO, pair: (onread: OnReadOpts) => Promise<Pair>): Promise<void> {
+  const memory = Buffer.alloc(16_384);
+  const collected = new Collected();
+  const reader = (bytes: Buffer, length: number): void => collected.take(bytes.subarray(0, length));
+  const callback = (length: number, bytes: Uint8Array): boolean => {
+    reader(bytes as Buffer, length);
+    return true;
   };
+  const { near, far } = await pair({ buffer: memory, callback });
+  io.lend(near, memory, reader);
+  let length = 0;
+  for (const size of echoed) {
+    far.write(patterned(length, size));
+    length += size;
+    await collected.until(length, 'what was lent');
+  }
+  far.end();
+  await told(near, 'end');
+  near.end();
 }

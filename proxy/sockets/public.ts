@@ -9,6 +9,8 @@ export const publicIO: SocketIO = {
     // Other streams may wait for their `push` to note that what they were asked for has come.
     if (socket instanceof Socket) socket.push = push;
   },
+  // Node does it.
+  lend() {},
   release(socket) {
     setReceiver(socket, undefined);
     if (socket instanceof Socket) socket.push = Socket.prototype.push;

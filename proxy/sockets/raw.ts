@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { receiverOf, setReceiver, type SocketIO } from './types.ts';
+import { receiverOf, setReceiver, type Reader, type Receiver, type SocketIO } from './types.ts';
 
 /**
- * Reads and writes by the handles behind Node's sockets (`net.Socket._handle`), which are not part of its interface: docs/decisions/0010.
+ * Reads and writes by the handles behind Node's sockets (`net.Socket._handle`), which are not part of its interface: docs/decisions/0011.
  * The sockets stay whole. What is unusual goes their way: what comes while one is paused or holds bytes back, an end, an error, TLS, writing
- * to one that is not connected, has ended, or has bytes waiting. So there is one place for each hazard:
+ * to one that is not connected, has ended, or has bytes waiting. One place for each hazard:
  *
  * - All sockets are read into the same memory, which the next read overwrites: `readSome` gives bytes away as a copy only.
  * - A write that the kernel did not take in full goes on in the background, out of the bytes that were given. It is handed to the socket as the
@@ -33,15 +33,21 @@ interface StreamHandle {
   writeBuffer(request: null, bytes: Buffer): number | WriteRequest;
 }
 
-type OnRead = (this: ReadHandle, ...rest: unknown[]) => unknown;
+type OnRead = (this: ReadHandle, rest?: unknown) => unknown;
 
-const socketKey = Symbol('socket');
-const ownOnRead = Symbol('own onread');
-
+/** What a handle that we read has besides: that the socket is its, that it is connected, and that there is no TLS in between. */
 interface ReadHandle extends StreamHandle {
   [socketKey]?: Socket;
-  [ownOnRead]?: OnRead;
+  /** Node's. */
+  [nodesOnRead]?: OnRead;
+  [memoryKey]?: Buffer;
+  [readerKey]?: Reader;
 }
+
+const socketKey = Symbol('socket');
+const nodesOnRead = Symbol("node's onread");
+const memoryKey = Symbol('memory');
+const readerKey = Symbol('reader');
 
 /** Where Node's native part leaves what a call did. */
 interface StreamState {
@@ -60,28 +66,40 @@ class RawIO implements SocketIO {
   readonly mode = 'raw';
   readonly #state: StreamState;
   readonly #memory = Buffer.allocUnsafeSlow(readBytes);
-  readonly #onread: OnRead;
+  readonly #received: OnRead;
+  readonly #lent: OnRead;
 
   constructor(state: StreamState) {
+    const { values, readIndex } = state;
     const memory = this.#memory;
     this.#state = state;
-    this.#onread = function (...rest) {
-      const length = state.values[state.readIndex]!;
+    // After `destroy` neither is called: Node puts one that does nothing in their place.
+    this.#received = function (rest) {
+      const length = values[readIndex]!;
       // An end, an error, or nothing.
-      if (length <= 0) return this[ownOnRead]!.apply(this, rest);
+      if (length <= 0) return this[nodesOnRead]!(rest);
       readSome(this, memory, length);
+      return undefined;
+    };
+    this.#lent = function (rest) {
+      const length = values[readIndex]!;
+      if (length <= 0) return this[nodesOnRead]!(rest);
+      this[readerKey]!(this[memoryKey]!, length);
       return undefined;
     };
   }
 
-  receive(socket: Socket, receiver: (this: Socket, bytes: Buffer) => void): void {
-    const handle = handleOf(socket);
+  receive(socket: Socket, receiver: Receiver): void {
     setReceiver(socket, receiver);
-    if (handle === undefined || handle[socketKey] === socket) return;
-    handle[socketKey] = socket;
-    handle[ownOnRead] = handle.onread;
-    handle.onread = this.#onread;
-    handle.useUserBuffer(this.#memory);
+    const handle = take(socket, this.#received);
+    handle?.useUserBuffer(this.#memory);
+  }
+
+  lend(socket: Socket, memory: Buffer, reader: Reader): void {
+    const handle = take(socket, this.#lent);
+    if (handle === undefined) return;
+    handle[memoryKey] = memory;
+    handle[readerKey] = reader;
   }
 
   release(socket: Socket): void {
@@ -90,7 +108,7 @@ class RawIO implements SocketIO {
 
   write(socket: Socket, bytes: Buffer): boolean {
     const handle = (socket as SocketWithHandle)._handle;
-    if (handle === null || handle === undefined || !isReady(socket)) return socket.write(bytes);
+    if (handle === null || handle === undefined || handle[socketKey] !== socket || socket.writableLength > 0 || socket.writableEnded || socket.destroyed) return socket.write(bytes);
     const outcome = handle.writeBuffer(null, bytes);
     if (outcome === 0) return true;
     const error = typeof outcome === 'number' ? outcome : this.#state.values[this.#state.errorIndex]!;
@@ -102,20 +120,18 @@ interface SocketWithHandle extends Socket {
   readonly _handle?: ReadHandle | null;
 }
 
-/** One whose bytes are those of the connection, with nothing of Node's in between. */
-function handleOf(socket: Socket): ReadHandle | undefined {
+/** Has the handle tell us what is read. Undefined: it does already, there is none, or it is not the connection itself (TLS). */
+function take(socket: Socket, onread: OnRead): ReadHandle | undefined {
   const handle = (socket as SocketWithHandle)._handle;
-  return handle === null || handle === undefined || 'encrypted' in socket ? undefined : handle;
-}
-
-/** Whether what is written now may leave now. TLS has a state of its own between both. */
-function isReady(socket: Socket): boolean {
-  return socket.writableLength === 0 && !socket.connecting && !socket.writableEnded && !socket.destroyed && socket.writableCorked === 0 && !('encrypted' in socket);
+  if (handle === null || handle === undefined || socket.connecting || 'encrypted' in socket || handle[socketKey] === socket) return undefined;
+  handle[socketKey] = socket;
+  handle[nodesOnRead] = handle.onread;
+  handle.onread = onread;
+  return handle;
 }
 
 function readSome(handle: ReadHandle, memory: Buffer, length: number): void {
   const socket = handle[socketKey]!;
-  if (socket.destroyed) return;
   const bytes = Buffer.allocUnsafe(length);
   memory.copy(bytes, 0, 0, length);
   const receiver = receiverOf(socket);

@@ -8,6 +8,9 @@ export type SocketMode = (typeof socketModes)[number];
 /** Takes what a socket received; the bytes are its own. */
 export type Receiver = (this: Socket, bytes: Buffer) => void;
 
+/** Takes what was read into memory that others are read into as well; it is lent for the call. */
+export type Reader = (memory: Buffer, length: number) => void;
+
 /**
  * How the bytes of busy sockets come and go. All else is the socket's own affair in both modes: it opens and closes, pauses and resumes, ends,
  * fails, and tells by its events.
@@ -19,10 +22,12 @@ export interface SocketIO {
    * other times, it gets by that.
    */
   receive(socket: Socket, receiver: Receiver): void;
+  /** The same of a socket that was opened with `onread`, once it is connected; `memory` and `reader` are what it was given. */
+  lend(socket: Socket, memory: Buffer, reader: Reader): void;
   /** What comes from now on comes by the event alone. */
   release(socket: Socket): void;
   /**
-   * As `socket.write`. Where `socket.writableLength` is 0 afterwards the bytes have left, and their memory may be used again; else not before
+   * As `socket.write`, but that a cork may hold back only what waits behind other bytes. Where `socket.writableLength` is 0 afterwards the bytes have left, and their memory may be used again; else not before
    * it is 0 again.
    */
   write(socket: Socket, bytes: Buffer): boolean;

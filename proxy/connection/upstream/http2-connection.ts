@@ -56,7 +56,7 @@ export class Http2Connection implements Keeper, WheelTimer {
   constructor(context: Context, endpoint: PooledEndpoint, owner: Http2Owner, connectMs: number) {
     this.#context = context;
     this.#owner = owner;
-    this.socket = openSocket(endpoint.endpoint, owner.pool, (bytes, length) => this.#read(bytes, length));
+    this.socket = openSocket(endpoint.endpoint, owner.pool, context.io, (bytes, length) => this.#read(bytes, length));
     this.session = connectSession(owner.environment, this.socket, this);
     this.#listen();
     if (connectMs > 0) context.wheel.schedule(this, context.now() + connectMs);

@@ -2,6 +2,7 @@ import { connect, Socket, type OnReadOpts } from 'node:net';
 import { connect as connectSecurely, type TLSSocket } from 'node:tls';
 import type { Endpoint } from '#snapshot';
 import { tlsOptionsOf, type UpstreamTls } from '../../configuration/backend-tls.ts';
+import type { Reader, SocketIO } from '../../sockets/index.ts';
 import type { EndpointPool } from '../pool.ts';
 
 const readBytes = 65_536;
@@ -11,15 +12,12 @@ const readBuffer = Buffer.allocUnsafeSlow(readBytes);
 /** Of OpenSSL, for what a server says before it takes anything. In TLS 1.3 it looks at the client's certificate when the client is through. */
 export const lateAlert = /^ERR_SSL_(?:TLSV1|TLSV13|SSLV3|SSL)_ALERT_/;
 
-/** Takes what was read; the bytes are lent. */
-export type Reader = (bytes: Buffer, length: number) => void;
-
 /**
  * A connection to an endpoint as its pool wants it. In the clear it is there with `connect`; secured, with `secureConnect`, which does not come
  * unless the other side proved to be the one that was meant: whoever hears it uncorks the socket, and nothing leaves before. Where TLS can't be
  * spoken, the socket fails without having been opened.
  */
-export function openSocket(endpoint: Endpoint, pool: EndpointPool, read: Reader): Socket {
+export function openSocket(endpoint: Endpoint, pool: EndpointPool, io: SocketIO, read: Reader): Socket {
   const { security } = pool;
   const onread: OnReadOpts = {
     buffer: readBuffer,
@@ -30,7 +28,12 @@ export function openSocket(endpoint: Endpoint, pool: EndpointPool, read: Reader)
     },
   };
   const place = { host: endpoint.address, port: endpoint.port, allowHalfOpen: true, onread };
-  if (security === undefined) return connect({ ...place, noDelay: true });
+  if (security === undefined) {
+    const socket = connect({ ...place, noDelay: true });
+    // Before, a name may lead to one handle after the other.
+    if (io.mode === 'raw') socket.once('connect', () => io.lend(socket, readBuffer, read));
+    return socket;
+  }
   if ('unusable' in security) return new Socket().destroy(Object.assign(new Error(security.unusable), { code: security.unusable }));
   const socket = connectSecurely({ ...place, ...tlsOptionsOf(security), ...(pool.session === undefined ? {} : { session: pool.session }) });
   socket.setNoDelay(true);
