@@ -1,10 +1,11 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { createController, ManifestStore, translate } from '#controller';
 import { createProxy, Metrics } from '#proxy';
 import { startCapture, type Address, type Capture } from '#sidecar';
 import { channelPair, type Channel } from '#snapshot';
 import { stringify } from 'yaml';
 import { socketIO } from './socket-io.ts';
+import { boundServer, type StreamServer } from './streams-rig.ts';
 
 /** A sidecar of namespace shop whose captured connections are said to have gone wherever the test says. */
 export interface CaptureRig {
@@ -76,34 +77,20 @@ export function service(name: string, clusterIP: string, port: { readonly name?:
   ];
 }
 
-export interface Peer {
-  readonly port: number;
-  readonly sockets: Socket[];
-  close(): void;
-}
-
 /** A server whose every connection goes to `serve`. */
-export async function peer(serve: (socket: Socket) => void): Promise<Peer> {
+export async function peer(serve: (socket: Socket) => void): Promise<StreamServer> {
   const sockets: Socket[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => {});
     sockets.push(socket);
     serve(socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    sockets,
-    close: () => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
+  return boundServer(server, sockets);
 }
 
 /** An HTTP server that says its name. */
-export function httpPeer(name: string): Promise<Peer> {
-  return peer((socket) => socket.on('data', (bytes) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${name.length}\r\n\r\n${name}${bytes.length > 0 ? '' : ''}`)));
+export function httpPeer(name: string): Promise<StreamServer> {
+  return peer((socket) => socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${name.length}\r\n\r\n${name}`)));
 }
 
 /** All that comes until the other side ends; `reset` at the end where it did not end in an orderly way. */

@@ -1,13 +1,14 @@
 import { connect as connectTls } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
-import { httpPeer, next, peer, readAll, service, startCaptureRig, type CaptureRig, type Peer } from './capture-rig.ts';
+import { httpPeer, next, peer, readAll, service, startCaptureRig, type CaptureRig } from './capture-rig.ts';
+import type { StreamServer } from './streams-rig.ts';
 import { certificateFor, echoServer, eventually, exchangeBytes } from './streams-rig.ts';
 
 const clusterIP = '10.96.0.10';
 const place = { host: clusterIP, port: 80 };
 const request = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
 
-async function rigged(t: ExecutionContext, port: { name?: string; appProtocol?: string }, server: Peer, ...more: readonly object[]): Promise<CaptureRig> {
+async function rigged(t: ExecutionContext, port: { name?: string; appProtocol?: string }, server: StreamServer, ...more: readonly object[]): Promise<CaptureRig> {
   const rig = await startCaptureRig([...service('web', clusterIP, port, [server.port]), ...more]);
   t.teardown(() => rig.close());
   t.teardown(() => server.close());

@@ -1,10 +1,27 @@
-import test from 'ava';
-import { answering, backendTo, bodyOf, closedPort, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf } from './proxy-rig.ts';
+import test, { type ExecutionContext } from 'ava';
+import { answering, backendTo, bodyOf, closedPort, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
 
-test('a request reaches the backend, its response the client, and both connections stay', async (t) => {
-  const server = await rawServer(answering(ok('hello', 'X-Back: 1\r\n')));
+interface Behind {
+  readonly server: RawServer;
+  readonly rig: Rig;
+  readonly client: RawClient;
+}
+
+/** A proxy before one server, and a client of it; all of it ends with the test. */
+async function behind(t: ExecutionContext, serve: Parameters<typeof rawServer>[0]): Promise<Behind> {
+  const server = await rawServer(serve);
   const rig = await startRig({ backends: { a: [server.port] } });
   const client = new RawClient(rig.listener.port);
+  t.teardown(async () => {
+    client.close();
+    await rig.close();
+    await server.close();
+  });
+  return { server, rig, client };
+}
+
+test('a request reaches the backend, its response the client, and both connections stay', async (t) => {
+  const { server, client } = await behind(t, answering(ok('hello', 'X-Back: 1\r\n')));
   client.send(getRequest('/x?y=1', 'X-Front: 2\r\n'));
   const first = await client.until((text) => text.endsWith('hello'));
   t.is(first, 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\nX-Back: 1\r\n\r\nhello');
@@ -16,9 +33,6 @@ test('a request reaches the backend, its response the client, and both connectio
   t.regex(one!, /^GET \/x\?y=1 HTTP\/1\.1\r\nHost: shop\.example\r\nX-Front: 2\r\nx-forwarded-for: 127\.0\.0\.1\r\n/);
   t.regex(one!, /\r\nx-request-id: [0-9a-f-]{36}$/);
   t.regex(two!, /^GET \/again HTTP\/1\.1\r\nHost: shop\.example\r\n/);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('no route is 404, no endpoint 503, a refused connection 503, each with its code', async (t) => {
@@ -37,19 +51,14 @@ test('no route is 404, no endpoint 503, a refused connection 503, each with its 
 });
 
 test('pipelined requests are answered one after the other, in order', async (t) => {
-  const server = await rawServer((socket, text) => {
+  const { server, client } = await behind(t, (socket, text) => {
     for (const [, path] of text.matchAll(/GET (\S+) HTTP/g)) setTimeout(() => socket.write(ok(`<${path}>`)), path === '/1' ? 30 : 1);
   });
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
   const paths = ['/1', '/2', '/3', '/4'];
   client.send(paths.map((path) => getRequest(path)).join(''));
   const text = await client.until((got) => got.endsWith('</4>'));
   t.deepEqual([...text.matchAll(/<(\S+)>/g)].map(([, path]) => path), paths);
   t.is(server.sockets.length, 1);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('ten thousand pipelined requests without a route need no stack', async (t) => {
@@ -63,17 +72,12 @@ test('ten thousand pipelined requests without a route need no stack', async (t) 
 });
 
 test('a head may come byte by byte', async (t) => {
-  const server = await rawServer(answering(ok('hello')));
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
+  const { client } = await behind(t, answering(ok('hello')));
   for (const byte of `${getRequest('/slow')}`) {
     client.send(byte);
     await new Promise((resolve) => setImmediate(resolve));
   }
   t.is(statusOf(await client.until((text) => text.endsWith('hello'))), 200);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 const bodies: Record<string, readonly [sent: string, arrived: string]> = {
@@ -90,11 +94,9 @@ for (const [title, [sent, arrived]] of Object.entries(bodies)) {
   for (const cut of [0, 1, 7]) {
     test(`request: ${title}, ${cut === 0 ? 'at once' : `in pieces of ${cut}`}`, async (t) => {
       const [lines, body] = arrived.split('|') as [string, string];
-      const server = await rawServer((socket) => {
+      const { server, client } = await behind(t, (socket) => {
         if (server.received[0]!.endsWith(`\r\n\r\n${body}`)) socket.write(ok('done'));
       });
-      const rig = await startRig({ backends: { a: [server.port] } });
-      const client = new RawClient(rig.listener.port);
       const request = `POST / HTTP/1.1\r\nHost: x\r\n${sent}`;
       if (cut === 0) client.send(request);
       for (let from = 0; cut > 0 && from < request.length; from += cut) {
@@ -109,9 +111,6 @@ for (const [title, [sent, arrived]] of Object.entries(bodies)) {
         });
       }
       t.true(server.received[0]!.includes(lines));
-      client.close();
-      await rig.close();
-      await server.close();
     });
   }
 }
@@ -142,40 +141,28 @@ const responses: Record<string, readonly [sent: string, arrived: string]> = {
 
 for (const [title, [sent, arrived]] of Object.entries(responses)) {
   test(`response: ${title}`, async (t) => {
-    const server = await rawServer(answering(sent));
-    const rig = await startRig({ backends: { a: [server.port] } });
-    const client = new RawClient(rig.listener.port);
+    const { server, client } = await behind(t, answering(sent));
     for (let round = 0; round < 2; round++) {
       client.text = '';
       client.send(getRequest());
       t.is(await client.until((text) => text.length >= arrived.length), arrived);
     }
     t.is(server.sockets.length, 1, 'the connection is used again');
-    client.close();
-    await rig.close();
-    await server.close();
   });
 }
 
 test('a response that ends with its connection becomes chunked, and the client stays', async (t) => {
-  const server = await rawServer((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end'));
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
+  const { server, client } = await behind(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end'));
   client.send(getRequest());
   t.is(await client.until((text) => text.endsWith('0\r\n\r\n')), 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nd\r\nuntil the end\r\n0\r\n\r\n');
   client.text = '';
   client.send(getRequest());
   await client.until((text) => text.endsWith('0\r\n\r\n'));
   t.is(server.sockets.length, 2);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('HEAD has a head and no body, whatever the head says', async (t) => {
-  const server = await rawServer((socket, text) => socket.write(text.startsWith('HEAD') ? 'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n' : ok('got')));
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
+  const { server, rig, client } = await behind(t, (socket, text) => socket.write(text.startsWith('HEAD') ? 'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n' : ok('got')));
   client.send('HEAD / HTTP/1.1\r\nHost: x\r\n\r\n');
   t.is(await client.until((text) => text.endsWith('\r\n\r\n')), 'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n');
   client.text = '';
@@ -184,9 +171,6 @@ test('HEAD has a head and no body, whatever the head says', async (t) => {
   t.is(server.sockets.length, 1);
   const missing = new RawClient(rig.listener.port).send('HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: x\r\n\r\n');
   t.regex(await missing.all(), /^HTTP\/1\.1 400 /);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('HTTP/1.0: no chunks, closed unless kept alive', async (t) => {
@@ -207,29 +191,21 @@ test('HTTP/1.0: no chunks, closed unless kept alive', async (t) => {
 });
 
 test('100 and 103 pass through, and the body follows the 100', async (t) => {
-  const server = await rawServer((socket, text) => {
+  const { server, client } = await behind(t, (socket, text) => {
     if (text.includes('HTTP/1.1')) socket.write('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n');
     if (text.endsWith('hello')) socket.write(ok('got it'));
   });
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
   client.send('POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n');
   t.is(await client.until((text) => text.includes('100')), 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n');
   t.true(server.received[0]!.includes('Expect: 100-continue'));
   client.send('hello');
   await client.until((text) => text.endsWith('got it'));
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('endless interim responses are a bad response', async (t) => {
-  const server = await rawServer(answering('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100)));
-  const rig = await startRig({ backends: { a: [server.port] } });
+  const { rig } = await behind(t, answering('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100)));
   const text = await fetchRaw(rig.listener.port, getRequest('/', 'Connection: close\r\n'));
   t.regex(text, /HTTP\/1\.1 502 [^]*x-weft-error: bad-response/);
-  await rig.close();
-  await server.close();
 });
 
 const badResponses: Record<string, string> = {
@@ -241,38 +217,28 @@ const badResponses: Record<string, string> = {
 
 for (const [title, response] of Object.entries(badResponses)) {
   test(`bad response: ${title}`, async (t) => {
-    const server = await rawServer(answering(response));
-    const rig = await startRig({ backends: { a: [server.port] } });
+    const { rig } = await behind(t, answering(response));
     const text = await fetchRaw(rig.listener.port, getRequest('/', 'Connection: close\r\n'));
     t.is(statusOf(text), 502);
     t.regex(text, /x-weft-error: bad-response/);
-    await rig.close();
-    await server.close();
   });
 }
 
 test('bytes behind a response: the client gets the response, the connection is not used again', async (t) => {
-  const server = await rawServer(answering(`${ok('hello')}HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil`));
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
+  const { server, client } = await behind(t, answering(`${ok('hello')}HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil`));
   for (let round = 1; round <= 3; round++) {
     client.text = '';
     client.send(getRequest());
     t.true((await client.until((text) => text.endsWith('hello'))).endsWith('\r\n\r\nhello'));
     t.is(server.sockets.length, round);
   }
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('an idle connection on which the endpoint says something unasked is dropped', async (t) => {
-  const server = await rawServer((socket) => {
+  const { server, client } = await behind(t, (socket) => {
     socket.write(ok('hello'));
     setTimeout(() => socket.write(ok('unasked')), 20);
   });
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
   client.send(getRequest());
   await client.until((text) => text.endsWith('hello'));
   await new Promise((resolve) => setTimeout(resolve, 60));
@@ -280,9 +246,6 @@ test('an idle connection on which the endpoint says something unasked is dropped
   client.send(getRequest());
   await client.until((text) => text.endsWith('hello'));
   t.is(server.sockets.length, 2);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('a body that breaks off breaks the client connection off, so that it is not taken for complete', async (t) => {
@@ -291,19 +254,15 @@ test('a body that breaks off breaks the client connection off, so that it is not
     chunked: 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n7\r\npartial\r\n',
   };
   for (const [framing, response] of Object.entries(cases)) {
-    const server = await rawServer((socket) => {
+    const { client } = await behind(t, (socket) => {
       socket.write(response);
       setTimeout(() => socket.destroy(), 20);
     });
-    const rig = await startRig({ backends: { a: [server.port] } });
-    const client = new RawClient(rig.listener.port);
     client.send(getRequest());
     const text = await client.all();
     t.is(statusOf(text), 200, framing);
     t.false(text.includes('0\r\n\r\n'), framing);
     t.is(client.error, 'ECONNRESET', framing);
-    await rig.close();
-    await server.close();
   }
 });
 
@@ -322,56 +281,43 @@ test('a client that leaves takes its request with it', async (t) => {
 });
 
 test('a client that ends its side after the request gets its response', async (t) => {
-  const server = await rawServer((socket) => setTimeout(() => socket.write(ok('late')), 100));
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
+  const { rig, client } = await behind(t, (socket) => setTimeout(() => socket.write(ok('late')), 100));
   client.socket.end(getRequest());
   t.true((await client.all()).endsWith('late'));
   const two = new RawClient(rig.listener.port);
   two.socket.end(getRequest('/1') + getRequest('/2'));
   t.is((await two.all()).split('late').length, 3);
-  await rig.close();
-  await server.close();
 });
 
 test('an early response ends the exchange while the body is still being sent', async (t) => {
-  const server = await rawServer((socket, text) => {
+  const { client } = await behind(t, (socket, text) => {
     if (text.startsWith('POST')) socket.write('HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\ntoo');
   });
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
   client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n');
   const sending = setInterval(() => client.socket.writable && client.send('x'.repeat(1000)), 2);
   const text = await client.until((got) => got.endsWith('too'));
   clearInterval(sending);
   t.regex(text, /^HTTP\/1\.1 413 [^]*connection: close\r\n/);
   await client.all();
-  await rig.close();
-  await server.close();
 });
 
 test('large bodies pass both ways at once', async (t) => {
   const size = 8 * 1024 * 1024;
-  const server = await rawServer((socket, text) => {
+  const { client } = await behind(t, (socket, text) => {
     const at = text.indexOf('\r\n\r\n');
     if (text.startsWith('POST')) socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n${text.slice(at + 4)}`, 'latin1');
     else socket.write(text, 'latin1');
   });
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
   const pattern = Buffer.alloc(size, 'abcdefghijklmnopqrstuvwxyz0123456789').toString('latin1');
   client.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n${pattern}`);
   const text = await client.until((got) => got.length > size && bodyOf(got).length === size, 20_000);
   t.true(bodyOf(text) === pattern);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('a slow reader holds the endpoint back', async (t) => {
   const size = 64 * 1024 * 1024;
   let sent = 0;
-  const server = await rawServer((socket) => {
+  const { client } = await behind(t, (socket) => {
     socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n`);
     const piece = Buffer.alloc(65_536);
     const pump = (): void => {
@@ -383,8 +329,6 @@ test('a slow reader holds the endpoint back', async (t) => {
     socket.on('drain', pump);
     pump();
   });
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
   client.socket.pause();
   client.send(getRequest());
   await new Promise((resolve) => setTimeout(resolve, 400));
@@ -400,15 +344,10 @@ test('a slow reader holds the endpoint back', async (t) => {
     client.socket.resume();
   });
   t.true(read >= size);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('a slow endpoint holds the client back', async (t) => {
-  const server = await rawServer(() => {});
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
+  const { server, client } = await behind(t, () => {});
   const size = 64 * 1024 * 1024;
   client.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`);
   while (server.sockets.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -425,19 +364,14 @@ test('a slow endpoint holds the client back', async (t) => {
   pump();
   await new Promise((resolve) => setTimeout(resolve, 400));
   t.true(sent < 24 * 1024 * 1024, `${sent} bytes taken for an endpoint that reads nothing`);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('an idle connection that dies as it is used: an idempotent request is sent again, another is not', async (t) => {
   // The second request on a connection meets a reset.
-  const server = await rawServer((socket, _text, connection) => {
+  const { server, client } = await behind(t, (socket, _text, connection) => {
     if (server.received[connection]!.split('HTTP/1.1').length > 2) socket.resetAndDestroy();
     else socket.write(ok(`c${connection}`));
   });
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
   client.send(getRequest());
   await client.until((text) => text.endsWith('c0'));
   client.text = '';
@@ -446,24 +380,16 @@ test('an idle connection that dies as it is used: an idempotent request is sent 
   client.text = '';
   client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
   t.regex(await client.until((text) => text.includes('502')), /x-weft-error: upstream-reset/);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('a connection is given up before its server would', async (t) => {
-  const server = await rawServer(answering(ok('hello', 'Keep-Alive: timeout=1\r\n')));
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
+  const { server, client } = await behind(t, answering(ok('hello', 'Keep-Alive: timeout=1\r\n')));
   client.send(getRequest());
   await client.until((text) => text.endsWith('hello'));
   client.text = '';
   client.send(getRequest());
   await client.until((text) => text.endsWith('hello'));
   t.is(server.sockets.length, 2);
-  client.close();
-  await rig.close();
-  await server.close();
 });
 
 test('a fault of the proxy itself ends one connection and is reported', async (t) => {

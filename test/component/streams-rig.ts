@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, createServer as createTlsServer, type ConnectionOptions, type TLSSocket } from 'node:tls';
@@ -120,6 +120,11 @@ export async function echoServer(name: string, pem?: Pem): Promise<StreamServer>
   };
   const server = pem === undefined ? createServer({ allowHalfOpen: true }, serve) : createTlsServer({ allowHalfOpen: true, cert: pem.chain, key: pem.key }, serve);
   server.on('tlsClientError', () => {});
+  return boundServer(server, sockets);
+}
+
+/** Gives it a port of its own. What it accepted, `sockets`, is cut when it is closed. */
+export async function boundServer(server: Server, sockets: Socket[]): Promise<StreamServer> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
