@@ -13,7 +13,7 @@ import { measureStart } from './rows/start.ts';
 import { measureSwap } from './rows/swap.ts';
 import type { CostResult, Figure } from './rows/types.ts';
 import { measureWorkers } from './rows/workers.ts';
-import { runShort } from './short.ts';
+import { leaveShortOut, runShort } from './short.ts';
 
 /**
  * `npm run bench -- [--rounds N] [--seconds S] [--only ID,ID] [--dry]`, `npm run bench -- --short [--record]`: see README.md here.
@@ -89,7 +89,10 @@ function usable(tools: Tools): boolean {
 
 async function run(): Promise<boolean> {
   const tools = given('short') ? installTools({ envoy: 'no', only: ['nginx', 'haproxy', 'wrk', 'taskset'] }) : installTools({ envoy: 'yes' });
-  if (!usable(tools)) return given('short') && !given('record');
+  if (!usable(tools)) {
+    if (given('short')) leaveShortOut();
+    return given('short') && !given('record');
+  }
   // This process waits while others work, and must not do that on the core of the program under test.
   execFileSync('taskset', ['-cp', cores.load, String(process.pid)], { stdio: 'ignore' });
   const loadBefore = loadavg();
