@@ -34,6 +34,14 @@ export const terminationDelaySchema = Type.Integer({
 
 export const pullPolicySchema = Type.Enum(['Always', 'IfNotPresent', 'Never'], { type: 'string', description: 'When the kubelet pulls the image' });
 
+/** What `WEFT_SOCKET_IO` takes. */
+export const socketModes = ['public', 'raw'] as const;
+
+export const socketIOSchema = Type.Enum(socketModes, {
+  type: 'string',
+  description: 'How a proxy reads and writes its sockets. public: by what Node documents; raw: by the handles behind, which costs about a tenth less for a small request. A proxy whose Node fails a check at the start falls back to public, and says so',
+});
+
 export const logLevelSchema = Type.Enum(logLevels, { type: 'string', description: 'Least level of the lines that are written' });
 
 /** Empty: no traces. */
@@ -57,6 +65,7 @@ export const injectionSchema = Type.Object(
     rootNamespace: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'Namespace of the control plane; its Pods never get a sidecar' }),
     logLevel: logLevelSchema,
     terminationDelaySeconds: terminationDelaySchema,
+    socketIO: Type.Optional(socketIOSchema),
     tracing: Type.Optional(tracingSchema),
     proxyResources: resourcesSchema,
     initResources: resourcesSchema,
@@ -77,6 +86,7 @@ export const defaultInjection: InjectionConfig = {
   rootNamespace: 'weft-system',
   logLevel: 'info',
   terminationDelaySeconds: 5,
+  socketIO: 'public',
   tracing: { endpoint: '', sample: 1 },
   proxyResources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '256Mi' } },
   initResources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },

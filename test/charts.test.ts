@@ -82,7 +82,7 @@ const all = ['monitoring.coreos.com/v1', 'gateway.networking.x-k8s.io/v1alpha1/X
 
 const cases: readonly { readonly name: string; readonly values: readonly string[]; readonly apis: readonly string[] }[] = [
   { name: 'defaults', values: [], apis: [] },
-  { name: 'all-apis', values: ['networkPolicy.apiServerCidrs={10.0.0.1/32}', 'networkPolicy.metricsNamespaces={monitoring}', 'images.pullSecrets={registry}', 'podMonitor.labels.release=prometheus', 'gateways.workers=4', 'gateways.resources.limits.memory=1Gi'], apis: all },
+  { name: 'all-apis', values: ['networkPolicy.apiServerCidrs={10.0.0.1/32}', 'networkPolicy.metricsNamespaces={monitoring}', 'images.pullSecrets={registry}', 'podMonitor.labels.release=prometheus', 'gateways.workers=4', 'proxy.socketIO=raw', 'gateways.resources.limits.memory=1Gi'], apis: all },
   { name: 'cert-manager', values: ['injector.certificate.source=cert-manager', 'injector.certificate.issuerName=cluster-ca', 'networkPolicy.enabled=false', 'injector.failurePolicy=Ignore'], apis: all },
 ];
 
@@ -100,7 +100,7 @@ withHelm('lint finds nothing', (t) => {
 });
 
 withHelm('a value that means nothing is refused', (t) => {
-  for (const value of ['injector.replica=3', 'proxy.image=x', 'injector.failurePolicy=Sometimes', 'controller.replicas=0', 'gateways.workers=0', 'gateways.workers=65', 'proxy.resources.limits.memory=lots']) {
+  for (const value of ['injector.replica=3', 'proxy.image=x', 'injector.failurePolicy=Sometimes', 'controller.replicas=0', 'gateways.workers=0', 'gateways.workers=65', 'proxy.socketIO=fast', 'proxy.resources.limits.memory=lots']) {
     t.regex(refusal([value]), /values don't meet the specifications of the schema/, value);
   }
   t.regex(refusal(['injector.certificate.source=cert-manager']), /issuerName must name an issuer/);
@@ -110,7 +110,7 @@ test('the golden copies: what they must hold whoever renders them', (t) => {
   for (const file of readdirSync('test/golden-charts')) {
     const objects = parseAllDocuments(readFileSync(join('test/golden-charts', file), 'utf8')).map((document) => document.toJS() as Rendered).filter((object) => object !== null);
     const config = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'weft-injection');
-    t.deepEqual(readInjectionConfig(parse(config!.data!['injection.yaml']!)), { ok: true, value: defaultInjection }, file);
+    t.deepEqual(readInjectionConfig(parse(config!.data!['injection.yaml']!)), { ok: true, value: { ...defaultInjection, socketIO: file === 'all-apis.yaml' ? 'raw' : 'public' } }, file);
     const webhooks = objects.find(({ kind }) => kind === 'MutatingWebhookConfiguration')!.webhooks!;
     for (const { namespaceSelector, timeoutSeconds } of webhooks) {
       const excluded = namespaceSelector.matchExpressions.find(({ key }) => key === 'kubernetes.io/metadata.name')!;

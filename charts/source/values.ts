@@ -1,4 +1,4 @@
-import { collectorPattern, defaultInjection, logLevelSchema, pullPolicySchema, resourcesSchema, terminationDelaySchema } from '#injector';
+import { collectorPattern, defaultInjection, logLevelSchema, pullPolicySchema, resourcesSchema, socketIOSchema, terminationDelaySchema } from '#injector';
 import { Type, type Static } from 'typebox';
 
 /**
@@ -72,6 +72,7 @@ export const valuesSchema = Type.Object(
     proxy: Type.Object(
       {
         logLevel: level,
+        socketIO: { ...socketIOSchema, default: 'public' },
         terminationDelaySeconds: terminationDelaySchema,
         tracing: Type.Object(
           {

@@ -6,7 +6,7 @@ import { provisionedAddresses } from './addresses.ts';
 import { labelValue, objectName } from './names.ts';
 import { provision, type ProvisionConfig } from './template.ts';
 
-const config: ProvisionConfig = { image: 'registry/weft-proxy:1', pullPolicy: 'IfNotPresent', controller: 'weft-controller.weft-system.svc:15010', logLevel: 'info', resources: {}, replicas: 1, workers: 1, isExternal: (address: string) => address.startsWith('198.51.100.') };
+const config: ProvisionConfig = { image: 'registry/weft-proxy:1', pullPolicy: 'IfNotPresent', controller: 'weft-controller.weft-system.svc:15010', logLevel: 'info', socketIO: 'public', resources: {}, replicas: 1, workers: 1, isExternal: (address: string) => address.startsWith('198.51.100.') };
 
 function gateway(spec: Partial<Gateway['spec']> = {}, name = 'edge'): Gateway {
   return {
@@ -79,6 +79,15 @@ test('workers are told to the proxy where there are several; one leaves Pods as 
   };
   t.is(variable(1), undefined);
   t.is(variable(4), '4');
+});
+
+test('raw socket I/O is told to the proxy; the usual one leaves Pods as they were', (t) => {
+  const variable = (socketIO: ProvisionConfig['socketIO']): string | undefined => {
+    const deployment = provision(gateway(), { ...config, socketIO }).find(({ kind }) => kind === 'Deployment') as unknown as ReturnType<typeof made>;
+    return deployment.spec.template.spec.containers[0]?.env.find(({ name }) => name === 'WEFT_SOCKET_IO')?.value;
+  };
+  t.is(variable('public'), undefined);
+  t.is(variable('raw'), 'raw');
 });
 
 test('a listener on the admin port moves the admin port', (t) => {

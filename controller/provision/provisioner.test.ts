@@ -4,7 +4,7 @@ import { stateFrom, translateYaml } from '../testing.ts';
 import type { Shortfall } from '../push/index.ts';
 import { createProvisioner, type Provisioner } from './provisioner.ts';
 
-const config = { image: 'i', pullPolicy: 'IfNotPresent', controller: 'c:1', logLevel: 'info', resources: {}, replicas: 1, workers: 1, isExternal: (address: string) => address.startsWith('198.51.100.') };
+const config = { image: 'i', pullPolicy: 'IfNotPresent', controller: 'c:1', logLevel: 'info', socketIO: 'public' as const, resources: {}, replicas: 1, workers: 1, isExternal: (address: string) => address.startsWith('198.51.100.') };
 const manifests = (className = 'weft', more = ''): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway

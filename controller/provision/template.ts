@@ -10,6 +10,8 @@ export interface ProvisionConfig {
   /** The controller's stream, name:port. */
   readonly controller: string;
   readonly logLevel: string;
+  /** How its sockets are read and written. */
+  readonly socketIO: 'public' | 'raw';
   /** Of the container. */
   readonly resources: Readonly<Record<string, unknown>>;
   /** Where traces go, and which share of those that begin here; absent: nowhere. */
@@ -145,6 +147,7 @@ function container(gateway: Gateway, config: ProvisionConfig, admin: number): ob
       { name: 'WEFT_LOG_LEVEL', value: config.logLevel },
       { name: 'WEFT_DRAIN_SECONDS', value: String(drainSeconds) },
       { name: 'WEFT_DRAIN_DELAY_SECONDS', value: String(drainDelaySeconds) },
+      ...(config.socketIO === 'public' ? [] : [{ name: 'WEFT_SOCKET_IO', value: config.socketIO }]),
       ...(config.workers === 1 ? [] : [{ name: 'WEFT_WORKERS', value: String(config.workers) }]),
       ...(config.tracing === undefined ? [] : [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: config.tracing.endpoint }, { name: 'WEFT_TRACE_SAMPLE', value: String(config.tracing.sample) }]),
     ],

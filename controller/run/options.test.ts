@@ -37,8 +37,8 @@ test('without an image of proxies Gateways get none; ranges of addresses must be
 });
 
 test('traces and replicas of gateways', (t) => {
-  t.like(parse(['--proxy-image', 'i']), { options: { gateways: { replicas: 1, workers: 1 } } });
-  const parsed = parse(['--proxy-image', 'i', '--gateway-replicas', '3', '--gateway-workers', '4', '--proxy-tracing-endpoint', 'http://collector:4318', '--proxy-tracing-sample', '0.1']);
-  t.like(parsed, { options: { gateways: { replicas: 3, workers: 4, tracing: { endpoint: 'http://collector:4318', sample: 0.1 } } } });
-  for (const argv of [['--gateway-replicas', '0'], ['--gateway-workers', '0'], ['--gateway-workers', '65'], ['--proxy-tracing-endpoint', 'collector'], ['--proxy-tracing-sample', '2']]) t.is(parse(['--proxy-image', 'i', ...argv]).kind, 'wrong', argv.join(' '));
+  t.like(parse(['--proxy-image', 'i']), { options: { gateways: { replicas: 1, workers: 1, socketIO: 'public' } } });
+  const parsed = parse(['--proxy-image', 'i', '--gateway-replicas', '3', '--gateway-workers', '4', '--proxy-socket-io', 'raw', '--proxy-tracing-endpoint', 'http://collector:4318', '--proxy-tracing-sample', '0.1']);
+  t.like(parsed, { options: { gateways: { replicas: 3, workers: 4, socketIO: 'raw', tracing: { endpoint: 'http://collector:4318', sample: 0.1 } } } });
+  for (const argv of [['--proxy-socket-io', 'fast'], ['--gateway-replicas', '0'], ['--gateway-workers', '0'], ['--gateway-workers', '65'], ['--proxy-tracing-endpoint', 'collector'], ['--proxy-tracing-sample', '2']]) t.is(parse(['--proxy-image', 'i', ...argv]).kind, 'wrong', argv.join(' '));
 });

@@ -36,6 +36,7 @@ Runs the control plane of Weft against a Kubernetes cluster. Each option can be 
   --proxy-image NAME    of the proxies that Gateways get; none: Gateways get none    WEFT_PROXY_IMAGE
   --proxy-pull-policy POLICY                                        WEFT_PROXY_PULL_POLICY          (IfNotPresent)
   --proxy-log-level LEVEL   error, warn, info or debug              WEFT_PROXY_LOG_LEVEL            (info)
+  --proxy-socket-io WAY     how they read and write sockets: public or raw    WEFT_PROXY_SOCKET_IO    (public)
   --proxy-resources JSON    of their container                      WEFT_PROXY_RESOURCES            ({})
   --proxy-tracing-endpoint URL   collector of their traces (OTLP over HTTP)    WEFT_PROXY_TRACING_ENDPOINT
   --proxy-tracing-sample N  share of those that begin there         WEFT_PROXY_TRACING_SAMPLE       (1)
@@ -57,7 +58,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   const text = { type: 'string' } as const;
   let flags: Partial<Record<string, string | boolean>>;
   try {
-    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-log-level': text, 'proxy-resources': text, 'proxy-tracing-endpoint': text, 'proxy-tracing-sample': text, 'gateway-replicas': text, 'gateway-workers': text, 'external-addresses': text, help: { type: 'boolean', short: 'h' } } as const;
+    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-log-level': text, 'proxy-socket-io': text, 'proxy-resources': text, 'proxy-tracing-endpoint': text, 'proxy-tracing-sample': text, 'gateway-replicas': text, 'gateway-workers': text, 'external-addresses': text, help: { type: 'boolean', short: 'h' } } as const;
     flags = parseArgs({ args: [...argv], options, allowPositionals: false }).values;
   } catch (error) {
     return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) };
@@ -104,6 +105,8 @@ function gatewaysOf(value: (flag: string, variable: string) => string | undefine
   const logLevel = value('proxy-log-level', 'WEFT_PROXY_LOG_LEVEL') ?? 'info';
   if (!['Always', 'IfNotPresent', 'Never'].includes(pullPolicy)) return '--proxy-pull-policy must be Always, IfNotPresent or Never';
   if (!['error', 'warn', 'info', 'debug'].includes(logLevel)) return '--proxy-log-level must be error, warn, info or debug';
+  const socketIO = value('proxy-socket-io', 'WEFT_PROXY_SOCKET_IO') ?? 'public';
+  if (socketIO !== 'public' && socketIO !== 'raw') return '--proxy-socket-io must be public or raw';
   const resources = objectOf(value('proxy-resources', 'WEFT_PROXY_RESOURCES') ?? '{}');
   if (resources === undefined) return '--proxy-resources must be a JSON object';
   const endpoint = value('proxy-tracing-endpoint', 'WEFT_PROXY_TRACING_ENDPOINT');
@@ -118,7 +121,7 @@ function gatewaysOf(value: (flag: string, variable: string) => string | undefine
   if (ranges === undefined) return '--external-addresses must be ranges such as 192.0.2.0/28, separated by commas';
   const isExternal = (address: string): boolean => isIP(address) !== 0 && ranges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   const tracing = endpoint === undefined ? {} : { tracing: { endpoint, sample } };
-  return image === undefined ? undefined : { image, pullPolicy, logLevel, resources, controller, ...tracing, replicas: Number(replicas), workers: Number(workers), isExternal };
+  return image === undefined ? undefined : { image, pullPolicy, logLevel, socketIO, resources, controller, ...tracing, replicas: Number(replicas), workers: Number(workers), isExternal };
 }
 
 function rangesOf(text: string): BlockList | undefined {

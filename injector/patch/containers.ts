@@ -69,6 +69,7 @@ export function proxyOf(config: InjectionConfig, choices: Choices, graceSeconds:
       { name: 'WEFT_LOG_LEVEL', value: choices.logLevel },
       // The kubelet kills the Pod when its grace is over; until then, requests in flight may end.
       { name: 'WEFT_DRAIN_SECONDS', value: `${graceSeconds}` },
+      ...(config.socketIO === undefined || config.socketIO === 'public' ? [] : [{ name: 'WEFT_SOCKET_IO', value: config.socketIO }]),
       ...tracingOf(config),
     ],
     resources: choices.resources,

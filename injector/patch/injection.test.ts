@@ -131,6 +131,14 @@ test('traces go to the collector of the installation, where it names one', (t) =
   t.deepEqual(env.slice(-2), [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: tracing.endpoint }, { name: 'WEFT_TRACE_SAMPLE', value: '0.1' }]);
 });
 
+test('raw socket I/O where the installation asks for it', (t) => {
+  t.is(variable(pod(), 'WEFT_SOCKET_IO'), undefined);
+  const injection = injectionFor(pod(), shop, { ...defaultInjection, socketIO: 'raw' });
+  if (injection.kind !== 'patch') throw new Error(injection.kind);
+  const { env } = (applyOperations(pod(), injection.operations) as unknown as ReturnType<typeof injected>).spec.initContainers[1]!;
+  t.deepEqual(env.find(({ name }) => name === 'WEFT_SOCKET_IO'), { name: 'WEFT_SOCKET_IO', value: 'raw' });
+});
+
 test("the sidecar drains for the Pod's grace", (t) => {
   t.is(variable(pod(), 'WEFT_DRAIN_SECONDS'), '30');
   t.is(variable(pod({ spec: { terminationGracePeriodSeconds: 120 } }), 'WEFT_DRAIN_SECONDS'), '120');

@@ -19,7 +19,7 @@ export class OutputBuffer {
   #bytes = Buffer.allocUnsafeSlow(slabBytes);
   #start = 0;
   /** Of messages from `#start` on, by length: few lengths come again and again, and to make a view costs as much as to copy a head. */
-  readonly #views = new Array<Buffer | undefined>(maxViews).fill(undefined);
+  readonly #views = Array.from<Buffer | undefined>({ length: maxViews });
   #end = 0;
 
   /** Starts a message. One that was begun and not kept is forgotten. */

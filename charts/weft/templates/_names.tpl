@@ -91,6 +91,7 @@ pullPolicy: {{ .Values.images.pullPolicy }}
 controller: weft-controller.{{ .Release.Namespace }}.svc:15010
 rootNamespace: {{ .Release.Namespace }}
 logLevel: {{ .Values.proxy.logLevel }}
+socketIO: {{ .Values.proxy.socketIO }}
 {{- /* The sleep of preStop hooks is on from 1.30; before, the API server refuses it. */}}
 terminationDelaySeconds: {{ if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}{{ .Values.proxy.terminationDelaySeconds }}{{ else }}0{{ end }}
 tracing:
