@@ -59,6 +59,7 @@ export class SecureServer {
         },
       },
       (socket) => {
+        socket.allowHalfOpen = true;
         if (validation?.mode === 'AllowValidOnly' && socket.isSessionReused() && this.#hasExpired(socket)) {
           metrics.count('client_tls_handshakes_failed');
           socket.destroy();
@@ -79,6 +80,8 @@ export class SecureServer {
   accept(socket: Socket): void {
     const { ticketSecret } = this.#context;
     if (ticketSecret === undefined && this.#context.now() - this.#refreshedAt >= ticketKeysMs) this.refresh();
+    // Who ends its side before the handshake is done can't finish it, and would be kept until it ran out of time.
+    socket.allowHalfOpen = false;
     this.#server.emit('connection', socket);
   }
 

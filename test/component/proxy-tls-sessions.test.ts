@@ -1,8 +1,10 @@
+import { connect } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import test from 'ava';
 import { ticketKeysMs } from '#proxy';
 import type { ClientValidation, ListenerSection } from '#snapshot';
-import { certificateFor, startStreamRig, type StreamRig } from './streams-rig.ts';
+import { clientHello } from '../strict/hostile/attacks/hello.ts';
+import { certificateFor, startStreamRig, tlsExchange, type StreamRig } from './streams-rig.ts';
 import { handshake } from './tls-sessions.ts';
 
 const day = 86_400_000;
@@ -88,5 +90,20 @@ test('of what a client offers, the suite with SHA-256 is taken, and ChaCha20 whe
   t.is(await cipher(), 'TLS_AES_128_GCM_SHA256');
   t.is(await cipher('TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'), 'TLS_AES_256_GCM_SHA384');
   t.is(await cipher('TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256'), 'TLS_CHACHA20_POLY1305_SHA256');
+  await rig.close();
+});
+
+test('who ends its side in the middle of a handshake is let go at once; after it, it still gets its answer', async (t) => {
+  const { rig, port } = await up();
+  const hello = await clientHello();
+  const start = performance.now();
+  await new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(hello));
+    socket.on('error', () => {}).once('data', () => socket.end());
+    socket.resume().on('close', resolve);
+  });
+  t.true(performance.now() - start < 5000);
+  t.true((await rig.metricLines('weft_client_tls_handshakes_failed_total')).some((line) => line.endsWith(' 1')));
+  t.regex(await tlsExchange(port, 'one.example', 'GET / HTTP/1.1\r\nHost: one.example\r\n\r\n'), /^HTTP\/1\.1 503 /);
   await rig.close();
 });

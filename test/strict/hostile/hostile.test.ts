@@ -62,6 +62,9 @@ const attacks: Readonly<Record<string, Bound>> = {
   'idle HTTP/2 connections': { growth: 96, fault: ended(1000, 9000) },
   'handshakes not begun': { growth: 96, fault: ended(1000, 14_000) },
   'handshakes not finished': { growth: 96, fault: ended(500, 15_000) },
+  // As many as the machine takes: none is turned away, and who waits for a turn gets one.
+  'whole handshakes': { growth: 96, fault: ({ ended: done = 0, failed: broken, slowestMs = 0 }) => (done < 100 || broken !== 0 ? `${done} handshakes, ${broken} failed` : slowestMs > 8000 ? `one took ${slowestMs} ms` : undefined) },
+  'handshakes broken off': { growth: 96, fault: ({ closed = 0, slowestMs = 0 }) => (closed < 100 || slowestMs > 8000 ? `${closed} closed, the slowest after ${slowestMs} ms` : undefined) },
   'dribbled ClientHellos': { growth: 96, fault: ended(300, 14_000) },
   'nonsense instead of TLS': { growth: 96, fault: ended(500, 5000) },
   'flow flood': { growth: 128, fault: ({ sent }) => (sent === 12_000 ? undefined : `${sent} were sent`) },
