@@ -8,7 +8,7 @@ import { freePort } from './programs/ports.ts';
 import { startBackends } from './targets/backends.ts';
 import { serveControl, type Control } from './targets/control.ts';
 import { startPeer } from './targets/peers.ts';
-import type { Backends, PeerName, Scenario, Site, Target } from './targets/types.ts';
+import { rawWeft, type Backends, type PeerName, type Scenario, type Site, type Target } from './targets/types.ts';
 import { bundleGateway, startWeft, type WeftOptions, type WeftTarget } from './targets/weft.ts';
 
 /** What all rows share: tools, backends, the controller's stream, the bundle of the gateway. */
@@ -53,7 +53,8 @@ export async function withBench(tools: Tools, work: (bench: Bench) => Promise<vo
       folder, tools, certificates, backends, control, command, site,
       scripts: writeScripts(folder),
       weft: async (scenario, options) => started(await startWeft(await site(scenario, 'weft'), { control, command, ...options })),
-      peer: async (name, scenario) => started(await startPeer(name, await site(scenario, name), tools)),
+      peer: async (name, scenario) =>
+        name === rawWeft ? { ...(await bench.weft(scenario, { env: { WEFT_SOCKET_IO: 'raw' } })), name } : started(await startPeer(name, await site(scenario, name), tools)),
     };
     await work(bench);
   } finally {

@@ -7,7 +7,10 @@ import type { Program } from '../programs/program.ts';
  */
 export type Scenario = 'plain' | 'routes' | 'tls' | 'terminate' | 'grpc';
 
-export type PeerName = 'nginx' | 'HAProxy' | 'Envoy' | 'http-proxy' | 'undici';
+/** Weft with `WEFT_SOCKET_IO=raw`, measured beside itself. */
+export const rawWeft = 'Weft, raw I/O';
+
+export type PeerName = 'nginx' | 'HAProxy' | 'Envoy' | 'http-proxy' | 'undici' | 'node:tls' | typeof rawWeft;
 export type TargetName = 'Weft' | PeerName;
 
 /** Where the backend listens. */
