@@ -7,6 +7,7 @@ import { profileLines, type Profiled } from '../profile/profile.ts';
 import type { CostResult, Figure } from '../rows/types.ts';
 import { costTable, goalTable } from './cost-table.ts';
 import { figureTable } from './figure-table.ts';
+import { handshakeLines } from './handshakes.ts';
 
 export interface Results {
   readonly costs: readonly CostResult[];
@@ -34,6 +35,7 @@ export function pageOf({ costs, figures, profiles }: Results, surroundings: Surr
     ...goalTable(costs),
     '',
     ...costTable(costs),
+    ...handshakeLines(costs),
     '',
     '## Latency, memory, start, changes',
     ...figureTable(figures),

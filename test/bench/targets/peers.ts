@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tools } from '../programs/install.ts';
 import { cores, Program } from '../programs/program.ts';
+import { smallBytes } from './backends.ts';
 import { envoyConfiguration } from './envoy.ts';
 import { haproxyConfiguration } from './haproxy.ts';
 import { nginxConfiguration } from './nginx.ts';
@@ -9,7 +10,7 @@ import type { PeerName, Site, Target } from './types.ts';
 
 /** The command of a peer; undefined where it can't do what the scenario asks, or is not installed. */
 function commandOf(name: PeerName, site: Site, tools: Tools): readonly string[] | undefined {
-  const { folder, scenario, port, backends } = site;
+  const { folder, scenario, port, backends, certificates } = site;
   const write = (file: string, text: string): string => {
     writeFileSync(join(folder, file), text);
     return join(folder, file);
@@ -25,6 +26,8 @@ function commandOf(name: PeerName, site: Site, tools: Tools): readonly string[] 
     }
     case 'Envoy':
       return tools.envoy === undefined ? undefined : [tools.envoy, '--concurrency', '1', '--disable-hot-restart', '-l', 'error', '-c', write('envoy.json', envoyConfiguration(site))];
+    case 'node:tls':
+      return scenario === 'terminate' ? [process.execPath, join(import.meta.dirname, 'floor.ts'), String(port), certificates.pair.chainFile, certificates.pair.keyFile, String(smallBytes)] : undefined;
     case 'http-proxy':
     case 'undici':
       return scenario === 'plain' ? [process.execPath, join(import.meta.dirname, 'library.ts'), name, String(port), String(backends.http)] : undefined;
