@@ -1,0 +1,2 @@
+import './raw.ts';
+import '../component/proxy-http2.test.ts';

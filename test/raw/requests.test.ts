@@ -1,0 +1,2 @@
+import './raw.ts';
+import '../strict/requests.test.ts';
