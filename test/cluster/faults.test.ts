@@ -82,7 +82,8 @@ test.serial('the authority of the stream is replaced: every proxy comes back to 
       if (behind.length > 0) throw new Error(behind.map(({ id, state, connectedAt }) => `${id} ${state} ${connectedAt}`).join(', '));
       // Servers, the gateway's, the sender, and the Pod that the first test restarted.
       return proxies.length === replicas + gatewayReplicas + 2;
-    }, 60_000);
+      // As long as a kubelet may take that missed the moment.
+    }, 150_000);
     await applyNow(connect(), mainRoute(name, 'replaced'));
     await soon(() => marked('replaced'), 5000);
   });

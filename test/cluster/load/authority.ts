@@ -1,5 +1,5 @@
 import { connect } from 'node:tls';
-import { eventually, get, kubectl } from '../cluster.ts';
+import { eventually, get, kubectl, later } from '../cluster.ts';
 import { soon, system } from '../rig.ts';
 import { podsOf } from './cluster-faults.ts';
 
@@ -19,7 +19,9 @@ export async function replaceAuthority(namespace: string): Promise<void> {
   const before = signingAuthority();
   kubectl(['annotate', 'secret', 'weft-ca', '-n', system, 'weft-mesh.io/replace-after=20s']);
   await eventually(() => certificates((get('configmap', 'weft-ca', namespace) as { data: Record<string, string> }).data['ca.crt'] ?? '').length >= 2, 20_000);
-  // A kubelet brings a changed ConfigMap into a Pod that itself changes at once, into others within about a minute.
+  // A kubelet brings a changed ConfigMap into a Pod that itself changes at once, into others within about a minute; it has to have heard
+  // of that change itself.
+  await later(3000);
   kubectl(['annotate', '--overwrite', 'pod', '-n', namespace, '--all', `example.com/touched=${Date.now()}`]);
   const next = await eventually(() => (signingAuthority() === before ? undefined : signingAuthority()), 60_000);
   for (const { status } of podsOf(system, 'weft-controller')) await soon(() => servesBy(next, status.podIP ?? ''), 30_000);
