@@ -27,8 +27,11 @@ test('the bundle is written where it is missing or wrong, and at once where it i
   const until = async (count: number): Promise<number> => {
     const started = performance.now();
     while (written().length < count && performance.now() - started < 4000) await new Promise((resolve) => setTimeout(resolve, 5));
+    const took = performance.now() - started;
     t.is(written().length, count);
-    return performance.now() - started;
+    // The keeper has to hear of its success before the test's clock goes on, or takes that for the time of writing.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return took;
   };
   objects.set('right', mapOf('right', 'one'));
   objects.set('wrong', mapOf('wrong', 'other'));
