@@ -86,8 +86,10 @@ export interface Reports {
 
 /** Keeps both ways under load while something goes wrong, with a quiet second before and after it. */
 export async function underLoad(bed: Bed, rate: number, fault: () => Promise<void>): Promise<Reports> {
-  await bed.inside.start({ url: bed.insideUrl, rate });
-  await bed.outside.start({ url: bed.outsideUrl, rate });
+  // So many that none waits for its turn before its time is over (10 s).
+  const maxInFlight = 11 * rate;
+  await bed.inside.start({ url: bed.insideUrl, rate, maxInFlight });
+  await bed.outside.start({ url: bed.outsideUrl, rate, maxInFlight });
   let reports: Reports;
   try {
     await new Promise((resolve) => setTimeout(resolve, 1000));
