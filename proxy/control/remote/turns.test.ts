@@ -123,6 +123,7 @@ const [slack, few] = [2, 300];
 
 for (const [shape, route] of Object.entries(shapes)) {
   test.serial(`no turn does more for a long table than for a short one: ${shape}`, async (t) => {
+    t.timeout(60_000);
     const before = await run(Array.from({ length: short }, (_, index) => route(index)));
     const after = await run(Array.from({ length: long }, (_, index) => route(index)));
     const grown = [...after.blocks].filter(([block, count]) => count > few && count > slack * (before.blocks.get(block) ?? 0));
