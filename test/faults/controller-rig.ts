@@ -41,6 +41,8 @@ interface Layout {
 }
 
 const startMs = 30_000;
+/** Of the proxy, MiB: so that its memory is what it needs, not what the collector has left for later. A leak ends it. */
+const maxHeap = 48;
 const here: Launch = (command) => command;
 const run = promisify(execFile);
 
@@ -121,7 +123,7 @@ async function start(t: ExecutionContext, layout: Layout): Promise<Scene> {
     WEFT_CA_FILE: join(folder, 'ca.crt'), WEFT_STATE_DIR: folder, WEFT_ADMIN_PORT: String(admin), WEFT_DRAIN_SECONDS: '5', ...layout.env,
   };
   const started = await startController();
-  const proxy = spawned(launch.proxy([process.execPath, layout.program]), env);
+  const proxy = spawned(launch.proxy([process.execPath, `--max-old-space-size=${maxHeap}`, layout.program]), env);
   let told = '';
   for (const output of [proxy.stdout!, proxy.stderr!]) output.setEncoding('utf8').on('data', (part: string) => (told = (told + part).slice(-4000)));
   const page = async (path: string): Promise<string | undefined> => {

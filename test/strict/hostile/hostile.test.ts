@@ -5,12 +5,12 @@ import { seated } from './seats.ts';
 
 /**
  * Hostile clients in numbers, against `weft up` in a process of its own: each attack has a bound on time and memory, and another client is
- * served all the while. WEFT_LONG=1: its p99 must stay within twice what it is without the attack, in the median of several pairs of windows,
+ * served all the while. WEFT_LONG=1, in place of the bound on memory, which is told: the other client's p99 must stay within twice what it is without the attack, in the median of several pairs of windows,
  * one quiet and one under attack; the attack goes on, again and again, until its window has enough requests for a p99.
  */
 
 const long = process.env['WEFT_LONG'] === '1';
-const rounds = long ? 5 : 1;
+const rounds = long ? 3 : 1;
 /** At 600 requests a second, 1,200 of them. */
 const windowMs = long ? 2000 : 500;
 /** What a p99 of less than a millisecond may become. */
@@ -44,8 +44,8 @@ const attacks: Readonly<Record<string, Bound>> = {
   'endless bodies': { growth: 96, fault: ended(50, 10_000) },
   'endless framing': { growth: 96, fault: ended(100, 5000) },
   'idle connections': { growth: 96, fault: ended(3000, 8000) },
-  'rapid reset': { growth: 96, fault: (told, counts) => cutOff(5000, 4096)(told, counts) ?? (counts.begun <= 30 * 450 ? undefined : `${counts.begun} requests got upstream`) },
-  'made to reset': { growth: 96, fault: cutOff(5000, 4096) },
+  'rapid reset': { growth: 96, fault: (told, counts) => cutOff(7500, 4096)(told, counts) ?? (counts.begun <= 30 * 450 ? undefined : `${counts.begun} requests got upstream`) },
+  'made to reset': { growth: 96, fault: cutOff(7500, 4096) },
   'continuation flood': { growth: 96, fault: cutOff(3000, 8192) },
   'empty continuations': { growth: 96, fault: cutOff(3000, 8192) },
   'settings flood': { growth: 96, fault: cutOff(3000, 8192) },
@@ -73,7 +73,7 @@ const attacks: Readonly<Record<string, Bound>> = {
 let scene!: Scene;
 
 test.before(async () => {
-  scene = await startScene();
+  scene = await startScene(long ? 'times' : 'memory');
   // Code that runs for the first time costs memory and time of its own.
   await scene.beside(() => sleep(2500));
 });
@@ -130,7 +130,7 @@ async function besides(t: ExecutionContext, name: string, { growth, fault }: Bou
     t.log(`${name} × ${runs}: ${JSON.stringify(told)}, fetched ${(counts.poured / MiB).toFixed(0)} MiB, ${counts.begun} begun; p50/p99/fresh p99/worst ms: ${attacked.kept.length + attacked.fresh.length} requests ${shown(attacked)}, quiet ${shown(quiet)}`);
     t.deepEqual([...quiet.failed, ...attacked.failed], []);
   }
-  t.true(peak - before <= growth, `memory grew by ${(peak - before).toFixed(0)} MiB, ${growth} MiB allowed`);
+  if (!long) t.true(peak - before <= growth, `memory grew by ${(peak - before).toFixed(0)} MiB, ${growth} MiB allowed`);
   const ratio = percentile(pairs.map(({ quiet, attacked }) => p99(attacked) / p99(quiet)), 0.5);
   const beyond = percentile(pairs.map(({ quiet, attacked }) => p99(attacked) - Math.max(2 * p99(quiet), p99(quiet) + slackMs)), 0.5);
   t.log(`${name}: memory +${(peak - before).toFixed(0)} MiB; p99 of others × ${ratio.toFixed(2)}${beyond > 0 ? `, ${beyond.toFixed(1)} ms BEYOND` : ''}`);

@@ -26,6 +26,11 @@ export const seated = ((): boolean => {
   }
 })();
 
+/** The main thread of a proxy goes before whatever else this machine does; its helpers, the garbage collector's, do not go before it. */
+export function first(pid: number): void {
+  if (seated) execFileSync('chrt', ['--rr', '-p', '1', String(pid)], { stdio: 'ignore' });
+}
+
 /** A command line in its seat. */
 export function seat(who: Seat, command: readonly string[]): readonly [string, readonly string[]] {
   const [first, ...rest] = seated ? [...words[who], ...command] : command;

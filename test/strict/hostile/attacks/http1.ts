@@ -48,7 +48,7 @@ export const http1Attacks: Readonly<Record<string, Attack>> = {
     let refused = 0;
     for (let round = 0; round < 6; round++) {
       const all = await attackers(http, 100, (socket) => socket.write(bombs[next++ % bombs.length]!));
-      closed += (await allClosed(all, 3000)).closed;
+      closed += (await allClosed(all, 6000)).closed;
       refused += all.filter(({ text }) => /^HTTP\/1\.1 (431|414) /.test(text)).length;
     }
     return { closed, refused };
