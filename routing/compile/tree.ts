@@ -104,7 +104,8 @@ export function* link(root: Node, pace: Pace): Steps<void> {
     linkOne(node, text, above);
     const here = node.prefix === undefined && node.patterns === undefined ? above : { node, length: text.length, above };
     for (const child of node.children) if (child !== undefined) left.push({ node: child, before: text, above: here });
-    if (pace.spend()) yield;
+    // Children have a place for each character between the first and the last.
+    if (pace.spend(1 + node.children.length)) yield;
   }
 }
 
