@@ -102,9 +102,13 @@ for (const speaks of both) {
   });
 
   test(`a drain lets streams end, and says which is the last (${speaks})`, async (t) => {
-    const { client, rig } = await bridge(t, speaks, () => sleep(150, { body: 'late' }, { ref: false }));
+    const begun = Promise.withResolvers<void>();
+    const { client, rig } = await bridge(t, speaks, () => {
+      begun.resolve();
+      return sleep(150, { body: 'late' }, { ref: false });
+    });
     const slow = client.fetch();
-    await sleep(50);
+    await begun.promise;
     const drained = rig.proxy.drain(3000);
     t.is((await slow).body, 'late');
     await drained;
@@ -146,7 +150,7 @@ test('1xx responses pass', async (t) => {
 });
 
 test('connections that are old or idle are ended in good order', async (t) => {
-  const { rig } = await bridge(t, 'http1', () => ({ body: 'x' }), { listenerPolicy: policyOf({ timeouts: { idle: '150ms' } }) });
+  const { rig } = await bridge(t, 'http1', () => ({ body: 'x' }), { listenerPolicy: policyOf({ timeouts: { idle: '700ms' } }) });
   const client = new StreamClient(`http://127.0.0.1:${rig.listener.port}`);
   t.is((await client.fetch()).body, 'x');
   await until(() => client.session.closed || client.session.destroyed);

