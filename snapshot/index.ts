@@ -1,5 +1,6 @@
 export * from './resources.ts';
 export * from './duration.ts';
+export { Pace, runSteps, sortInSteps, stepLength, type Steps } from './steps.ts';
 export * from './stream/index.ts';
 export * from './hostname.ts';
 export * from './headers.ts';

@@ -1,3 +1,4 @@
+import type { Pace, Steps } from '#snapshot';
 import { patternOf } from '../pattern.ts';
 import type { Pattern } from '../pattern.ts';
 import { callOf, isGrpc } from '../request/grpc.ts';
@@ -5,7 +6,6 @@ import type { Match, RequestView } from '../types.ts';
 import type { Entry } from './entry.ts';
 import { append, bestRank, select } from './selection.ts';
 import type { Selection } from './selection.ts';
-import type { Pace, Steps } from './steps.ts';
 
 /** The matches of GRPCRoutes under one hostname, in the order of their precedence (GRPCRouteRule.matches): service, method, headers. */
 export interface GrpcTier {

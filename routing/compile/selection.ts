@@ -1,8 +1,8 @@
+import { sortInSteps, type Pace, type Steps } from '#snapshot';
 import { queryValue } from '../request/query.ts';
 import type { RequestView } from '../types.ts';
 import { satisfies } from './entry.ts';
 import type { Entry } from './entry.ts';
-import { sortInSteps, type Pace, type Steps } from './steps.ts';
 
 /**
  * Entries of which the first that fits wins. Many entries on one path usually differ by the value of one header (a tenant, a

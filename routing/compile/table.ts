@@ -1,8 +1,8 @@
+import { Pace, runSteps, sortInSteps, type Steps } from '#snapshot';
 import type { Decision, RequestNeeds, RequestView, Route, RouteTable } from '../types.ts';
 import { entriesOf } from './entry.ts';
 import type { Entry } from './entry.ts';
 import { append } from './selection.ts';
-import { Pace, runSteps, sortInSteps, type Steps } from './steps.ts';
 import { buildTier, search } from './tier.ts';
 import type { Tier } from './tier.ts';
 

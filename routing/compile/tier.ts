@@ -1,3 +1,4 @@
+import { sortInSteps, type Pace, type Steps } from '#snapshot';
 import { literalPrefix } from '../pattern.ts';
 import { bareRoot, reachablePath } from '../request/path.ts';
 import type { RequestView } from '../types.ts';
@@ -6,7 +7,6 @@ import { buildGrpcTier, searchGrpc } from './grpc.ts';
 import type { GrpcTier } from './grpc.ts';
 import { append, bestRank, select, selectRanks } from './selection.ts';
 import type { Selection } from './selection.ts';
-import { sortInSteps, type Pace, type Steps } from './steps.ts';
 import { childAt, createNode, link, nodeFor } from './tree.ts';
 import type { Node } from './tree.ts';
 

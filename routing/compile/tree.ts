@@ -1,5 +1,5 @@
+import type { Pace, Steps } from '#snapshot';
 import type { Selection } from './selection.ts';
-import type { Pace, Steps } from './steps.ts';
 
 /**
  * A tree of path texts, each node one run of characters (radix tree). It finds in one walk over a path, without making a

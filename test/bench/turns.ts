@@ -31,7 +31,7 @@ function world(): ClusterState {
 
 /** The same route, with another header to add. */
 function edited(route: HTTPRoute, edition: number): HTTPRoute {
-  const filters = [{ type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x-edition', value: String(edition) }], add: [], remove: [] } }] as unknown as HTTPRoute['spec']['rules'][number]['filters'];
+  const filters = [{ type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x-edition', value: String(edition) }], add: [], remove: [] } }] as unknown as NonNullable<HTTPRoute['spec']['rules'][number]['filters']>;
   return { ...route, spec: { ...route.spec, rules: route.spec.rules.map((rule) => ({ ...rule, filters })) } };
 }
 
