@@ -73,7 +73,7 @@ const attacks: Readonly<Record<string, Bound>> = {
 let scene!: Scene;
 
 test.before(async () => {
-  scene = await startScene(long ? 'times' : 'memory');
+  scene = await startScene();
   // Code that runs for the first time costs memory and time of its own.
   await scene.beside(() => sleep(2500));
 });

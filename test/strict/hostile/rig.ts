@@ -7,7 +7,7 @@ import { weftUp, type WeftUp } from '../../faults/process.ts';
 import { namespace, timeoutPolicy } from '../../faults/rig.ts';
 import type { Targets, Told } from './attacks/sockets.ts';
 import type { Taken } from './others.ts';
-import { first, seat, seated, type Seat } from './seats.ts';
+import { seat, seated, type Seat } from './seats.ts';
 
 /** `weft up` in a process of its own, and so is everything around it: another client and its backend, each attacker and the attacked backend. */
 
@@ -77,15 +77,13 @@ export interface Scene {
   close(): Promise<void>;
 }
 
-/** `times`: what is measured; the proxy then goes before all else, which keeps its garbage collector's helper waiting as well. */
-export async function startScene(measured: 'times' | 'memory'): Promise<Scene> {
+export async function startScene(): Promise<Scene> {
   const bystander = await Program.start('bystander', 'upstream.ts', at(2), String(port));
   const victim = await Program.start('attack', 'upstream.ts', at(3), String(port));
   const others = await Program.start('bystander', 'others.ts', targets.http.address, String(targets.http.port));
   // As a container of it runs it.
   const settings = Object.entries(proxyEnvironment).map(([name, value]) => `${name}=${value}`);
   const weft = await weftUp(manifests(), { words: ['--access-log', '/dev/null'], launch: (command) => seat('proxy', ['env', ...settings, ...command]) });
-  if (measured === 'times') first(weft.child.pid!);
   return {
     weft,
     counts: async () => (await victim.ask('tell')) as Counts,
