@@ -20,7 +20,7 @@ export const field = {
   traceparent: 14,
   tracestate: 15,
   retryAfter: 16,
-  /** `x-weft-…`: ours alone; and other spellings of `x-forwarded-…` and `x-request-id`. */
+  /** `x-weft-` and whatever follows, be it nothing: ours alone; and other spellings of `x-forwarded-…` and `x-request-id`. */
   internal: 17,
   /** A spelling by which some servers take it for a framing field: refused (`content_length`). */
   framingAlias: 18,
@@ -97,6 +97,7 @@ interface Known {
 }
 
 const longestKnown = 32;
+const internalPrefix = bytesOf('x-weft-');
 
 /** By length and first letter: most names are told apart by one look. */
 const byShape: readonly (readonly Known[] | undefined)[] = Array.from({ length: longestKnown * 32 }, (_, shape) => {
@@ -111,14 +112,12 @@ function aliasOf(name: string, id: FieldId): FieldId {
   return name.startsWith('x-') ? field.internal : field.other;
 }
 
-const internalPrefix = bytesOf('x-weft-');
-
 function shapeOf(length: number, letter: number): number {
   return length * 32 + (letter & 31);
 }
 
 function isPrefixShape(shape: number): boolean {
-  return (shape & 31) === (LETTER_X & 31) && shape >> 5 > 7;
+  return (shape & 31) === (LETTER_X & 31) && shape >> 5 >= internalPrefix.length;
 }
 
 /** `start` to `end` is a token. */
@@ -137,7 +136,7 @@ function compare(bytes: Uint8Array, start: number, shape: number, length: number
       if (candidate.alias !== field.other && isAlias(bytes, start, candidate.bytes)) return candidate.alias;
     }
   }
-  if (length > 7 && isAlias(bytes, start, internalPrefix)) return field.internal;
+  if (length >= internalPrefix.length && isAlias(bytes, start, internalPrefix)) return field.internal;
   return field.other;
 }
 
