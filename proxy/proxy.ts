@@ -10,7 +10,7 @@ import { Acceptor, OutboundPort } from './listening/server.ts';
 import { RetryBudgets } from './retry/index.ts';
 import { StreamRouting, UdpPort } from './streams/index.ts';
 import { driveWheel, type DrivenWheel } from './time/index.ts';
-import { defaultLimits, type Bound, type BoundListener, type Intake, type IntakeOptions, type OutboundOptions, type Proxy, type ProxyEnvironment, type Refusal, type ResourceUpdate } from './types.ts';
+import { defaultLimits, type Bound, type BoundListener, type EndpointAside, type Intake, type IntakeOptions, type OutboundOptions, type Proxy, type ProxyEnvironment, type Refusal, type ResourceUpdate } from './types.ts';
 
 /** A proxy without configuration or listeners. */
 export function createProxy(environment: ProxyEnvironment): Proxy {
@@ -26,7 +26,7 @@ class Runtime implements Proxy {
 
   constructor(environment: ProxyEnvironment) {
     this.#wheel = driveWheel({ now: () => environment.now(), onError: (error) => this.#context.fault(error) });
-    const backends = new Backends({ now: () => environment.now(), random: () => environment.random(), certificate: (name) => this.#certificates.get(name) });
+    const backends = new Backends({ now: () => environment.now(), random: () => environment.random(), asideChanged: (by) => environment.metrics.move('upstream_endpoints_aside', by), certificate: (name) => this.#certificates.get(name) });
     this.#context = new Context(environment, { ...defaultLimits, ...environment.options }, { wheel: this.#wheel.wheel, backends });
   }
 
@@ -87,6 +87,10 @@ class Runtime implements Proxy {
   useTicketSecret(secret: Uint8Array): void {
     this.#context.ticketSecret = secret;
     for (const acceptor of this.#bound) acceptor.refreshCertificate();
+  }
+
+  setAside(): readonly EndpointAside[] {
+    return this.#context.backends.setAside(this.#context.now(), 100);
   }
 
   retire(): void {

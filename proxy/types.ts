@@ -193,6 +193,16 @@ export interface Intake {
   close(drainMs: number): Promise<void>;
 }
 
+/** An endpoint that gets trials alone, because attempts there fail without an answer. */
+export interface EndpointAside {
+  readonly backend: string;
+  /** `address:port`. */
+  readonly endpoint: string;
+  /** For how long it has been. Milliseconds. */
+  readonly sinceMs: number;
+  readonly trialInMs: number;
+}
+
 export interface Proxy {
   /** Compiles and swaps. Requests in flight end on what they began with. What is refused changes nothing. */
   apply(update: ResourceUpdate): readonly Refusal[];
@@ -209,6 +219,8 @@ export interface Proxy {
    * anew where keys are to be forgotten. Without one, each listener draws its own, and new ones twice a day.
    */
   useTicketSecret(secret: Uint8Array): void;
+  /** The first hundred endpoints that are set aside now. */
+  setAside(): readonly EndpointAside[];
   /** Responses ask clients to open their next connection elsewhere; connections are taken as before. To be followed by `drain`. */
   retire(): void;
   /** Closes all listeners gracefully: no request in flight is cut before `ms` milliseconds are over. */

@@ -9,7 +9,8 @@ export interface BalancerInputs {
 
 /**
  * Chooses an endpoint, or undefined where there is none. `tried` are the endpoints of this request's earlier attempts, last one last.
- * In order of preference: neither tried nor ejected; not tried; not ejected; any but the last; the one there is.
+ * A first attempt goes to an endpoint whose trial is due. Else, in order of preference: neither tried nor set aside; not tried; not set
+ * aside; any but the last; the one there is.
  */
 export interface Balancer {
   pick<Pool>(set: EndpointSet<Pool>, tried?: readonly EndpointState<Pool>[]): EndpointState<Pool> | undefined;
@@ -19,8 +20,8 @@ export function createBalancer(kind: 'least-request' | 'round-robin', inputs: Ba
   return kind === 'round-robin' ? new RoundRobin(inputs) : new LeastRequest(inputs);
 }
 
-/** Draws per choice before looking at all. At most half is ejected, so eight draws miss once in 256. */
-const maxDraws = 8;
+/** Draws per choice before looking at all. At most two thirds are set aside, so all of them miss once in 650. */
+const maxDraws = 16;
 
 /** Power of two choices: of two endpoints taken at random, the one with fewer requests in flight. */
 class LeastRequest implements Balancer {
@@ -35,22 +36,22 @@ class LeastRequest implements Balancer {
     const count = states.length;
     if (count < 2) return states[0];
     const random = this.#inputs.random;
-    if ((tried === undefined || tried.length === 0) && set.ejectionsEnd === 0) {
+    const isFirst = tried === undefined || tried.length === 0;
+    if (isFirst && set.aside === 0) {
       const first = Math.floor(random() * count);
       let second = Math.floor(random() * (count - 1));
       if (second >= first) second++;
       return fewer(states[first]!, states[second]!);
     }
-    const now = this.#inputs.now();
-    if (set.ejectionsEnd <= now) set.ejectionsEnd = 0;
-    return this.#draw(states, tried, now) ?? choose(states, tried, now, Math.floor(random() * count));
+    const due = isFirst ? set.trial(this.#inputs.now()) : undefined;
+    return due ?? this.#draw(states, tried) ?? choose(states, tried, Math.floor(random() * count));
   }
 
-  #draw<Pool>(states: readonly EndpointState<Pool>[], tried: readonly EndpointState<Pool>[] | undefined, now: number): EndpointState<Pool> | undefined {
+  #draw<Pool>(states: readonly EndpointState<Pool>[], tried: readonly EndpointState<Pool>[] | undefined): EndpointState<Pool> | undefined {
     let found: EndpointState<Pool> | undefined;
     for (let draw = 0; draw < maxDraws; draw++) {
       const state = states[Math.floor(this.#inputs.random() * states.length)]!;
-      if (state === found || state.ejectedUntil > now || tried?.includes(state) === true) continue;
+      if (state === found || state.aside || tried?.includes(state) === true) continue;
       if (found !== undefined) return fewer(found, state);
       found = state;
     }
@@ -69,12 +70,10 @@ class RoundRobin implements Balancer {
     const states = set.states;
     if (states.length < 2) return states[0];
     const start = set.cursor >= states.length ? 0 : set.cursor;
-    let picked = states[start]!;
-    if (set.ejectionsEnd !== 0 || (tried !== undefined && tried.length > 0)) {
-      const now = this.#inputs.now();
-      if (set.ejectionsEnd <= now) set.ejectionsEnd = 0;
-      picked = choose(states, tried, now, start)!;
-    }
+    const isFirst = tried === undefined || tried.length === 0;
+    const due = isFirst && set.aside > 0 ? set.trial(this.#inputs.now()) : undefined;
+    if (due !== undefined) return due;
+    const picked = isFirst && set.aside === 0 ? states[start]! : choose(states, tried, start)!;
     set.cursor = picked.index + 1;
     return picked;
   }
@@ -88,7 +87,6 @@ function fewer<Pool>(one: EndpointState<Pool>, other: EndpointState<Pool>): Endp
 function choose<Pool>(
   states: readonly EndpointState<Pool>[],
   tried: readonly EndpointState<Pool>[] | undefined,
-  now: number,
   start: number,
 ): EndpointState<Pool> | undefined {
   const last = tried?.at(-1);
@@ -96,7 +94,7 @@ function choose<Pool>(
   let bestScore = -1;
   for (let step = 0; step < states.length; step++) {
     const state = states[(start + step) % states.length]!;
-    const score = (tried?.includes(state) === true ? 0 : 4) + (state.ejectedUntil > now ? 0 : 2) + (state === last ? 0 : 1);
+    const score = (tried?.includes(state) === true ? 0 : 4) + (state.aside ? 0 : 2) + (state === last ? 0 : 1);
     if (score > bestScore) {
       best = state;
       bestScore = score;

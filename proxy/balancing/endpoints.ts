@@ -1,14 +1,17 @@
 import type { Endpoint } from '#snapshot';
+import type { Fault } from './faults.ts';
 
-/** Ejection after a refused connection: doubles from 1 s per refusal in a row, to 30 s. */
-const firstEjectionMs = 1000;
-const longestEjectionMs = 30_000;
-/** Refusals of connections that were dialled together are one: whatever waited for a connection of HTTP/2 tells of its failure, too. */
-const sameRefusalMs = 1000;
+/** Broken attempts in a row before an endpoint is set aside. A connection that is refused is enough by itself: nobody is there. */
+export const brokenInARow = 5;
+/** The first trial comes after half of this to all of it; that doubles with each trial in a row that fails, to the longest. */
+const firstWaitMs = 1000;
+const longestWaitMs = 30_000;
+/** A trial of which nothing has been heard for so long is followed by another. */
+const trialMs = 1000;
 
 /**
  * One endpoint as this proxy knows it. Lives as long as its address and port stay in the set, so counts survive an update;
- * an exchange may hold on to it longer. The one mutable object that requests share.
+ * an exchange may hold on to it longer. The one mutable object that requests share. But for `active` and `pool`, `EndpointSet` alone writes it.
  */
 export class EndpointState<Pool = unknown> {
   endpoint: Endpoint;
@@ -18,14 +21,23 @@ export class EndpointState<Pool = unknown> {
   index: number;
   /** Requests in flight. Whoever starts and ends an attempt counts. */
   active = 0;
-  /** Connections refused in a row. */
-  failures = 0;
-  /** When the last of them was, on the clock of `now`. */
-  refusedAt = -Infinity;
-  /** Milliseconds on the clock of `now`; picked only for want of another until then. */
-  ejectedUntil = 0;
   /** The owner's connections to this endpoint. */
   pool: Pool | undefined = undefined;
+  /** Attempts in a row that failed for its fault; those that were under way together are one. */
+  faults = 0;
+  /** When the last of them failed, on the clock of `now`. */
+  faultAt = -Infinity;
+  /** It failed often enough to be set aside, and has not answered since. */
+  failing = false;
+  /** Gets trials alone, and what no other is there for. */
+  aside = false;
+  /** Since when it is. */
+  asideSince = 0;
+  /** Trials in a row that failed. */
+  trials = 0;
+  /** When the next one is due. */
+  trialAt = 0;
+  onTrial = false;
 
   constructor(endpoint: Endpoint, index: number) {
     this.endpoint = endpoint;
@@ -34,16 +46,34 @@ export class EndpointState<Pool = unknown> {
   }
 }
 
-/** The endpoints of one backend. */
+export interface SetInputs {
+  /** In [0, 1): spreads trials, so that proxies don't all come at the same time. */
+  readonly random: () => number;
+  /** So many more (fewer, below 0) are set aside now. */
+  readonly asideChanged: (by: number) => void;
+}
+
+const unheard: SetInputs = { random: () => 0, asideChanged: () => {} };
+
+/**
+ * The endpoints of one backend, and which of them are set aside because attempts there fail without an answer. One that is aside gets a single
+ * request when its trial is due; an answer to anything brings it back. At most two thirds are aside at a time, and none when all are failing:
+ * then the cause is likely elsewhere, and all get requests as if nothing were known.
+ */
 export class EndpointSet<Pool = unknown> {
   /** To be read only; the order is that of the last update. */
   states: readonly EndpointState<Pool>[] = [];
-  /** No endpoint is ejected beyond this time, so `pick` need not look at each before it. */
-  ejectionsEnd = 0;
+  /** How many are set aside: with none, `pick` need not look at each. */
+  aside = 0;
   /** The round robin's place. */
   cursor = 0;
+  readonly #inputs: SetInputs;
+  #failing = 0;
+  /** No trial is due before this. */
+  #trialAt = Infinity;
 
-  constructor(endpoints: readonly Endpoint[] = []) {
+  constructor(endpoints: readonly Endpoint[] = [], inputs: SetInputs = unheard) {
+    this.#inputs = inputs;
     this.update(endpoints);
   }
 
@@ -67,33 +97,94 @@ export class EndpointSet<Pool = unknown> {
       before.delete(key);
     }
     this.states = [...next.values()];
-    for (const state of before.values()) state.index = -1;
+    for (const state of before.values()) {
+      this.succeeded(state);
+      state.index = -1;
+    }
+    this.#keepBound();
     return [...before.values()];
   }
 
   /**
-   * Avoid this endpoint for a while, for its connection was refused or timed out. Never more than half of the set is avoided at once:
-   * when everything refuses, the cause is likely elsewhere. `now` in milliseconds. Returns whether it is avoided now.
+   * An attempt that began at `startedAt` failed for the endpoint's fault, `now`. Milliseconds. Returns whether the endpoint has been set aside
+   * for it.
    */
-  refused(state: EndpointState<Pool>, now: number): boolean {
-    if (state.ejectedUntil > now) return true;
-    if (now - state.refusedAt >= sameRefusalMs) {
-      state.failures++;
-      state.refusedAt = now;
+  failed(state: EndpointState<Pool>, fault: Fault, { startedAt, now }: { readonly startedAt: number; readonly now: number }): boolean {
+    // What was under way with one that failed tells nothing new: all requests of a connection are lost at once. Nor does one that came here for want of another.
+    if (state.index < 0 || startedAt < state.faultAt || (state.aside && !state.onTrial)) return false;
+    state.faultAt = now;
+    state.faults++;
+    if (fault === 'broken' && state.faults < brokenInARow && !state.failing) return false;
+    if (!state.failing) {
+      state.failing = true;
+      this.#failing++;
     }
-    if (state.index < 0) return false;
-    let ejected = 0;
-    for (const other of this.states) if (other !== state && other.ejectedUntil > now) ejected++;
-    if ((ejected + 1) * 2 > this.states.length) return false;
-    state.ejectedUntil = now + Math.min(longestEjectionMs, firstEjectionMs * 2 ** Math.min(state.failures - 1, 10));
-    if (state.ejectedUntil > this.ejectionsEnd) this.ejectionsEnd = state.ejectedUntil;
-    return true;
+    const wasAside = state.aside;
+    if (this.#failing === this.size) this.#releaseAll();
+    else if (wasAside || this.#hasRoom()) this.#setAside(state, now);
+    return !wasAside && state.aside;
   }
 
-  /** A connection came about: the endpoint is there. */
-  connected(state: EndpointState<Pool>): void {
-    state.failures = 0;
-    state.ejectedUntil = 0;
+  /** It has answered, or, of what asks for no answer, is there. */
+  succeeded(state: EndpointState<Pool>): void {
+    if (state.faults === 0 || state.index < 0) return;
+    this.#release(state);
+    if (state.failing) this.#failing--;
+    state.failing = false;
+    state.faults = state.trials = 0;
+  }
+
+  /** The endpoint that is to get the next request because its trial is due. `now` in milliseconds. */
+  trial(now: number): EndpointState<Pool> | undefined {
+    if (now < this.#trialAt) return undefined;
+    let due: EndpointState<Pool> | undefined;
+    this.#trialAt = Infinity;
+    for (const state of this.states) {
+      if (!state.aside) continue;
+      if (due === undefined && state.trialAt <= now) {
+        due = state;
+        state.onTrial = true;
+        state.trialAt = now + trialMs;
+      }
+      this.#trialAt = Math.min(this.#trialAt, state.trialAt);
+    }
+    return due;
+  }
+
+  #hasRoom(): boolean {
+    return (this.aside + 1) * 3 <= this.size * 2;
+  }
+
+  #setAside(state: EndpointState<Pool>, now: number): void {
+    const ceiling = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(state.trials, 10));
+    state.trials++;
+    state.onTrial = false;
+    state.trialAt = now + ceiling * (1 - this.#inputs.random() / 2);
+    this.#trialAt = Math.min(this.#trialAt, state.trialAt);
+    if (state.aside) return;
+    state.aside = true;
+    state.asideSince = now;
+    this.aside++;
+    this.#inputs.asideChanged(1);
+  }
+
+  #release(state: EndpointState<Pool>): void {
+    if (!state.aside) return;
+    state.aside = state.onTrial = false;
+    this.aside--;
+    this.#inputs.asideChanged(-1);
+  }
+
+  #releaseAll(): void {
+    if (this.aside > 0) for (const state of this.states) this.#release(state);
+  }
+
+  /** After endpoints left. Those whose trial comes first are the ones of which least is known against. */
+  #keepBound(): void {
+    if (this.#failing === this.size) this.#releaseAll();
+    if (this.aside * 3 <= this.size * 2) return;
+    const aside = this.states.filter((state) => state.aside).toSorted((one, other) => one.trialAt - other.trialAt);
+    for (const state of aside.slice(0, Math.ceil(this.aside - (this.size * 2) / 3))) this.#release(state);
   }
 }
 

@@ -1,2 +1,3 @@
 export * from './endpoints.ts';
 export * from './balancers.ts';
+export * from './faults.ts';

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Backend, Certificate, Endpoint, Endpoints } from '#snapshot';
-import { createBalancer, EndpointSet, type Balancer, type BalancerInputs, type EndpointState } from '../balancing/index.ts';
+import { createBalancer, EndpointSet, type Balancer, type BalancerInputs, type EndpointState, type SetInputs } from '../balancing/index.ts';
 import { EndpointPool } from '../connection/pool.ts';
-import type { Changes, Refusal } from '../types.ts';
+import type { Changes, EndpointAside, Refusal } from '../types.ts';
 import { ClientContexts, upstreamTls, type UpstreamSecurity } from './backend-tls.ts';
 
 export type PooledEndpoint = EndpointState<EndpointPool>;
@@ -10,7 +10,7 @@ export type PooledEndpoint = EndpointState<EndpointPool>;
 /** A backend that requests can go to. Exchanges hold on to it; its endpoints change in place. */
 export class BackendState {
   readonly name: string;
-  readonly endpoints = new EndpointSet<EndpointPool>();
+  readonly endpoints: EndpointSet<EndpointPool>;
   balancer: Balancer;
   protocol: Backend['protocol'] = 'http1';
   /** Its endpoints may be known before it is itself: then it is not known yet how to speak to them. */
@@ -19,8 +19,9 @@ export class BackendState {
   known = false;
   security: UpstreamSecurity;
 
-  constructor(name: string, balancer: Balancer) {
+  constructor(name: string, balancer: Balancer, inputs: SetInputs) {
     this.name = name;
+    this.endpoints = new EndpointSet([], inputs);
     this.balancer = balancer;
   }
 
@@ -47,7 +48,7 @@ export class BackendState {
   }
 }
 
-export interface BackendInputs extends BalancerInputs {
+export interface BackendInputs extends BalancerInputs, SetInputs {
   /** The certificate of this name, where it is known. */
   readonly certificate: (name: string) => Certificate | undefined;
 }
@@ -101,10 +102,24 @@ export class Backends {
 
   /** A backend that is no resource: a host outside of the mesh. The caller keeps it. */
   detached(name: string, endpoint: Endpoint): BackendState {
-    const state = new BackendState(name, createBalancer('round-robin', this.#inputs));
+    const state = new BackendState(name, createBalancer('round-robin', this.#inputs), this.#inputs);
     state.announced = true;
     state.update([endpoint]);
     return state;
+  }
+
+  /** Endpoints that are set aside now, `max` of them at most. `now` in milliseconds. */
+  setAside(now: number, max: number): readonly EndpointAside[] {
+    const found: EndpointAside[] = [];
+    for (const { name, endpoints } of this.#byName.values()) {
+      if (endpoints.aside === 0) continue;
+      for (const { aside, place, asideSince, trialAt } of endpoints.states) {
+        if (!aside) continue;
+        if (found.length === max) return found;
+        found.push({ backend: name, endpoint: place, sinceMs: Math.round(now - asideSince), trialInMs: Math.max(0, Math.round(trialAt - now)) });
+      }
+    }
+    return found;
   }
 
   /** Closes all connections that are idle, or shared. */
@@ -141,7 +156,7 @@ export class Backends {
   #stateOf(name: string): BackendState {
     let state = this.#byName.get(name);
     if (state === undefined) {
-      state = new BackendState(name, createBalancer('least-request', this.#inputs));
+      state = new BackendState(name, createBalancer('least-request', this.#inputs), this.#inputs);
       this.#byName.set(name, state);
     }
     return state;

@@ -1,4 +1,5 @@
 import { parseRetryAfter, retriesStatus, retryDelay, retryVerdict, idempotentMethods, type Outcome, type RetrySettings } from '../retry/index.ts';
+import { faultOf } from '../balancing/index.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import { framing } from '../codec/index.ts';
 import { Timer } from '../connection/timer.ts';
@@ -118,11 +119,13 @@ export class Attempts {
     const { retry } = exchange.settings;
     const head = exchange.context.responseHead;
     const { status, fields } = head;
-    if ((status === unreachedStatus || (exchange.isGrpc && head.framing === framing.none)) && this.#endpoint!.endpoint.sidecar === true && fields.lookup(bytes, failureHeader) === unreachedCode) {
+    const endpoint = this.#endpoint!;
+    if ((status === unreachedStatus || (exchange.isGrpc && head.framing === framing.none)) && endpoint.endpoint.sidecar === true && fields.lookup(bytes, failureHeader) === unreachedCode) {
       this.#drop(upstream);
       this.fail(upstream, unreachedCode, 'sidecar');
       return true;
     }
+    exchange.backend!.endpoints.succeeded(endpoint);
     // A response of gRPC that has nothing but its status can be replaced; one whose status comes behind a body can't.
     const grpc = retry !== undefined && exchange.isGrpc && head.framing === framing.none ? statusIn(fields, bytes) : -1;
     const isGrpcFailure = grpc > 0 && retry!.grpcStatuses[grpc] === 1;
@@ -148,15 +151,10 @@ export class Attempts {
   fail(upstream: Upstream, code: FailureCode, reason: string): void {
     const exchange = this.#exchange;
     const { context, settings } = exchange;
-    const endpoint = this.#endpoint!;
     this.#note(code);
     this.#leave();
     context.metrics.failed(settings.series, code);
-    if (refusedCodes.has(code)) {
-      const now = context.now();
-      exchange.backend!.endpoints.refused(endpoint, now);
-      if (endpoint.ejectedUntil > now) context.metrics.count('upstream_ejections');
-    }
+    if (!exchange.responseStarted && !wasReused(upstream, code) && this.#wasHeard(code)) this.#blame(code, reason);
     if (exchange.responseStarted) {
       exchange.abort(code, reason);
       return;
@@ -172,6 +170,27 @@ export class Attempts {
     else this.#follow(sequel, delay);
   }
 
+  /** The request's time is over while the endpoint has it. Only where it had all of that time, and a client's own patience is not the endpoint's fault. */
+  ranOut(): void {
+    const { upstream, settings, context, startedAt } = this.#exchange;
+    const { request } = settings.timeouts;
+    if (upstream !== undefined && this.made === 1 && request > 0 && context.now() - startedAt >= request && this.#wasHeard('request-timeout')) this.#blame('request-timeout', undefined);
+  }
+
+  /** Time that ran out is the endpoint's fault only where for most of it the endpoint had the whole request: clients may send slowly. */
+  #wasHeard(code: FailureCode): boolean {
+    const { requestComplete, responseStarted, activity, context } = this.#exchange;
+    if (code !== 'per-try-timeout' && code !== 'request-timeout') return true;
+    const now = context.now();
+    return requestComplete && !responseStarted && (now - Math.max(activity, this.#startedAt)) * 2 >= now - this.#startedAt;
+  }
+
+  #blame(code: FailureCode, reason: string | undefined): void {
+    const { backend, context } = this.#exchange;
+    const fault = faultOf(code, reason);
+    if (fault !== undefined && backend!.endpoints.failed(this.#endpoint!, fault, { startedAt: this.#startedAt, now: context.now() })) context.metrics.ejected(code);
+  }
+
   /**
    * An idle connection that the endpoint closed while the request was on its way to it: nothing was wrong but the moment. RFC 9110, 9.2.2
    * allows to send an idempotent request again. One of HTTP/2 whose end was announced says which requests it has not begun with.
@@ -179,7 +198,7 @@ export class Attempts {
   #wasStale(upstream: Upstream, code: FailureCode, reason: string): boolean {
     const exchange = this.#exchange;
     if (code === 'refused-stream' && reason === 'goaway') return !this.#usedFreeRetry && exchange.replayable;
-    return code === 'upstream-reset' && upstream.uses > 1 && !upstream.answered && !this.#usedFreeRetry && exchange.replayable && idempotentMethods.has(exchange.method);
+    return wasReused(upstream, code) && !this.#usedFreeRetry && exchange.replayable && idempotentMethods.has(exchange.method);
   }
 
   #consider(retry: RetrySettings, outcome: Outcome, retryAfter: number | undefined): { sequel: Sequel; delay: number } {
@@ -254,6 +273,11 @@ export class Attempts {
   #cancelTimer(): void {
     if (this.#timer !== undefined) this.#exchange.context.wheel.cancel(this.#timer);
   }
+}
+
+/** The connection had been idle, and broke under the request: which says nothing of how the endpoint takes others. */
+function wasReused(upstream: Upstream, code: FailureCode): boolean {
+  return code === 'upstream-reset' && upstream.uses > 1 && !upstream.answered;
 }
 
 const noRetry = { sequel: 'result', delay: 0 } as const;

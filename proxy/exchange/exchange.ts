@@ -396,7 +396,7 @@ export class Exchange implements AccessRecord, RequestSource {
   #findSession({ name, endpoints }: BackendState, settings: SessionSettings): void {
     const { view, environment } = this.context;
     const header = view.header(settings.type === 'Cookie' ? 'cookie' : settings.name);
-    this.session = new RequestSession({ settings, backend: name, endpoints, header, wallClock: environment.wallClock(), now: this.startedAt });
+    this.session = new RequestSession({ settings, backend: name, endpoints, header, wallClock: environment.wallClock() });
   }
 
   /** Over; nobody is told. */
@@ -417,7 +417,9 @@ export class Exchange implements AccessRecord, RequestSource {
   }
 
   #ranOut(code: FailureCode, reason: string): void {
-    if (this.active) this.fail(code, reason);
+    if (!this.active) return;
+    if (code === 'request-timeout') this.tries.ranOut();
+    this.fail(code, reason);
   }
 
   #answeredBy(filters: FilterPlan): boolean {

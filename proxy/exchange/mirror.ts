@@ -1,10 +1,12 @@
 import type { MirrorPlan } from '#routing';
 import type { Framing } from '../codec/index.ts';
+import { faultOf } from '../balancing/index.ts';
 import type { BackendState, PooledEndpoint } from '../configuration/backends.ts';
 import { Timer } from '../connection/timer.ts';
 import type { RequestSource, Upstream, UpstreamUser } from '../connection/sides.ts';
 import { openUpstream } from '../connection/open-upstream.ts';
 import type { Context } from '../context.ts';
+import type { FailureCode } from '../failures.ts';
 import { timeoutDefaults } from '../retry/index.ts';
 import { ByteStore } from './byte-store.ts';
 import type { Exchange } from './exchange.ts';
@@ -104,6 +106,8 @@ class Mirror implements UpstreamUser {
   #endpoint: PooledEndpoint | undefined;
   #upstream: Upstream | undefined;
   #timer: Timer | undefined;
+  #startedAt = 0;
+  #answered = false;
 
   constructor(exchange: Exchange, backend: BackendState, head: KeptHead) {
     this.#context = exchange.context;
@@ -121,6 +125,7 @@ class Mirror implements UpstreamUser {
     }
     endpoint.active++;
     this.#endpoint = endpoint;
+    this.#startedAt = this.#context.now();
     const upstream = openUpstream(this.#context, endpoint, timeoutDefaults.connect);
     this.#upstream = upstream;
     this.#timer = new Timer(() => this.fail());
@@ -142,7 +147,10 @@ class Mirror implements UpstreamUser {
 
   interim(): void {}
 
-  responded(): void {}
+  responded(): void {
+    this.#answered = true;
+    this.#backend.endpoints.succeeded(this.#endpoint!);
+  }
 
   upgraded(): boolean {
     return false;
@@ -159,7 +167,10 @@ class Mirror implements UpstreamUser {
     upstream.release(timeoutDefaults.upstreamIdle, this.#context.now());
   }
 
-  failed(): void {
+  failed(upstream: Upstream, code: FailureCode, reason: string): void {
+    const fault = this.#answered || (code === 'upstream-reset' && upstream.uses > 1) ? undefined : faultOf(code, reason);
+    const times = { startedAt: this.#startedAt, now: this.#context.now() };
+    if (fault !== undefined && this.#backend.endpoints.failed(this.#endpoint!, fault, times)) this.#context.metrics.ejected(code);
     this.#over('failed');
   }
 

@@ -14,9 +14,8 @@ export class ResponseRelay implements UpstreamUser {
     this.#exchange = exchange;
   }
 
-  connected(upstream: Upstream): void {
+  connected(): void {
     const exchange = this.#exchange;
-    if (upstream.uses === 1) exchange.backend!.endpoints.connected(upstream.endpoint);
     if (exchange.tunnelTo === undefined) return;
     exchange.status = 200;
     this.#openTunnel(exchange.tunnelTo, undefined);
@@ -96,6 +95,7 @@ export class ResponseRelay implements UpstreamUser {
     const exchange = this.#exchange;
     const client = exchange.downstream.tunnels!;
     exchange.responseStarted = true;
+    exchange.backend!.endpoints.succeeded(upstream.endpoint);
     exchange.beginTunnel();
     const tunnel = new Tunnel(exchange, client, upstream);
     upstream.handOver(tunnel);

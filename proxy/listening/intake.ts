@@ -78,9 +78,12 @@ export class IntakeBinding implements Binding, Intake {
     const before = tried.filter((one): one is Picked => one instanceof Picked).map(({ state: endpoint }) => endpoint);
     const endpoint = state.balancer.pick(state.endpoints, before);
     if (endpoint === undefined || before.includes(endpoint)) return undefined;
+    const startedAt = this.#context.now();
     return new Picked(endpoint, {
-      refused: () => state.endpoints.refused(endpoint, this.#context.now()),
-      connected: () => state.endpoints.connected(endpoint),
+      refused: () => {
+        if (state.endpoints.failed(endpoint, 'absent', { startedAt, now: this.#context.now() })) this.#context.metrics.ejected('connect-failed');
+      },
+      connected: () => state.endpoints.succeeded(endpoint),
     });
   }
 

@@ -77,7 +77,7 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
         hosts: settings.podAddresses.map((address) => (address.includes(':') ? `[${address}]` : address)),
         metrics: page ?? exposition,
         notReady,
-        config: () => ({ role, namespace: settings.namespace, pod: settings.pod, source: sourceOf(kept), ...(config() as object) }),
+        config: () => ({ role, namespace: settings.namespace, pod: settings.pod, source: sourceOf(kept), setAside: proxy.setAside(), ...(config() as object) }),
       }),
     close: async () => {
       await Promise.all([kept?.close(), accessLog?.close(), tracer?.close()]);

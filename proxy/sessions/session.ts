@@ -16,8 +16,6 @@ export interface SessionInputs<Pool> {
   readonly header: string | undefined;
   /** Milliseconds since 1970. */
   readonly wallClock: number;
-  /** Milliseconds of the monotonic clock by which endpoints are avoided. */
-  readonly now: number;
 }
 
 /** The session of one request with one backend. Lives as long as the request. */
@@ -36,8 +34,8 @@ export class RequestSession<Pool> {
     const tagged = taggedEndpoints(inputs.backend, inputs.endpoints.states);
     this.#found = this.#entries.find((each) => each.tags.startsWith(tagged.backend) && this.#lives(each));
     const state = this.#found === undefined ? undefined : tagged.find(this.#found.tags);
-    // One that refuses connections serves no session.
-    this.pinned = state === undefined || state.ejectedUntil > inputs.now ? undefined : state;
+    // One that is set aside serves no session: it goes on elsewhere, and stays there.
+    this.pinned = state?.aside === true ? undefined : state;
   }
 
   /**

@@ -20,7 +20,7 @@ interface Asked {
 }
 
 const ask = (endpoints: EndpointSet<never>, { settings = settingsOf(), header, backend = 'shop/v1:8080', wallClock = startedAt }: Asked = {}) =>
-  new RequestSession({ settings, backend, endpoints, header, wallClock, now: 0 });
+  new RequestSession({ settings, backend, endpoints, header, wallClock });
 /** What a browser sends back. */
 const cookie = (setCookie: { readonly value: string } | undefined): string => setCookie!.value.split(';')[0]!;
 
@@ -45,10 +45,10 @@ test('an endpoint that is gone, or another Pod at its address, ends the session;
   t.is(ask(new EndpointSet<never>([{ ...endpoint(1), workload: 'shop/pod-9' }]), { header }).pinned, undefined);
 });
 
-test('an endpoint that is being avoided serves no session', (t) => {
+test('an endpoint that is set aside serves no session', (t) => {
   const set = setOf(1, 2);
   const header = cookie(ask(set).answer(set.states[0]!, 'http'));
-  set.refused(set.states[0]!, 0);
+  set.failed(set.states[0]!, 'absent', { startedAt: 0, now: 0 });
   t.is(ask(set, { header }).pinned, undefined);
 });
 

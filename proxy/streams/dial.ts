@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { faultOf } from '../balancing/index.ts';
 import { tlsOptionsOf, type UpstreamSecurity } from '../configuration/backend-tls.ts';
 import type { BackendState, PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
@@ -35,6 +36,7 @@ export async function dialBackend(context: Context, name: string, ledger: Ledger
     ledger.attempts = tried.length;
     ledger.endpoint = placeOf(endpoint);
     endpoint.active++;
+    const startedAt = context.now();
     try {
       return joined(context, backend, endpoint, await openTo(endpoint, options));
     } catch (error) {
@@ -42,18 +44,11 @@ export async function dialBackend(context: Context, name: string, ledger: Ledger
       if (options.signal.aborted) throw new ProxyError('client-closed', { cause: error });
       failure = error instanceof ProxyError ? error : new ProxyError('connect-failed', { cause: error, reason: codeOf(error) });
       context.metrics.count(failure.code === 'tls-failed' ? 'upstream_tls_handshakes_failed' : 'upstream_connections_failed');
-      if (isEndpoints(failure) && backend.endpoints.refused(endpoint, context.now())) context.metrics.count('upstream_ejections');
+      const fault = faultOf(failure.code, failure.reason);
+      if (fault !== undefined && backend.endpoints.failed(endpoint, fault, { startedAt, now: context.now() })) context.metrics.ejected(failure.code);
     }
   }
   throw failure;
-}
-
-/** Want of descriptors or ports of our own: no endpoint is to blame. */
-const ours: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
-
-/** Whether the network, or the endpoint, said that there is nobody. */
-export function isEndpoints({ code, reason }: { readonly code: string; readonly reason: string | undefined }): boolean {
-  return code !== 'tls-failed' && (reason === undefined || !ours.has(reason));
 }
 
 export function placeOf({ endpoint: { address, port } }: PooledEndpoint): string {
@@ -62,7 +57,7 @@ export function placeOf({ endpoint: { address, port } }: PooledEndpoint): string
 
 function joined(context: Context, backend: BackendState, endpoint: PooledEndpoint, socket: Socket): Joined {
   const { metrics } = context;
-  backend.endpoints.connected(endpoint);
+  backend.endpoints.succeeded(endpoint);
   metrics.count('upstream_connections_opened');
   if ('encrypted' in socket) metrics.count('upstream_tls_handshakes');
   metrics.move('upstream_connections_active', 1);

@@ -62,7 +62,7 @@ test('an endpoint that refuses makes way for another and is avoided; none at all
   const { port } = await rig.listen([tcp]);
   for (let round = 0; round < 4; round++) t.is(await tcpExchange(port, 'x'), 'a\nxend');
   t.deepEqual(await rig.metricLines('weft_upstream_connections_failed'), ['weft_upstream_connections_failed_total 1']);
-  t.deepEqual(await rig.metricLines('weft_upstream_ejections'), ['weft_upstream_ejections_total 1']);
+  t.deepEqual(await rig.metricLines('weft_upstream_ejections'), ['weft_upstream_ejections_total{reason="connect-failed"} 1']);
   route('b');
   await t.throwsAsync(tcpExchange(port, ''), { message: /ECONNRESET/ });
   route('c');

@@ -1,8 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { faultOf } from '../../balancing/index.ts';
 import type { BackendState, PooledEndpoint } from '../../configuration/backends.ts';
 import type { Context } from '../../context.ts';
 import type { WheelTimer } from '../../time/index.ts';
-import { isEndpoints, placeOf } from '../dial.ts';
+import { placeOf } from '../dial.ts';
 import type { Ledger } from '../ledger.ts';
 import type { StreamRouting } from '../routing.ts';
 import { asAddress } from './lookup.ts';
@@ -25,6 +26,8 @@ export interface FlowParts {
 const maxEarly = 16;
 /** How many idle times an endpoint may go on sending to a client of which nothing comes. */
 const silentIdles = 5;
+/** The network says sooner that nobody is there. */
+const trialMs = 1000;
 
 /** Datagrams between one client and one endpoint. The endpoint sees a socket of its own, so that its answers find their way. */
 export class UdpFlow implements WheelTimer {
@@ -38,6 +41,9 @@ export class UdpFlow implements WheelTimer {
   readonly #context: Context;
   readonly #socket: Socket;
   #early: Buffer[] | undefined = [];
+  readonly #startedAt: number;
+  /** Its endpoint is on trial until then. Some answer nothing: who says nothing against it for a while is there. */
+  #trialEnd = 0;
   #heardAt: number;
   #activeAt: number;
   #ended = false;
@@ -47,7 +53,7 @@ export class UdpFlow implements WheelTimer {
     const { address, port } = endpoint.endpoint;
     this.parts = parts;
     this.#context = context;
-    this.touchedAt = this.#heardAt = this.#activeAt = context.now();
+    this.touchedAt = this.#startedAt = this.#heardAt = this.#activeAt = context.now();
     endpoint.active++;
     ledger.attempts = 1;
     ledger.endpoint = placeOf(endpoint);
@@ -55,7 +61,8 @@ export class UdpFlow implements WheelTimer {
     this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error.code ?? 'error'));
     this.#socket.on('message', (datagram) => this.#answered(datagram));
     this.#socket.connect(port, address, (error?: NodeJS.ErrnoException | null) => (error ? this.#failed(error.code ?? 'error') : this.#connected()));
-    context.wheel.schedule(this, this.#activeAt + parts.idleMs());
+    if (endpoint.aside) this.#trialEnd = this.#startedAt + Math.min(trialMs, parts.idleMs());
+    context.wheel.schedule(this, this.#trialEnd > 0 ? this.#trialEnd : this.#activeAt + parts.idleMs());
   }
 
   /** The client has sent more than once: its address is its own. */
@@ -88,6 +95,10 @@ export class UdpFlow implements WheelTimer {
   }
 
   expired(now: number): void {
+    if (this.#trialEnd > 0) {
+      this.#trialEnd = 0;
+      this.parts.backend.endpoints.succeeded(this.parts.endpoint);
+    }
     const idleMs = this.parts.idleMs();
     const due = Math.min(this.#activeAt + idleMs, this.#heardAt + idleMs * silentIdles);
     if (due > now) this.#context.wheel.schedule(this, due);
@@ -117,7 +128,7 @@ export class UdpFlow implements WheelTimer {
   #answered(datagram: Buffer): void {
     if (this.#ended) return;
     const { backend, endpoint, ledger, reply } = this.parts;
-    if (ledger.datagramsOut === 0) backend.endpoints.connected(endpoint);
+    if (ledger.datagramsOut === 0) backend.endpoints.succeeded(endpoint);
     // Whoever sends under another's address must not get that one more than this.
     if (!this.proven && ledger.bytesOut + datagram.length > this.#context.limits.maxUdpUnprovenBytes) {
       this.#drop();
@@ -134,7 +145,8 @@ export class UdpFlow implements WheelTimer {
     if (this.#ended) return;
     const { backend, endpoint, ledger } = this.parts;
     this.#context.metrics.count('upstream_connections_failed');
-    if (isEndpoints({ code: 'connect-failed', reason: code }) && backend.endpoints.refused(endpoint, this.#context.now())) this.#context.metrics.count('upstream_ejections');
+    const fault = faultOf('connect-failed', code);
+    if (fault !== undefined && backend.endpoints.failed(endpoint, fault, { startedAt: this.#startedAt, now: this.#context.now() })) this.#context.metrics.ejected('connect-failed');
     ledger.fail('connect-failed', code);
     this.end();
   }

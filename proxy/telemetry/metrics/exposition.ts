@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { Counter, Gauge, Registry } from 'prom-client';
+import { failureCodes } from '../../failures.ts';
 import { seriesFamilies } from './families.ts';
 import { latencyStart, cellsPerSeries, offsets } from './layout.ts';
 import type { Metrics } from './metrics.ts';
@@ -42,6 +43,13 @@ function processRegistry(metrics: Metrics): Registry {
       },
     });
   }
+  new Counter({
+    name: ejections.name, help: ejections.help, labelNames: ejections.labels, registers,
+    collect() {
+      this.reset();
+      for (const [index, reason] of failureCodes.entries()) if (metrics.ejections[index]! > 0) this.inc({ reason }, metrics.ejections[index]!);
+    },
+  });
   new Gauge({
     name: 'weft_config_info', help: configInfoHelp, labelNames: ['kind', 'version'], registers,
     collect() {
@@ -52,6 +60,7 @@ function processRegistry(metrics: Metrics): Registry {
   return registry;
 }
 
+const ejections = { name: 'weft_upstream_ejections_total', help: 'Times that an endpoint was set aside, by the failure of the attempt that was the last straw.', labels: ['reason'] };
 const configInfoHelp = '1 for the version in force of each kind of resource.';
 
 /** A family's lines stand together, as the format asks; the lines of one series are of one moment. */
@@ -100,5 +109,6 @@ export const families: readonly FamilyDescription[] = [
   ...seriesFamilies.map(({ name, type, help, labels }) => ({ name, type, help, labels })),
   ...counterNames.map((name) => ({ name: `weft_${name}_total`, type: 'counter' as const, help: processCounters[name], labels: [] })),
   ...gaugeNames.map((name) => ({ name: `weft_${name}`, type: 'gauge' as const, help: processGauges[name], labels: [] })),
+  { ...ejections, type: 'counter' },
   { name: 'weft_config_info', type: 'gauge', help: configInfoHelp, labels: ['kind', 'version'] },
 ];

@@ -39,6 +39,8 @@ export class Metrics {
   readonly grpcStatuses = new Map<number, Float64Array>();
   readonly streams = new StreamNumbers();
   readonly counters = new Float64Array(counterNames.length);
+  /** Endpoints set aside, by place in `failureCodes`. */
+  readonly ejections = new Float64Array(failureCodes.length);
   readonly gauges = new Float64Array(gaugeNames.length);
   /** Version in force, by type of resource or name of a snapshot. */
   readonly versions = new Map<string, string>();
@@ -119,6 +121,11 @@ export class Metrics {
   /** Counts something of the process as a whole. */
   count(name: CounterName, by = 1): void {
     this.counters[counterIndex[name]]! += by;
+  }
+
+  /** An endpoint was set aside for an attempt that failed so. */
+  ejected(code: FailureCode): void {
+    this.ejections[codeIndex[code]]!++;
   }
 
   /** Sets a gauge of the process. */
