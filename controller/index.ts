@@ -1,5 +1,5 @@
 export type * from './types.ts';
-export { translate } from './translate.ts';
+export { translate, translateInSteps } from './translate.ts';
 export { renderEndpoints } from './render/endpoints.ts';
 export { isBuiltIn, withBuiltIns } from './built-ins.ts';
 export { injectLabel, isInjected, sidecarContainer } from './injection.ts';

@@ -1,3 +1,5 @@
+import type { Steps } from '#snapshot';
+
 /** Remembers a result for as long as its input lives. For inputs that never change, such as the maps of a ClusterState. */
 export function memoByMap<K extends object, V>(build: (map: K) => V): (map: K) => V {
   const known = new WeakMap<K, V>();
@@ -18,10 +20,23 @@ export class Memo<K extends object, V> {
   readonly #known = new WeakMap<K, { readonly inputs: readonly unknown[]; readonly value: V }>();
 
   get(key: K, inputs: readonly unknown[], make: () => V): V {
-    const old = this.#known.get(key);
-    if (old !== undefined && old.inputs.length === inputs.length && old.inputs.every((input, index) => input === inputs[index])) return old.value;
+    const old = this.#found(key, inputs);
+    if (old !== undefined) return old.value;
     const value = make();
     this.#known.set(key, { inputs, value });
     return value;
+  }
+
+  *getInSteps(key: K, inputs: readonly unknown[], make: () => Steps<V>): Steps<V> {
+    const old = this.#found(key, inputs);
+    if (old !== undefined) return old.value;
+    const value = yield* make();
+    this.#known.set(key, { inputs, value });
+    return value;
+  }
+
+  #found(key: K, inputs: readonly unknown[]): { readonly value: V } | undefined {
+    const old = this.#known.get(key);
+    return old !== undefined && old.inputs.length === inputs.length && old.inputs.every((input, index) => input === inputs[index]) ? old : undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { formatPath, positionOf, type FieldPath, type KubernetesObject } from '#crds';
-import type { ObjectRef } from '#snapshot';
+import { sortInSteps, type ObjectRef, type Pace, type Steps } from '#snapshot';
 import { compareText } from './cluster.ts';
 import { sourceOf } from './derived.ts';
 import type { ConditionDraft, Problem } from './types.ts';
@@ -69,17 +69,22 @@ export function refOf(object: KubernetesObject): ObjectRef {
 }
 
 /** Each once: errors before warnings, then by object and place. */
-export function inOrder(problems: readonly Problem[]): readonly Problem[] {
-  const keyed = distinct(problems).map((each) => ({ each, key: [each.severity, each.object.kind, each.object.namespace, each.object.name, ...each.path.map((step) => String(step).padStart(4, '0'))].join(' ') }));
-  return keyed.sort((a, b) => compareText(a.key, b.key)).map(({ each }) => each);
+export function* inOrder(problems: readonly Problem[], pace: Pace): Steps<readonly Problem[]> {
+  const keyed: { readonly each: Problem; readonly key: string }[] = [];
+  for (const each of yield* distinct(problems, pace)) {
+    keyed.push({ each, key: [each.severity, each.object.kind, each.object.namespace, each.object.name, ...each.path.map((step) => String(step).padStart(4, '0'))].join(' ') });
+    if (pace.spend()) yield;
+  }
+  return (yield* sortInSteps(keyed, (a, b) => compareText(a.key, b.key), pace)).map(({ each }) => each);
 }
 
 /** The same fault found on several ways (a route with two parents) is told once. */
-function distinct(problems: readonly Problem[]): readonly Problem[] {
+function* distinct(problems: readonly Problem[], pace: Pace): Steps<Iterable<Problem>> {
   const seen = new Map<string, Problem>();
   for (const each of problems) {
+    if (pace.spend()) yield;
     const { apiVersion, kind, namespace, name } = each.object;
     seen.set(JSON.stringify([apiVersion, kind, namespace, name, each.path, each.reason, each.message]), each);
   }
-  return [...seen.values()];
+  return seen.values();
 }

@@ -1,11 +1,11 @@
 import type { ClusterState } from '#crds';
-import type { Backend, Certificate, Destination, Listener, RouteTable, StreamTable } from '#snapshot';
+import { runSteps, type Backend, type Certificate, type Destination, type Listener, type RouteTable, type Steps, type StreamTable } from '#snapshot';
 import { servicesByName } from './cluster.ts';
 import { hostOf, isServedPort, renderDestination, streamsByName, tableByName, type Mesh } from './render/mesh.ts';
 import type { TlsOf } from './graph/tls/spoken.ts';
 import { renderBackend } from './render/endpoints.ts';
 import { renderStreamTable } from './render/streams.ts';
-import { renderTable } from './render/table.ts';
+import { renderTableInSteps } from './render/table.ts';
 import type { Snapshots } from './types.ts';
 
 export interface ResourceParts {
@@ -13,7 +13,7 @@ export interface ResourceParts {
   readonly mesh: Mesh;
   readonly listeners: ReadonlyMap<string, readonly Listener[]>;
   /** Tables of Gateway listeners, by name. */
-  readonly tables: ReadonlyMap<string, () => RouteTable>;
+  readonly tables: ReadonlyMap<string, () => Steps<RouteTable>>;
   /** As `tables`, for TLS, TCP and UDP. */
   readonly streamTables: ReadonlyMap<string, () => StreamTable>;
   readonly certificates: ReadonlyMap<string, Certificate>;
@@ -27,6 +27,12 @@ export function resourcesOf({ state, mesh, listeners, tables, streamTables, cert
     const [clientNamespace = '', host = '', port] = key.split(' ');
     return renderDestination(mesh, clientNamespace, host, Number(port));
   });
+  const routeTable = rememberInSteps(function* (name: string): Steps<RouteTable | undefined> {
+    const make = tables.get(name);
+    if (make !== undefined) return yield* make();
+    const table = tableByName(mesh, name);
+    return table === undefined ? undefined : yield* renderTableInSteps(table.routes, table.way);
+  });
   return {
     listeners,
     destination: (clientNamespace, host, port) => destination(`${clientNamespace} ${host} ${port}`),
@@ -36,12 +42,8 @@ export function resourcesOf({ state, mesh, listeners, tables, streamTables, cert
           .filter((port) => isServedPort(mesh, clientNamespace, service, port))
           .map(({ port }) => destination(`${clientNamespace} ${hostOf(service)} ${port}`)),
       ),
-    routeTable: remember((name: string): RouteTable | undefined => {
-      const make = tables.get(name);
-      if (make !== undefined) return make();
-      const table = tableByName(mesh, name);
-      return table === undefined ? undefined : renderTable(table.routes, table.way);
-    }),
+    routeTable: (name) => runSteps(routeTable(name)),
+    routeTableInSteps: routeTable,
     streamTable: remember((name: string): StreamTable | undefined => {
       const make = streamTables.get(name);
       if (make !== undefined) return make();
@@ -57,15 +59,30 @@ export function resourcesOf({ state, mesh, listeners, tables, streamTables, cert
 /** Bounded: names come from proxies, and a client may dial as many hosts as it likes. */
 const maxRemembered = 20_000;
 
+class Kept<V> {
+  readonly #known = new Map<string, V>();
+
+  find(key: string): { readonly value: V } | undefined {
+    const value = this.#known.get(key);
+    return value !== undefined || this.#known.has(key) ? { value: value as V } : undefined;
+  }
+
+  keep(key: string, value: V): V {
+    if (this.#known.size >= maxRemembered) this.#known.clear();
+    this.#known.set(key, value);
+    return value;
+  }
+}
+
 /** What was made for a key, kept. */
 export function remember<V>(make: (key: string) => V): (key: string) => V {
-  const known = new Map<string, V>();
-  return (key) => {
-    const old = known.get(key);
-    if (old !== undefined || known.has(key)) return old as V;
-    const made = make(key);
-    if (known.size >= maxRemembered) known.clear();
-    known.set(key, made);
-    return made;
+  const kept = new Kept<V>();
+  return (key) => (kept.find(key) ?? { value: kept.keep(key, make(key)) }).value;
+}
+
+function rememberInSteps<V>(make: (key: string) => Steps<V>): (key: string) => Steps<V> {
+  const kept = new Kept<V>();
+  return function* (key) {
+    return (kept.find(key) ?? { value: kept.keep(key, yield* make(key)) }).value;
   };
 }

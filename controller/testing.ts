@@ -1,8 +1,9 @@
 import type { ExecutionContext } from 'ava';
 import { objectKey, readManifests, stateOf, type ClusterState, type KubernetesObject } from '#crds';
+import { Pace } from '#snapshot';
 import { knownKinds } from './source/kinds.ts';
 import { assignAddresses } from './push/addresses.ts';
-import { translate } from './translate.ts';
+import { translate, translateInSteps } from './translate.ts';
 import type { ConditionDraft, Environment, ObjectStatus, Translation } from './types.ts';
 
 /** For tests: the state that YAML describes. A fault in the YAML fails the test. */
@@ -17,7 +18,11 @@ export function translateYaml(yaml: string, environment?: Partial<Environment>):
 }
 
 function translateState(state: ClusterState, environment?: Partial<Environment>): Translation {
-  return translate(state, { gatewayAddresses: assignAddresses(state, { first: '127.0.0.1' }, new Map()), portOffset: 0, ...environment });
+  return translate(state, { ...environmentOf(state), ...environment });
+}
+
+function environmentOf(state: ClusterState): Environment {
+  return { gatewayAddresses: assignAddresses(state, { first: '127.0.0.1' }, new Map()), portOffset: 0 };
 }
 
 export function translateObjects(objects: readonly KubernetesObject[]): Translation {
@@ -36,6 +41,19 @@ export function takenObjects(written: readonly unknown[]): readonly KubernetesOb
       }
     }),
   );
+}
+
+/** Two translations whose steps take turns, as `turns` says (0: the first one's, 1: the other's); a step is one item. */
+export function translateByTurns(states: readonly [ClusterState, ClusterState], turns: Iterator<number>): readonly [Translation, Translation] {
+  const works = states.map((state) => translateInSteps(state, environmentOf(state), new Pace(1)));
+  const results: (Translation | undefined)[] = [undefined, undefined];
+  while (results.includes(undefined)) {
+    const wanted = turns.next().value ?? 0;
+    const at = results[wanted] === undefined ? wanted : 1 - wanted;
+    const { done, value } = works[at]!.next();
+    if (done === true) results[at] = value;
+  }
+  return [results[0]!, results[1]!];
 }
 
 function lastOfEach(objects: readonly KubernetesObject[]): readonly KubernetesObject[] {

@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { KubernetesObject } from '#crds';
+import { objectKey, stateOf, type KubernetesObject } from '#crds';
 import { intersectHostnames } from '#snapshot';
-import { assertAnew, assertErrorsTold, stateFrom, takenObjects, translateObjects } from './testing.ts';
+import { assertAnew, assertErrorsTold, stateFrom, takenObjects, translateByTurns, translateObjects } from './testing.ts';
 import type { Translation } from './types.ts';
 
 const gw = 'gateway.networking.k8s.io';
@@ -88,6 +88,18 @@ test('any objects in any order give one translation', (t) => {
 
 test('a translation after a change is that of the same objects read anew', (t) => {
   fc.assert(fc.property(objects, fc.nat(), objects, (before, gone, come) => assertAnew(t, { before, gone, come }, textOf)), { numRuns: 30 });
+  t.pass();
+});
+
+test('translations that take turns say what each of them says alone, of objects read anew', (t) => {
+  fc.assert(
+    fc.property(objects, objects, fc.infiniteStream(fc.nat(1)), (before, come, turns) => {
+      const states = [stateOf(before), stateOf([...new Map([...before, ...come].map((each) => [`${each.kind} ${objectKey(each)}`, each])).values()])] as const;
+      const alone = states.map((state) => textOf(translateObjects(structuredClone(Object.values(state).flatMap((map) => [...map.values()] as KubernetesObject[])))));
+      t.deepEqual(translateByTurns(states, turns).map(textOf), alone);
+    }),
+    { numRuns: 30 },
+  );
   t.pass();
 });
 

@@ -1,4 +1,5 @@
 import type { ClusterState } from '#crds';
+import { Pace, runSteps, type Steps } from '#snapshot';
 import { withBuiltIns } from './built-ins.ts';
 import { namespacesOf } from './cluster.ts';
 import { buildGraph, type Graph } from './graph/graph.ts';
@@ -11,8 +12,9 @@ import { inOrder } from './problems.ts';
 import { renderEndpoints } from './render/endpoints.ts';
 import { renderListeners, servedCertificates, shownToBackends } from './render/gateway.ts';
 import { renderStreamTable } from './render/streams.ts';
-import { renderTable } from './render/table.ts';
+import { renderTableInSteps } from './render/table.ts';
 import { remember, resourcesOf } from './snapshots.ts';
+import type { Reported } from './status/classes.ts';
 import { report } from './status/report.ts';
 import type { Environment, PathIndex, Snapshots, Translation } from './types.ts';
 
@@ -21,11 +23,17 @@ import type { Environment, PathIndex, Snapshots, Translation } from './types.ts'
  * the order of the state's maps does not matter, and what users got wrong is in `problems` and `statuses`.
  */
 export function translate(written: ClusterState, environment: Environment): Translation {
+  return runSteps(translateInSteps(written, environment));
+}
+
+/** `translate`, giving way after every few items; other translations may run in between. */
+export function* translateInSteps(written: ClusterState, environment: Environment, pace = new Pace()): Steps<Translation> {
   const state = withBuiltIns(written);
-  const { graph, reported, resources, paths } = withoutEndpoints.get(state.httpRoutes, inputsOf(state, environment), () => translateRest(state, environment));
+  const { graph, reported, resources, paths } = yield* withoutEndpoints.getInSteps(state.httpRoutes, inputsOf(state, environment), () => translateRest(state, environment, pace));
+  const idle = yield* idleBackends(state, graph.attachments, pace);
   return {
     statuses: reported.statuses,
-    problems: inOrder([...reported.problems, ...idleBackends(state, graph.attachments)]),
+    problems: yield* inOrder([...reported.problems, ...idle], pace),
     snapshots: { ...resources, endpoints: remember((name) => renderEndpoints(state, name)) },
     paths,
   };
@@ -34,7 +42,7 @@ export function translate(written: ClusterState, environment: Environment): Tran
 /** Everything that a change of endpoints leaves as it is. */
 interface Rest {
   readonly graph: Graph;
-  readonly reported: ReturnType<typeof report>;
+  readonly reported: Reported;
   readonly resources: Omit<Snapshots, 'endpoints'>;
   readonly paths: PathIndex;
 }
@@ -47,18 +55,18 @@ function inputsOf({ pods, endpointSlices: _slices, ...rest }: ClusterState, envi
   return [...Object.keys(rest).sort().map((name) => rest[name as keyof typeof rest]), addresses, environment.portOffset, environment.bind, namespacesOf({ ...rest, pods }).join(' ')];
 }
 
-function translateRest(state: ClusterState, environment: Environment): Rest {
-  const graph = buildGraph(state, environment);
+function* translateRest(state: ClusterState, environment: Environment, pace: Pace): Steps<Rest> {
+  const graph = yield* buildGraph(state, environment, pace);
   const { gateways, policies, mesh, tables } = graph;
   const resources = resourcesOf({
     state,
     mesh,
     listeners: new Map([...gateways].map(([key, facts]) => [key, renderListeners(facts, environment, policies)])),
-    tables: new Map(tables.flatMap(({ listener, routes, way }) => (isStream(listener) ? [] : [[way.name, () => renderTable(routes, way)]]))),
+    tables: new Map(tables.flatMap(({ listener, routes, way }) => (isStream(listener) ? [] : [[way.name, () => renderTableInSteps(routes, way)]]))),
     streamTables: new Map(tables.flatMap(({ listener, routes, way }) => (isStream(listener) ? [[way.name, () => renderStreamTable(routes, way)]] : []))),
     certificates: servedCertificates(gateways.values()),
     clientCertificates: shownToBackends(gateways),
     tlsOf: tlsOfBackends(graph.cluster, gateways),
   });
-  return { graph, reported: report(graph), resources, paths: pathIndex(graph) };
+  return { graph, reported: yield* report(graph, pace), resources, paths: pathIndex(graph) };
 }

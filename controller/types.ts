@@ -1,6 +1,6 @@
 import type { Condition } from '#crds';
 import type { PolicyPath, Problem, SettledPolicy } from '#policy';
-import type { Backend, BackendTls, Certificate, Destination, Endpoints, Listener, ObjectRef, RouteTable, StreamTable } from '#snapshot';
+import type { Backend, BackendTls, Certificate, Destination, Endpoints, Listener, ObjectRef, RouteTable, Steps, StreamTable } from '#snapshot';
 
 export type { Problem };
 
@@ -42,6 +42,8 @@ export interface Snapshots {
   /** Every destination a client of the namespace can name, one per Service port (its full name). */
   destinations(clientNamespace: string): readonly Destination[];
   routeTable(name: string): RouteTable | undefined;
+  /** Makes the same object in steps; `routeTable` has it at hand afterwards. */
+  routeTableInSteps(name: string): Steps<RouteTable | undefined>;
   streamTable(name: string): StreamTable | undefined;
   backend(name: string): Backend | undefined;
   endpoints(name: string): Endpoints | undefined;

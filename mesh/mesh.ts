@@ -1,4 +1,4 @@
-import { createController, ManifestStore, stampTimes, translate, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
+import { createController, ManifestStore, stampTimes, translateInSteps, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
 import type { ClusterState } from '#crds';
 import { createExposition, createProxy, inSlices, Metrics, openSocketIO, type Exposition, type OpenedIO } from '#proxy';
 import { channelPair, type ControllerChannel } from '#snapshot';
@@ -45,12 +45,13 @@ class EmbeddedMesh implements Mesh {
     this.#metrics = createExposition(metrics);
     metrics.set('raw_socket_io', io.mode === 'raw' ? 1 : 0);
     this.#controller = createController({
-      translate,
+      translate: translateInSteps,
       addresses: { first: options.loopback ?? '127.0.0.1' },
       portOffset,
       changed: (report) => this.#reported(report),
       heard: () => this.#changedSoon(),
       failed: (message) => this.#failed(message),
+      monotonic: () => env.now(),
     });
     this.#fleet = new Fleet({
       createProxy: () => createProxy({ ...env, metrics, io, ...(options.accessLog && { accessLog: options.accessLog }), ...(options.tracer && { tracer: options.tracer }) }),

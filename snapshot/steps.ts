@@ -9,12 +9,17 @@ export const stepLength = 100;
 
 /** Counts the items of a step; shared by all parts of one piece of work, so that many small parts make one step. */
 export class Pace {
+  readonly #length: number;
   #count = 0;
+
+  constructor(length = stepLength) {
+    this.#length = length;
+  }
 
   /** Whether the step is long enough with these. */
   spend(items = 1): boolean {
     this.#count += items;
-    if (this.#count < stepLength) return false;
+    if (this.#count < this.#length) return false;
     this.#count = 0;
     return true;
   }

@@ -1,5 +1,6 @@
 import type { ClusterState } from '#crds';
 import type { Attachments } from '#policy';
+import type { Pace, Steps } from '#snapshot';
 import { clusterOf, type Cluster } from '../cluster.ts';
 import { listenerTables, routesByListener, type ListenerTable } from '../render/gateway.ts';
 import type { Mesh } from '../render/mesh.ts';
@@ -25,13 +26,18 @@ export interface Graph {
   readonly tables: readonly ListenerTable[];
 }
 
-export function buildGraph(state: ClusterState, environment: Environment): Graph {
+export function* buildGraph(state: ClusterState, environment: Environment, pace: Pace): Steps<Graph> {
   const cluster = clusterOf(state);
   const gateways = describeGateways(cluster, environment);
-  const routes = settleRivals(routesOf(state).map((route) => attachRoute(route, { cluster, gateways })));
+  const attached: RouteAttachments[] = [];
+  for (const route of yield* routesOf(state, pace)) {
+    attached.push(attachRoute(route, { cluster, gateways }));
+    if (pace.spend()) yield;
+  }
+  const routes = yield* settleRivals(attached, pace);
   const policies = attachPolicies(cluster, gateways);
   const attachments = routes.flatMap((route) => route.attachments);
-  const byListener = routesByListener(attachments, cluster);
+  const byListener = yield* routesByListener(attachments, cluster, pace);
   const context = { cluster, attachments: policies };
   return {
     cluster,
@@ -39,7 +45,7 @@ export function buildGraph(state: ClusterState, environment: Environment): Graph
     routes,
     attachments,
     policies,
-    mesh: { ...context, routes: meshRoutes(attachments) },
+    mesh: { ...context, routes: yield* meshRoutes(attachments, pace) },
     tables: [...gateways.values()].flatMap((facts) => listenerTables(facts, byListener, context)),
   };
 }

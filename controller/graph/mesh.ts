@@ -1,4 +1,5 @@
 import type { Service } from '#crds';
+import type { Pace, Steps } from '#snapshot';
 import type { Attachment } from './routes/attachments.ts';
 
 /** The routes of one Service port, by who they act on (GEP-1294). */
@@ -10,9 +11,10 @@ export interface PortRoutes {
 }
 
 /** The routes that are attached to Service ports, by `{namespace}/{service}:{port}`. */
-export function meshRoutes(attachments: Iterable<Attachment>): ReadonlyMap<string, PortRoutes> {
+export function* meshRoutes(attachments: Iterable<Attachment>, pace: Pace): Steps<ReadonlyMap<string, PortRoutes>> {
   const ports = new Map<string, { producer: Attachment[]; consumer: Map<string, Attachment[]> }>();
   for (const attachment of attachments) {
+    if (pace.spend()) yield;
     if (attachment.to?.kind !== 'service') continue;
     const { service } = attachment.to;
     for (const port of attachment.to.ports) {
@@ -20,8 +22,8 @@ export function meshRoutes(attachments: Iterable<Attachment>): ReadonlyMap<strin
       const routes = ports.get(key) ?? { producer: [], consumer: new Map<string, Attachment[]>() };
       ports.set(key, routes);
       const group = groupOf(attachment, service, routes);
-      // Two parentRefs of one route may name the same port.
-      if (!group.some(({ route }) => route === attachment.route)) group.push(attachment);
+      // Two parentRefs of one route may name the same port; its attachments come one after the other.
+      if (group.at(-1)?.route !== attachment.route) group.push(attachment);
     }
   }
   return ports;

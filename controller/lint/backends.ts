@@ -1,4 +1,5 @@
 import type { ClusterState } from '#crds';
+import type { Pace, Steps } from '#snapshot';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
 import { problem } from '../problems.ts';
@@ -9,7 +10,7 @@ import type { Problem } from '../types.ts';
  * Backends that get requests and have nowhere to send them. Nothing is said where manifests describe no workloads at all: they are
  * elsewhere then.
  */
-export function idleBackends(state: ClusterState, attachments: readonly Attachment[]): readonly Problem[] {
+export function* idleBackends(state: ClusterState, attachments: readonly Attachment[], pace: Pace): Steps<readonly Problem[]> {
   if (state.pods.size === 0 && state.endpointSlices.size === 0) return [];
   const empty = new Map<string, boolean>();
   const isEmpty = (backend: string): boolean => {
@@ -17,17 +18,20 @@ export function idleBackends(state: ClusterState, attachments: readonly Attachme
     empty.set(backend, known);
     return known;
   };
-  return attachments.flatMap(({ route, built, to }) => {
-    if (to === undefined) return [];
-    return built.rules.flatMap(({ rule }) =>
-      rule.backends.flatMap(({ target, weight, index }): Problem[] => {
-        if (target.kind === 'invalid' || weight === 0 || !isEmpty(target.backend)) return [];
+  const problems: Problem[] = [];
+  for (const { route, built, to } of attachments) {
+    if (pace.spend()) yield;
+    if (to === undefined) continue;
+    for (const { rule } of built.rules) {
+      for (const { target, weight, index } of rule.backends) {
+        if (target.kind === 'invalid' || weight === 0 || !isEmpty(target.backend)) continue;
         const { namespace, name } = target.ref;
         const message = `Service ${namespace}/${name} has no ready endpoint for port ${target.port}: ${consequences[route.kind] ?? 'its requests get a 503'}`;
-        return [problem('warning', route, { reason: 'NoReadyEndpoints', path: ['spec', 'rules', rule.index, 'backendRefs', index], message })];
-      }),
-    );
-  });
+        problems.push(problem('warning', route, { reason: 'NoReadyEndpoints', path: ['spec', 'rules', rule.index, 'backendRefs', index], message }));
+      }
+    }
+  }
+  return problems;
 }
 
 /** Of a backend without endpoints, by the kind of the route. */

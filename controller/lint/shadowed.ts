@@ -1,4 +1,4 @@
-import { compareHostnames, type Match } from '#snapshot';
+import { compareHostnames, sortInSteps, type Match, type Pace, type Steps } from '#snapshot';
 import { compareText } from '../cluster.ts';
 import type { Graph } from '../graph/graph.ts';
 import { findRoute } from '../graph/routes/route.ts';
@@ -11,12 +11,12 @@ import type { Problem } from '../types.ts';
  * Matches that no request can reach, because an equal match stands before them (HTTPRouteRule.matches, ties) on every listener and
  * Service port that the route is attached to.
  */
-export function shadowedMatches(graph: Graph): readonly Problem[] {
+export function* shadowedMatches(graph: Graph, pace: Pace): Steps<readonly Problem[]> {
   const found = new Map<string, Finding>();
   const tables = [...graph.tables.map(({ routes }) => routes), ...[...graph.mesh.routes.values()].flatMap(({ producer, consumer }) => [producer, ...consumer.values()].map((group) => group.map(meshRoute)))];
   const streams = tables.map((routes) => routes.filter(isStreamRoute)).filter((routes) => routes.length > 0);
-  for (const routes of tables) inspect(routes.filter((route) => !isStreamRoute(route)), found);
-  return [...shadowedRoutes(graph, streams), ...shadowedRules(graph, found)];
+  for (const routes of tables) yield* inspect(routes.filter((route) => !isStreamRoute(route)), found, pace);
+  return [...(yield* shadowedRoutes(graph, streams, pace)), ...(yield* shadowedRules(graph, found, pace))];
 }
 
 function isStreamRoute({ ref }: TableRoute): boolean {
@@ -24,44 +24,51 @@ function isStreamRoute({ ref }: TableRoute): boolean {
 }
 
 /** Routes for connections or datagrams that get none, because others come first for each of their hostnames, wherever they are attached. */
-function shadowedRoutes(graph: Graph, tables: readonly (readonly TableRoute[])[]): readonly Problem[] {
+function* shadowedRoutes(graph: Graph, tables: readonly (readonly TableRoute[])[], pace: Pace): Steps<readonly Problem[]> {
   const found = new Map<string, { readonly route: TableRoute; readonly hiddenBy: TableRoute | undefined; readonly reachable: boolean }>();
   for (const routes of tables) {
     const owners = new Map<string, TableRoute>();
-    for (const { match, route } of entriesOf(routes)) {
+    for (const { match, route } of yield* entriesOf(routes, pace)) {
+      if (pace.spend()) yield;
       const owner = owners.get(match) ?? route;
       owners.set(match, owner);
       const old = found.get(keyOf(route));
       found.set(keyOf(route), { route, hiddenBy: old?.hiddenBy ?? (owner === route ? undefined : owner), reachable: old?.reachable === true || owner === route });
     }
   }
-  return [...found.values()].flatMap(({ route, hiddenBy, reachable }) => {
+  const problems: Problem[] = [];
+  for (const { route, hiddenBy, reachable } of found.values()) {
+    if (pace.spend()) yield;
+    if (reachable || hiddenBy === undefined) continue;
     const object = findRoute(graph.cluster.state, route.ref.kind, `${route.ref.namespace}/${route.ref.name}`);
-    if (reachable || hiddenBy === undefined || object === undefined) return [];
     const { kind, namespace, name } = hiddenBy.ref;
-    return [problem('warning', object, { reason: 'ShadowedRoute', path: ['spec'], message: `nothing gets here: ${kind} ${namespace}/${name} comes first and takes everything` })];
-  });
+    if (object !== undefined) problems.push(problem('warning', object, { reason: 'ShadowedRoute', path: ['spec'], message: `nothing gets here: ${kind} ${namespace}/${name} comes first and takes everything` }));
+  }
+  return problems;
 }
 
 /** By precedence: the most specific hostname as written, the oldest route, the first by name. */
-function entriesOf(routes: readonly TableRoute[]): readonly { readonly match: string; readonly written: string; readonly route: TableRoute }[] {
-  return routes
-    .flatMap((route) => (route.hostnames.length === 0 ? [{ match: '', written: '' }] : route.hostnames).map(({ match, written }) => ({ match, written, route })))
-    .sort((a, b) => compareHostnames(a.written, b.written) || a.route.createdAt - b.route.createdAt || compareText(keyOf(a.route), keyOf(b.route)));
+function entriesOf(routes: readonly TableRoute[], pace: Pace): Steps<readonly { readonly match: string; readonly written: string; readonly route: TableRoute }[]> {
+  const entries = routes.flatMap((route) => (route.hostnames.length === 0 ? [{ match: '', written: '' }] : route.hostnames).map(({ match, written }) => ({ match, written, route })));
+  return sortInSteps(entries, (a, b) => compareHostnames(a.written, b.written) || a.route.createdAt - b.route.createdAt || compareText(keyOf(a.route), keyOf(b.route)), pace);
 }
 
 function keyOf({ ref }: TableRoute): string {
   return `${ref.namespace}/${ref.name} ${ref.kind}`;
 }
 
-function shadowedRules(graph: Graph, found: ReadonlyMap<string, Finding>): readonly Problem[] {
-  return [...found.values()].flatMap(({ route, rule, match, hiddenBy, reachable }) => {
+function* shadowedRules(graph: Graph, found: ReadonlyMap<string, Finding>, pace: Pace): Steps<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const { route, rule, match, hiddenBy, reachable } of found.values()) {
+    if (pace.spend()) yield;
+    if (reachable || hiddenBy === undefined) continue;
     const object = findRoute(graph.cluster.state, route.ref.kind, `${route.ref.namespace}/${route.ref.name}`);
-    if (reachable || hiddenBy === undefined || object === undefined) return [];
+    if (object === undefined) continue;
     const where = hiddenBy.route.ref === route.ref ? `rule ${hiddenBy.rule}` : `rule ${hiddenBy.rule} of ${hiddenBy.route.ref.kind} ${hiddenBy.route.ref.namespace}/${hiddenBy.route.ref.name}`;
     const message = `no request gets here: ${where} has the same match and comes first`;
-    return [problem('warning', object, { reason: 'ShadowedMatch', path: ['spec', 'rules', rule, 'matches', match], message })];
-  });
+    problems.push(problem('warning', object, { reason: 'ShadowedMatch', path: ['spec', 'rules', rule, 'matches', match], message }));
+  }
+  return problems;
 }
 
 interface Place {
@@ -75,12 +82,13 @@ interface Finding extends Place {
   readonly reachable: boolean;
 }
 
-function inspect(routes: readonly TableRoute[], found: Map<string, Finding>): void {
+function* inspect(routes: readonly TableRoute[], found: Map<string, Finding>, pace: Pace): Steps<void> {
   const owners = new Map<string, Place>();
-  for (const route of [...routes].sort((a, b) => a.createdAt - b.createdAt || compareText(keyOf(a), keyOf(b)))) {
+  for (const route of yield* sortInSteps(routes, (a, b) => a.createdAt - b.createdAt || compareText(keyOf(a), keyOf(b)), pace)) {
     const hostnames = route.hostnames.length === 0 ? [''] : route.hostnames.map(({ match, written }) => `${match} ${written}`);
     for (const { rule } of route.rules) {
       for (const match of rule.matches) {
+        if (pace.spend()) yield;
         const place = { route, rule: rule.index, match: match.index };
         const rivals = hostnames.map((hostname) => claim(owners, `${hostname}\n${contentOf(match)}`, place));
         const id = `${keyOf(route)} ${rule.index} ${match.index}`;

@@ -1,15 +1,16 @@
 import type { ClusterState } from '#crds';
-import type { Channel } from '#snapshot';
-import type { Environment, ObjectStatus, Problem, Translation } from '../types.ts';
+import type { Channel, Steps } from '#snapshot';
+import type { Environment, ObjectStatus, Problem, Snapshots, Translation } from '../types.ts';
 import { withBuiltIns } from '../built-ins.ts';
 import { renderEndpoints } from '../render/endpoints.ts';
 import { assignAddresses, type AddressRange } from './addresses.ts';
 import { joinFeedback, joinShortfalls, type Shortfall } from './feedback.ts';
 import { Sessions, type Rejection, type SessionProgress } from './sessions.ts';
+import { inTurns } from './turns.ts';
 
 export interface ControllerEnvironment {
-  /** The pure function that this runs at every change of state. */
-  translate(state: ClusterState, environment: Environment): Translation;
+  /** The pure function that this runs after changes of state, in turns of the event loop. */
+  translate(state: ClusterState, environment: Environment): Steps<Translation>;
   /** Loopback addresses to give to Gateways, or what has the addresses of each Gateway (`{namespace}/{name}`). */
   readonly addresses: AddressRange | ((state: ClusterState) => ReadonlyMap<string, readonly string[]>);
   /** Added to every bound port. */
@@ -24,6 +25,8 @@ export interface ControllerEnvironment {
   failed(message: string): void;
   /** Milliseconds since 1970, for the age of sessions. */
   now?(): number;
+  /** Milliseconds of a clock that never goes back. Without one, each step of the work has a turn of its own. */
+  monotonic?(): number;
 }
 
 /** What the controller knows and says, all of one state. */
@@ -48,7 +51,7 @@ export interface Hearsay {
 }
 
 export interface Controller {
-  /** Translates and pushes soon; of several states set in one turn of the event loop only the last is translated. */
+  /** Translates and pushes soon. Of several states that come in one turn of the event loop, or while one is translated, only the last is. */
   setState(state: ClusterState): void;
   /** Serves a proxy that has connected. */
   accept(channel: Channel): void;
@@ -69,7 +72,11 @@ class Rebuilder implements Controller {
   readonly #env: ControllerEnvironment;
   readonly #sessions: Sessions;
   #addresses: ReadonlyMap<string, readonly string[]> = new Map();
+  /** The newest one, while its translation has not begun. */
   #pending: ClusterState | undefined;
+  /** The one that is being translated. */
+  #current: ClusterState | undefined;
+  #pushed: Snapshots | undefined;
   #report: Report | undefined;
   #hearsay: Required<Hearsay> = { rejections: [], shortfalls: new Map() };
   #rejoining = false;
@@ -81,14 +88,17 @@ class Rebuilder implements Controller {
       changed: () => this.#rejoinSoon(),
       refused: (reason, proxy) => env.failed(`the session of ${proxy?.id ?? 'a proxy'} was ended: ${reason}`),
       ...(env.now === undefined ? {} : { now: env.now }),
+      ...(env.monotonic === undefined ? {} : { monotonic: env.monotonic }),
     });
   }
 
   setState(state: ClusterState): void {
     if (this.#closed) return;
-    this.#pushEndpoints(state);
-    const scheduled = this.#pending !== undefined;
+    const before = this.#pending ?? this.#current ?? this.#report?.state;
+    const scheduled = this.#pending !== undefined || this.#current !== undefined;
     this.#pending = state;
+    // Endpoints need nothing of the graph: where only they can have changed, they go out at once, and the rebuild follows.
+    if (before !== undefined && this.#pushed !== undefined && onlyEndpointsDiffer(before, state)) this.#sessions.push(this.#withNewest(this.#pushed), ['Endpoints']);
     if (!scheduled) setImmediate(() => this.#rebuild());
   }
 
@@ -116,31 +126,41 @@ class Rebuilder implements Controller {
     this.#sessions.close();
   }
 
-  /** Endpoints need nothing of the graph: where only they can have changed, they go out at once, and the rebuild follows. */
-  #pushEndpoints(state: ClusterState): void {
-    const before = this.#report;
-    if (before === undefined || this.#pending !== undefined || !onlyEndpointsDiffer(before.state, state)) return;
-    const written = withBuiltIns(state);
-    this.#sessions.push({ ...before.translation.snapshots, endpoints: (name) => renderEndpoints(written, name) }, ['Endpoints']);
+  /** With the endpoints of a state that came since, where there is one: what went out is not taken back. */
+  #withNewest(snapshots: Snapshots): Snapshots {
+    if (this.#pending === undefined) return snapshots;
+    const newest = withBuiltIns(this.#pending);
+    return { ...snapshots, endpoints: (name) => renderEndpoints(newest, name) };
   }
 
+  /** One state to its end, so that states that come without pause keep none from being told; then the newest of those that came meanwhile. */
   #rebuild(): void {
-    const state = this.#pending;
+    this.#current = this.#pending;
     this.#pending = undefined;
-    if (state === undefined || this.#closed) return;
-    const { addresses } = this.#env;
-    this.#addresses = typeof addresses === 'function' ? addresses(state) : assignAddresses(state, addresses, this.#addresses);
-    let translation: Translation;
-    try {
-      const { portOffset, bind = 'address' } = this.#env;
-      translation = this.#env.translate(state, { gatewayAddresses: this.#addresses, portOffset, bind });
-    } catch (error) {
+    if (this.#current === undefined || this.#closed) return;
+    const failed = (error: unknown): void => {
       // Translation is total; should it fail all the same, the last good one goes on.
       this.#env.failed(`translation failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-      return;
-    }
-    this.#sessions.push(translation.snapshots);
+      this.#ended();
+    };
+    inTurns(this.#rebuildInSteps(this.#current), { ...this.#env, failed });
+  }
+
+  *#rebuildInSteps(state: ClusterState): Steps<void> {
+    const { addresses, portOffset, bind = 'address' } = this.#env;
+    this.#addresses = typeof addresses === 'function' ? addresses(state) : assignAddresses(state, addresses, this.#addresses);
+    const translation = yield* this.#env.translate(state, { gatewayAddresses: this.#addresses, portOffset, bind });
+    yield* this.#sessions.prepare(translation.snapshots);
+    if (this.#closed) return;
+    this.#pushed = translation.snapshots;
+    this.#sessions.push(this.#withNewest(translation.snapshots));
     this.#tell(state, translation);
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.#current = undefined;
+    if (this.#pending !== undefined) setImmediate(() => this.#rebuild());
   }
 
   #rejoinSoon(): void {

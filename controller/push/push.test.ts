@@ -1,9 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
-import { channelPair, keepConnected, Subscriber, type ProxyNode, type Resource } from '#snapshot';
+import type { ClusterState } from '#crds';
+import { channelPair, keepConnected, runSteps, Subscriber, type ProxyNode, type Resource, type RouteTable, type VersionedResource } from '#snapshot';
 import { stateFrom } from '../testing.ts';
 import { isInjected } from '../injection.ts';
-import { translate } from '../translate.ts';
-import { assignAddresses, createController, stampTimes, viewOf, type Controller, type Report } from './index.ts';
+import { translate, translateInSteps } from '../translate.ts';
+import { assignAddresses, createController, publish, stampTimes, viewOf, type Controller, type Report } from './index.ts';
+import { publishInSteps } from './view.ts';
 
 const gateway = (name: string, extra = ''): string => `
 apiVersion: gateway.networking.k8s.io/v1
@@ -72,7 +74,7 @@ function join(t: ExecutionContext, controller: Controller, node: ProxyNode, chec
   return joined;
 }
 
-function controllerFor(t: ExecutionContext, translated = translate): { readonly controller: Controller; readonly reports: Report[]; readonly failures: string[] } {
+function controllerFor(t: ExecutionContext, translated = translateInSteps): { readonly controller: Controller; readonly reports: Report[]; readonly failures: string[] } {
   const reports: Report[] = [];
   const failures: string[] = [];
   const controller = createController({
@@ -133,7 +135,7 @@ test('states set in one turn are translated once, and an equal translation sends
   let translations = 0;
   const { controller } = controllerFor(t, (state, environment) => {
     translations += 1;
-    return translate(state, environment);
+    return translateInSteps(state, environment);
   });
   const joined = join(t, controller, gatewayNode);
   joined.subscriber.want('Listener', '*');
@@ -144,6 +146,54 @@ test('states set in one turn are translated once, and an equal translation sends
   controller.setState(stateFrom(gateway('a') + route(20) + service));
   await settled();
   t.deepEqual([translations, joined.updates], [2, updates]);
+});
+
+test('a state that comes while another is translated waits for it; its endpoints go out at once and stay', async (t) => {
+  let goOn = 0;
+  const { controller, reports } = controllerFor(t, function* (state, environment) {
+    for (; goOn === 0; ) yield;
+    goOn -= 1;
+    return yield* translateInSteps(state, environment);
+  });
+  const joined = join(t, controller, gatewayNode);
+  joined.subscriber.want('Listener', '*');
+  const live = (): readonly unknown[] => {
+    const [table, endpoints] = [joined.live.get('RouteTable listener/shop/a/http'), joined.live.get('Endpoints shop/web:80')];
+    return [/"weight":(\d+)/.exec(JSON.stringify(table))?.[1], endpoints?.kind === 'Endpoints' ? endpoints.endpoints.map(({ address }) => address) : undefined];
+  };
+  const state = (weight: number, address: string): ClusterState => stateFrom(gateway('a') + route(weight) + service + pod('p1', address));
+  goOn = 1;
+  controller.setState(state(1, '127.0.9.1'));
+  await settled();
+  t.deepEqual(live(), ['1', ['127.0.9.1']]);
+  const second = state(2, '127.0.9.1');
+  controller.setState(second);
+  await settled();
+  controller.setState({ ...second, pods: state(2, '127.0.9.2').pods });
+  await settled();
+  t.deepEqual(live(), ['1', ['127.0.9.2']], 'while the second state is translated');
+  controller.setState({ ...second, pods: state(2, '127.0.9.3').pods, httpRoutes: state(3, '127.0.9.3').httpRoutes });
+  goOn = 1;
+  await settled();
+  t.deepEqual(live(), ['2', ['127.0.9.3']], 'the second state has come, with the newest endpoints');
+  t.is(reports.at(-1)?.state, second);
+  goOn = 1;
+  await settled();
+  t.deepEqual(live(), ['3', ['127.0.9.3']], 'the last one is not lost');
+  t.is(reports.length, 3);
+});
+
+test('a version says what is in a table, however it was made', (t) => {
+  const table = (routes: number, weight = 1): RouteTable => ({
+    kind: 'RouteTable', name: 'listener/shop/a/http', policies: [],
+    routes: Array.from({ length: routes }, (_, index) => ({ ref: { kind: 'HTTPRoute', namespace: 'shop', name: `r${index}` }, createdAt: 0, hostnames: [], rules: [{ index: 0, matches: [], filters: [], backends: [{ index: 0, target: { kind: 'backend', ref: { kind: 'Service', namespace: 'shop', name: 'web' }, port: 80, backend: 'shop/web:80' }, weight: index === 0 ? weight : 1, filters: [] }] }] })) as RouteTable['routes'],
+  });
+  const one = publish(table(250));
+  t.deepEqual(publish(table(250)), one);
+  t.deepEqual(runSteps(publishInSteps(table(250))), one);
+  t.deepEqual((JSON.parse(one.encoded) as VersionedResource).resource, table(250));
+  const versions = [one, publish(table(250, 2)), publish(table(249)), publish({ ...table(250), name: 'x' }), publish({ ...table(250), routes: table(250).routes.toReversed() })].map(({ version }) => version);
+  t.is(new Set(versions).size, versions.length);
 });
 
 test('a socket that can not be bound makes listener and Gateway not programmed, until it can', async (t) => {
@@ -207,7 +257,7 @@ test('a translation that fails leaves the last good one in force', async (t) => 
   let broken = false;
   const { controller, failures } = controllerFor(t, (state, environment) => {
     if (broken) throw new Error('a bug');
-    return translate(state, environment);
+    return translateInSteps(state, environment);
   });
   const joined = join(t, controller, gatewayNode);
   joined.subscriber.want('Listener', '*');

@@ -1,6 +1,7 @@
-import { Publisher, resourceKinds, type Channel, type ProxyNode, type ResourceKind, type TypeProgress } from '#snapshot';
+import { Pace, Publisher, resourceKinds, type Channel, type ProxyNode, type ResourceKind, type Steps, type TypeProgress } from '#snapshot';
 import type { Snapshots } from '../types.ts';
-import { viewOf } from './view.ts';
+import { inTurns, type TurnsEnvironment } from './turns.ts';
+import { publishInSteps, seesTable, viewOf } from './view.ts';
 
 /** A resource that a proxy refuses, or can't carry out. */
 export interface Rejection {
@@ -19,7 +20,7 @@ export interface SessionProgress {
   readonly since?: number;
 }
 
-export interface SessionsEnvironment {
+export interface SessionsEnvironment extends TurnsEnvironment {
   /** A proxy acknowledged, refused or reported something, came or went. */
   changed(): void;
   /** The controller ended a session, and why: a peer that does not keep to the protocol. */
@@ -37,6 +38,9 @@ export class Sessions {
   readonly #open = new Map<Channel, Publisher>();
   readonly #since = new WeakMap<Channel, number>();
   #snapshots: Snapshots | undefined;
+  /** Who is still to be sent what is new, of which types. */
+  readonly #waiting = new Map<Publisher, readonly ResourceKind[]>();
+  #refreshing = false;
 
   constructor(env: SessionsEnvironment) {
     this.#env = env;
@@ -56,6 +60,7 @@ export class Sessions {
     this.#open.set(channel, publisher);
     if (this.#env.now !== undefined) this.#since.set(channel, this.#env.now());
     channel.onClose(() => {
+      this.#waiting.delete(publisher);
       if (this.#open.delete(channel)) this.#env.changed();
     });
     channel.onMessage((message) => {
@@ -65,10 +70,41 @@ export class Sessions {
     });
   }
 
-  /** From now on these; sends each proxy what differs, of the types given (all unless only some can have changed). */
-  push(snapshots: Snapshots, types?: readonly ResourceKind[]): void {
+  /** Makes what is long of what proxies have asked for ready to be sent, so that `push` finds it made. */
+  *prepare(snapshots: Snapshots): Steps<void> {
+    const pace = new Pace();
+    const prepared = new Set<string>();
+    for (const publisher of this.#open.values()) {
+      for (const name of publisher.subscribed('RouteTable')) {
+        if (pace.spend()) yield;
+        if (prepared.has(name) || publisher.node === undefined || !seesTable(publisher.node, name)) continue;
+        prepared.add(name);
+        const table = yield* snapshots.routeTableInSteps(name);
+        if (table !== undefined) yield* publishInSteps(table);
+      }
+    }
+  }
+
+  /**
+   * From now on these; sends each proxy what differs, of the types given (all unless only some can have changed): in turns, of which the first
+   * is at once. Who asks before it is the proxy's turn gets what is new too.
+   */
+  push(snapshots: Snapshots, types: readonly ResourceKind[] = resourceKinds): void {
     this.#snapshots = snapshots;
-    for (const publisher of this.#open.values()) publisher.refresh(types);
+    for (const publisher of this.#open.values()) this.#waiting.set(publisher, [...(this.#waiting.get(publisher) ?? []), ...types]);
+    if (this.#refreshing) return;
+    this.#refreshing = true;
+    inTurns(this.#refresh(), { ...this.#env, failed: (error) => this.#env.refused(`nothing can be sent: ${String(error)}`, undefined) });
+  }
+
+  *#refresh(): Steps<void> {
+    // Those that are added meanwhile come last, and have their turn too.
+    for (const [publisher, types] of this.#waiting) {
+      this.#waiting.delete(publisher);
+      publisher.refresh([...new Set(types)]);
+      yield;
+    }
+    this.#refreshing = false;
   }
 
   progress(): readonly SessionProgress[] {
@@ -92,6 +128,7 @@ export class Sessions {
   close(): void {
     for (const channel of this.#open.keys()) channel.close();
     this.#open.clear();
+    this.#waiting.clear();
   }
 
   #admit(node: ProxyNode, channel: Channel): ReturnType<typeof viewOf> {

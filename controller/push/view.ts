@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import type { ProxyNode, Published, Resource, ResourceKind, ResourceView } from '#snapshot';
+import { createHash, type Hash } from 'node:crypto';
+import { Pace, runSteps, type ProxyNode, type Published, type Resource, type ResourceKind, type ResourceView, type Route, type RouteTable, type Steps } from '#snapshot';
 import { gatewayOfVariant } from '../graph/tls/variants.ts';
 import type { Snapshots } from '../types.ts';
 
@@ -10,13 +10,51 @@ const published = new WeakMap<Resource, Published>();
  * equal content gives equal text. Made once per object: a translation reuses what did not change.
  */
 export function publish(resource: Resource): Published {
+  return runSteps(publishInSteps(resource));
+}
+
+/** `publish` in steps; that has the result at hand afterwards. */
+export function* publishInSteps(resource: Resource): Steps<Published> {
   const known = published.get(resource);
   if (known !== undefined) return known;
-  const text = JSON.stringify(resource);
-  const version = createHash('sha256').update(text).digest('base64url').slice(0, 22);
-  const made = { version, encoded: `{"name":${JSON.stringify(resource.name)},"version":"${version}","resource":${text}}` };
+  const { text, hash } = resource.kind === 'RouteTable' ? yield* encodeTable(resource) : encode(resource);
+  const made = { version: hash, encoded: `{"name":${JSON.stringify(resource.name)},"version":"${hash}","resource":${text}}` };
   published.set(resource, made);
   return made;
+}
+
+interface Encoded {
+  readonly text: string;
+  readonly hash: string;
+}
+
+const routes = new WeakMap<Route, Encoded>();
+
+/** Of a table's routes only those that are new are written out; its hash is one of theirs. */
+function* encodeTable(table: RouteTable): Steps<Encoded> {
+  const pace = new Pace();
+  const { routes: all, ...rest } = table;
+  const head = JSON.stringify(rest);
+  const hash = createHash('sha256').update(head);
+  const parts: string[] = [];
+  for (const route of all) {
+    const known = routes.get(route);
+    const encoded = known ?? encode(route);
+    if (known === undefined) routes.set(route, encoded);
+    hash.update(encoded.hash);
+    parts.push(encoded.text);
+    if (pace.spend()) yield;
+  }
+  return { text: `${head.slice(0, -1)},"routes":[${parts.join(',')}]}`, hash: versionOf(hash) };
+}
+
+function encode(value: Resource | Route): Encoded {
+  const text = JSON.stringify(value);
+  return { text, hash: versionOf(createHash('sha256').update(text)) };
+}
+
+function versionOf(hash: Hash): string {
+  return hash.digest('base64url').slice(0, 22);
 }
 
 /**
@@ -26,7 +64,6 @@ export function publish(resource: Resource): Published {
 export function viewOf(node: ProxyNode, snapshots: () => Snapshots | undefined): ResourceView {
   const listeners = (): ReturnType<Snapshots['listeners']['get']> =>
     node.role === 'gateway' ? snapshots()?.listeners.get(`${node.namespace}/${node.name}`) : undefined;
-  const tables = node.role === 'gateway' ? `listener/${node.namespace}/${node.name}/` : `service/${node.namespace}/`;
 
   const showsToClients = (certificate: string): boolean => listeners()?.some(({ sections }) => sections.some(({ certificates }) => certificates?.includes(certificate))) === true;
   const showsToBackends = ({ clientCertificates }: Snapshots, certificate: string): boolean =>
@@ -44,9 +81,9 @@ export function viewOf(node: ProxyNode, snapshots: () => Snapshots | undefined):
       case 'Destination':
         return node.role === 'sidecar' ? destination(current, node.namespace, name) : undefined;
       case 'RouteTable':
-        return name.startsWith(tables) ? current.routeTable(name) : undefined;
+        return seesTable(node, name) ? current.routeTable(name) : undefined;
       case 'StreamTable':
-        return name.startsWith(tables) ? current.streamTable(name) : undefined;
+        return seesTable(node, name) ? current.streamTable(name) : undefined;
       case 'Certificate':
         return showsToClients(name) || showsToBackends(current, name) ? current.certificate(name) : undefined;
       case 'Backend':
@@ -64,6 +101,11 @@ export function viewOf(node: ProxyNode, snapshots: () => Snapshots | undefined):
     },
     own: (type) => (type === 'Listener' ? (listeners()?.map(({ name }) => name) ?? []) : []),
   };
+}
+
+/** Whether the table of that name, if there is one, is a proxy's to see. */
+export function seesTable({ role, namespace, name: owner }: ProxyNode, name: string): boolean {
+  return name.startsWith(role === 'gateway' ? `listener/${namespace}/${owner}/` : `service/${namespace}/`);
 }
 
 function destination(snapshots: Snapshots, clientNamespace: string, name: string): Resource | undefined {

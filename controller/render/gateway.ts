@@ -1,5 +1,5 @@
 import { connectionPolicy, gatewayPath, type Attachments, type GatewayPathParts } from '#policy';
-import type { Certificate, Listener, ListenerSection } from '#snapshot';
+import type { Certificate, Listener, ListenerSection, Pace, Steps } from '#snapshot';
 import { createdAt, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import { allListeners, type GatewayFacts } from '../graph/listeners/gateways.ts';
@@ -23,9 +23,10 @@ export function listenerTables(facts: GatewayFacts, routes: ReadonlyMap<Listener
 }
 
 /** The routes of each listener, each route once, with its rules as the listener carries them out. */
-export function routesByListener(all: Iterable<Attachment>, cluster: Cluster): ReadonlyMap<ListenerFacts, readonly TableRoute[]> {
+export function* routesByListener(all: Iterable<Attachment>, cluster: Cluster, pace: Pace): Steps<ReadonlyMap<ListenerFacts, readonly TableRoute[]>> {
   const byListener = new Map<ListenerFacts, Map<Attachment['route'], TableRoute>>();
   for (const { route, built, to } of all) {
+    if (pace.spend()) yield;
     if (to?.kind !== 'gateway') continue;
     for (const { listener, hostnames } of to.sections) {
       const routes = byListener.get(listener) ?? new Map<Attachment['route'], TableRoute>();

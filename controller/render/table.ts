@@ -1,11 +1,16 @@
-import type { EffectivePolicy, Route, RouteHostname, RouteTable, Rule, WeightedBackend } from '#snapshot';
+import { Pace, type EffectivePolicy, type Route, type RouteHostname, type RouteTable, type Rule, type Steps, type WeightedBackend } from '#snapshot';
 import type { SettledPath } from '../types.ts';
 import { isFrontend, isTouched, settleAt, type PathEnd, type TableRoute, type TableWay } from './way.ts';
 
 /** A table, with its policies each once. What did not change since it was last made is the same object again. */
-export function renderTable(routes: readonly TableRoute[], way: TableWay): RouteTable {
+export function* renderTableInSteps(routes: readonly TableRoute[], way: TableWay): Steps<RouteTable> {
+  const pace = new Pace();
   const policies = new PolicyList();
-  const rendered = routes.map((route) => renderRoute(route, way, policies));
+  const rendered: Route[] = [];
+  for (const route of routes) {
+    rendered.push(renderRoute(route, way, policies));
+    if (pace.spend()) yield;
+  }
   const old = madeBefore.get(way.owner)?.get(way.name);
   // Tables with policies are made anew: their rules carry indexes into the list.
   if (old !== undefined && policies.all.length === 0 && old.policies.length === 0 && sameItems(old.routes, rendered)) return old;
@@ -57,12 +62,13 @@ function renderBackend(backend: WeightedBackend, end: PathEnd, way: TableWay, po
 export type PathChoice = 'all' | 'touched';
 
 /** The paths through a table: one for each backend of a rule, and one without for a rule that reaches no backend. */
-export function pathsOf(routes: readonly TableRoute[], way: TableWay, choice: PathChoice): readonly SettledPath[] {
+export function* pathsOf(routes: readonly TableRoute[], way: TableWay, { choice, pace }: { readonly choice: PathChoice; readonly pace: Pace }): Steps<readonly SettledPath[]> {
   const paths: SettledPath[] = [];
   const add = (end: PathEnd): void => {
     if (choice === 'all' || isTouched(end, way)) paths.push(settledPath(end, way));
   };
   for (const route of routes) {
+    if (pace.spend(route.rules.length)) yield;
     for (const rule of route.rules) {
       // What `isTouched` would say of each path, said once.
       if (choice === 'touched' && rule.inline === undefined && way.attachments.byTarget.size === 0) continue;

@@ -1,4 +1,4 @@
-import type { ProxyNode } from '#snapshot';
+import type { ProxyNode, Steps } from '#snapshot';
 import { pause } from '../kube/backoff.ts';
 import { takePart } from '../kube/lease.ts';
 import type { KubeApi } from '../kube/types.ts';
@@ -9,7 +9,7 @@ import { keepBundles, nodeOf, publishBundle, reviewToken, type Admission, type B
 import { knownKinds } from '../source/kinds.ts';
 import { openCluster, type KubeSource } from '../source/kube/index.ts';
 import { createStatusWriter, type StatusWriter } from '../status/writer/index.ts';
-import { translate } from '../translate.ts';
+import { translateInSteps } from '../translate.ts';
 import { reportBarePods } from './bare.ts';
 import { serveAdmin, serveHealth, type HealthServer } from './health.ts';
 import { Newcomers, type Log } from './log.ts';
@@ -70,12 +70,7 @@ class Replica {
       },
     });
     this.#controller = createController({
-      translate: (state, environment) => {
-        const started = monotonic();
-        const translation = translate(state, environment);
-        this.#metrics.translated((monotonic() - started) / 1000);
-        return translation;
-      },
+      translate: (state, environment) => this.#timed(translateInSteps(state, environment)),
       // A Gateway has no address before its Service is given one.
       addresses: provisionedAddresses,
       portOffset: 0,
@@ -89,6 +84,7 @@ class Replica {
       },
       failed: (message) => log('error', message),
       now,
+      monotonic,
     });
     this.#writer = createStatusWriter({
       api,
@@ -112,6 +108,20 @@ class Replica {
       now: monotonic,
       signal,
     });
+  }
+
+  /** Tells how long all steps took together, without what came between them. */
+  *#timed<T>(steps: Steps<T>): Steps<T> {
+    for (let seconds = 0; ; ) {
+      const started = this.#env.monotonic();
+      const { done, value } = steps.next();
+      seconds += (this.#env.monotonic() - started) / 1000;
+      if (done === true) {
+        this.#metrics.translated(seconds);
+        return value;
+      }
+      yield;
+    }
   }
 
   async run(): Promise<void> {

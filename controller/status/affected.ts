@@ -15,6 +15,7 @@ export function affectedBy(attachments: Attachments, paths: Iterable<SettledPath
   }
   return {
     on: (object, at = {}) => {
+      if (known.size === 0) return [];
       const { generation } = object.metadata;
       const conditions = known.get(keyOf({ kind: object.kind, ...object.metadata }, at.section, at.parent))?.conditions ?? [];
       return generation === undefined ? conditions : conditions.map((condition) => ({ ...condition, observedGeneration: generation }));

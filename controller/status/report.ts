@@ -1,5 +1,6 @@
 import { positionOf, type KubernetesObject } from '#crds';
 import { pathProblems, policyStatuses } from '#policy';
+import { sortInSteps, type Pace, type Steps } from '#snapshot';
 import { compareText, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -13,7 +14,7 @@ import { controllerName } from '../names.ts';
 import { tellingPaths } from '../paths.ts';
 import { problem } from '../problems.ts';
 import type { ObjectStatus, Problem } from '../types.ts';
-import { affectedBy } from './affected.ts';
+import { affectedBy, type Affected } from './affected.ts';
 import { reportBackendTls } from './backend-tls.ts';
 import { reportClasses, type Reported } from './classes.ts';
 import { gatewayStatus } from './gateway.ts';
@@ -22,30 +23,31 @@ import { listenerSetStatus } from './listener-set.ts';
 import { routeStatus } from './route.ts';
 
 /** What users get to know: the status of every object of ours, and what is wrong or will surprise, in no order. */
-export function report(graph: Graph): Reported {
+export function* report(graph: Graph, pace: Pace): Steps<Reported> {
   const { cluster, gateways, routes, policies, attachments } = graph;
-  const attached = attachedCounts(attachments);
-  const telling = tellingPaths(graph);
+  const attached = yield* attachedCounts(attachments, pace);
+  const telling = yield* tellingPaths(graph, pace);
   const affected = affectedBy(policies, telling);
   const classes = reportClasses(cluster, affected);
   const backendTls = reportBackendTls(graph);
   const ingresses = reportIngresses(graph);
+  const statuses = [
+    ...classes.statuses,
+    ...[...gateways.values()].filter(({ gateway }) => isWritten(gateway)).map((facts) => gatewayStatus(facts, attached, affected)),
+    ...[...gateways.values()].flatMap(({ sets }) => sets.map((set) => listenerSetStatus(set, attached, affected))),
+    ...(yield* routeStatuses(routes, affected, pace)),
+    ...ingresses.statuses,
+    ...backendTls.statuses,
+    ...(policies.verdicts.size === 0 ? [] : policyStatuses(policies, telling, controllerName)),
+  ];
   return {
-    statuses: [
-      ...classes.statuses,
-      ...[...gateways.values()].filter(({ gateway }) => isWritten(gateway)).map((facts) => gatewayStatus(facts, attached, affected)),
-      ...[...gateways.values()].flatMap(({ sets }) => sets.map((set) => listenerSetStatus(set, attached, affected))),
-      ...routes.filter(({ route }) => isWritten(route)).flatMap((route) => routeStatus(route, affected) ?? []),
-      ...ingresses.statuses,
-      ...backendTls.statuses,
-      ...(policies.verdicts.size === 0 ? [] : policyStatuses(policies, telling, controllerName)),
-    ].sort(byObject),
+    statuses: yield* sortInSteps(statuses, byObject, pace),
     problems: [
       ...classes.problems,
-      ...graphProblems(graph),
+      ...(yield* graphProblems(graph, pace)),
       ...backendTls.problems,
       ...ingresses.problems,
-      ...shadowedMatches(graph),
+      ...(yield* shadowedMatches(graph, pace)),
       ...strangeAnnotations(graph),
       ...orphanGateways(graph),
       ...orphanListenerSets(graph),
@@ -75,28 +77,39 @@ function positioned({ state }: Cluster, problems: readonly Problem[]): readonly 
 }
 
 /** Routes per listener, each counted once however many of its parentRefs lead there. */
-function attachedCounts(attachments: readonly Attachment[]): ReadonlyMap<ListenerFacts, number> {
+function* attachedCounts(attachments: readonly Attachment[], pace: Pace): Steps<ReadonlyMap<ListenerFacts, number>> {
   const routes = new Map<ListenerFacts, Set<Attachment['route']>>();
   for (const { route, to } of attachments) {
+    if (pace.spend()) yield;
     if (to?.kind !== 'gateway') continue;
     for (const { listener } of to.sections) routes.set(listener, (routes.get(listener) ?? new Set()).add(route));
   }
   return new Map([...routes].map(([listener, set]) => [listener, set.size]));
 }
 
-function graphProblems({ gateways, routes }: Graph): readonly Problem[] {
-  return [
-    ...[...gateways.values()].flatMap(({ gateway, faults, warnings, sets }) => [
+function* routeStatuses(routes: Graph['routes'], affected: Affected, pace: Pace): Steps<readonly ObjectStatus[]> {
+  const statuses: ObjectStatus[] = [];
+  for (const each of routes) {
+    if (pace.spend()) yield;
+    const status = isWritten(each.route) ? routeStatus(each, affected) : undefined;
+    if (status !== undefined) statuses.push(status);
+  }
+  return statuses;
+}
+
+function* graphProblems({ gateways, routes }: Graph, pace: Pace): Steps<readonly Problem[]> {
+  const problems = [...gateways.values()].flatMap(({ gateway, faults, warnings, sets }) => [
       ...faults.map((fault) => problem('error', gateway, fault)),
       ...warnings.map((fault) => problem('warning', gateway, fault)),
       ...sets.flatMap(({ set, faults: wrong, warnings: strange }) => [...wrong.map((fault) => problem('error', set, fault)), ...strange.map((fault) => problem('warning', set, fault))]),
-    ]),
-    ...routes.flatMap(({ route, attachments, warnings }) => [
-      ...warnings.map((fault) => problem('warning', route, fault)),
-      ...attachments.flatMap((attachment) => [
-        ...[...attachment.faults, ...attachment.built.invalid, ...attachment.built.unresolved].map((fault) => problem('error', route, fault)),
-        ...[...attachment.warnings, ...attachment.built.warnings].map((fault) => problem('warning', route, fault)),
-      ]),
-    ]),
-  ];
+    ]);
+  for (const { route, attachments, warnings } of routes) {
+    for (const fault of warnings) problems.push(problem('warning', route, fault));
+    for (const { faults, built, warnings: more } of attachments) {
+      for (const fault of [...faults, ...built.invalid, ...built.unresolved]) problems.push(problem('error', route, fault));
+      for (const fault of [...more, ...built.warnings]) problems.push(problem('warning', route, fault));
+    }
+    if (pace.spend()) yield;
+  }
+  return problems;
 }

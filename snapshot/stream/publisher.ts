@@ -100,6 +100,11 @@ export class Publisher {
     return { wanted, acked: subscription.acked, rejected: subscription.rejected, settled: subscription.pending === undefined };
   }
 
+  /** What the proxy has subscribed to by name. */
+  subscribed(type: ResourceKind): Iterable<string> {
+    return this.#types.get(type)?.names ?? [];
+  }
+
   /** By name: why the proxy refuses a resource of the type, or can't carry it out. */
   rejected(type: ResourceKind): ReadonlyMap<string, string> {
     return this.#types.get(type)?.rejected ?? new Map();

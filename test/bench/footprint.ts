@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createController, translate } from '#controller';
+import { createController, translateInSteps } from '#controller';
 import type { ProxyNode } from '#snapshot';
 import { createAuthority, issueServing, serveStream } from '../../controller/serve/index.ts';
 import { stateFrom } from '../../controller/testing.ts';
@@ -42,7 +42,7 @@ const serverName = 'localhost';
 const folder = mkdtempSync(join(tmpdir(), 'weft-footprint-'));
 
 async function serveController(): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const controller = createController({ translate, addresses: () => new Map([['shop/edge', ['127.0.0.1']]]), portOffset: (await freePort()) - 80, changed: () => {}, failed: (message) => console.error(message) });
+  const controller = createController({ translate: translateInSteps, addresses: () => new Map([['shop/edge', ['127.0.0.1']]]), portOffset: (await freePort()) - 80, changed: () => {}, failed: (message) => console.error(message) });
   controller.setState(stateFrom(manifests));
   const authority = await createAuthority(Date.now());
   writeFileSync(join(folder, 'ca.crt'), authority.bundle);

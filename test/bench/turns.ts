@@ -3,7 +3,7 @@
  * `node test/bench/turns.ts [routes]`. The proxy acknowledges at once and reads nothing, so the turns are the controller's alone.
  */
 import { applyObject, readManifests, stateOf, type ClusterState, type HTTPRoute } from '#crds';
-import { createController, knownKinds, translate } from '#controller';
+import { createController, knownKinds, translateInSteps } from '#controller';
 import { channelPair, type DeltaRequest, type ResourceKind } from '#snapshot';
 
 const [routes = 10_000] = process.argv.slice(2).map(Number);
@@ -66,7 +66,7 @@ class Follower {
 }
 
 let reported: () => void = () => {};
-const controller = createController({ translate, addresses: { first: '127.0.0.1' }, portOffset: 0, changed: () => reported(), failed: (message) => console.error(message) });
+const controller = createController({ translate: translateInSteps, addresses: { first: '127.0.0.1' }, portOffset: 0, changed: () => reported(), monotonic: () => performance.now(), failed: (message) => console.error(message) });
 let state = world();
 const follower = new Follower();
 

@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
-import { createController, ManifestStore, translate } from '#controller';
+import { createController, ManifestStore, translateInSteps } from '#controller';
 import { createProxy, Metrics } from '#proxy';
 import { startCapture, type Address, type Capture } from '#sidecar';
 import { channelPair, type Channel } from '#snapshot';
@@ -20,7 +20,7 @@ export async function startCaptureRig(objects: readonly object[], options: { rea
   const metrics = new Metrics();
   const proxy = createProxy({ now: () => performance.now(), wallClock: () => Date.now(), random: Math.random, metrics, io: socketIO });
   const { promise: ready, resolve } = Promise.withResolvers<void>();
-  const controller = createController({ translate, addresses: { first: '127.0.0.1' }, portOffset: 0, changed: () => resolve(), failed: () => {} });
+  const controller = createController({ translate: translateInSteps, addresses: { first: '127.0.0.1' }, portOffset: 0, changed: () => resolve(), failed: () => {} });
   controller.setState(new ManifestStore().update(new Map([['m.yaml', objects.map((object) => stringify(object)).join('---\n')]])).state);
   await ready;
   const dial = (): Channel => {

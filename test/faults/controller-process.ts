@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { createController, ManifestStore, translate } from '#controller';
+import { createController, ManifestStore, translateInSteps } from '#controller';
 import type { ProxyNode } from '#snapshot';
 import { createAuthority, issueServing, serveStream, type Authority } from '../../controller/serve/index.ts';
 
@@ -18,7 +18,7 @@ writeFileSync(join(folder, 'ca.crt'), authority.bundle);
 writeFileSync(join(folder, 'token'), 'good');
 
 const store = new ManifestStore();
-const controller = createController({ translate, addresses: { first: '127.0.0.1' }, portOffset: 0, bind: 'any', changed: () => {}, failed: (message) => console.error(message) });
+const controller = createController({ translate: translateInSteps, addresses: { first: '127.0.0.1' }, portOffset: 0, bind: 'any', monotonic: () => performance.now(), changed: () => {}, failed: (message) => console.error(message) });
 const texts = files.map((file) => readFileSync(file, 'utf8'));
 let turn = 0;
 const next = (): void => controller.setState(store.update(new Map([['all.yaml', texts[turn++ % texts.length]!]])).state);

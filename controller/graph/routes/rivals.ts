@@ -1,4 +1,5 @@
 import { objectKey } from '#crds';
+import { sortInSteps, type Pace, type Steps } from '#snapshot';
 import { byAge } from '../../cluster.ts';
 import type { Fault } from '../../problems.ts';
 import { sectionOf, type ListenerFacts } from '../listeners/listeners.ts';
@@ -12,17 +13,20 @@ import { routeKinds, withArticle, type AnyRoute } from './route.ts';
  * GRPCRoute stays (GRPCRouteSpec.hostnames), on a Service port the most specific kind (GEP-1294, Route Types). Routes that lose nothing are
  * the same objects as before.
  */
-export function settleRivals(routes: readonly RouteAttachments[]): readonly RouteAttachments[] {
+export function* settleRivals(routes: readonly RouteAttachments[], pace: Pace): Steps<readonly RouteAttachments[]> {
   if (!routes.some(({ route, attachments }) => route.kind !== 'HTTPRoute' && attachments.some(({ to }) => to !== undefined))) return routes;
   const all = routes.flatMap(({ attachments }) => attachments);
   const losses = new Losses();
-  onListeners(all, losses);
-  onServices(all, losses);
+  yield* onListeners(all, losses, pace);
+  yield* onServices(all, losses, pace);
   if (losses.empty) return routes;
-  return routes.map((each) => {
+  const settled: RouteAttachments[] = [];
+  for (const each of routes) {
     const attachments = each.attachments.map((attachment) => losses.applyTo(attachment));
-    return attachments.every((attachment, index) => attachment === each.attachments[index]) ? each : { ...each, attachments };
-  });
+    settled.push(attachments.every((attachment, index) => attachment === each.attachments[index]) ? each : { ...each, attachments });
+    if (pace.spend()) yield;
+  }
+  return settled;
 }
 
 /** What attachments have to give up. */
@@ -61,9 +65,10 @@ interface OnListener {
   readonly section: AttachedSection;
 }
 
-function onListeners(all: readonly Attachment[], losses: Losses): void {
+function* onListeners(all: readonly Attachment[], losses: Losses, pace: Pace): Steps<void> {
   const byListener = new Map<ListenerFacts, OnListener[]>();
   for (const attachment of all) {
+    if (pace.spend()) yield;
     if (attachment.to?.kind !== 'gateway') continue;
     for (const section of attachment.to.sections) {
       const group = byListener.get(section.listener);
@@ -73,14 +78,15 @@ function onListeners(all: readonly Attachment[], losses: Losses): void {
   }
   for (const [listener, group] of byListener) {
     const kinds = new Set(group.map(({ attachment }) => attachment.route.kind));
-    if (kinds.has('HTTPRoute') && kinds.has('GRPCRoute')) settleListener(listener, group, losses);
+    if (kinds.has('HTTPRoute') && kinds.has('GRPCRoute')) yield* settleListener(listener, group, { losses, pace });
   }
 }
 
 /** The oldest first; each stays unless one of the other kind that has stayed takes hosts of it. */
-function settleListener(listener: ListenerFacts, group: readonly OnListener[], losses: Losses): void {
+function* settleListener(listener: ListenerFacts, group: readonly OnListener[], { losses, pace }: { readonly losses: Losses; readonly pace: Pace }): Steps<void> {
   const holders = new Map<string, Hosts>();
-  for (const { attachment, section } of [...group].sort((a, b) => compareRoutes(a.attachment.route, b.attachment.route))) {
+  for (const { attachment, section } of yield* sortInSteps(group, (a, b) => compareRoutes(a.attachment.route, b.attachment.route), pace)) {
+    if (pace.spend()) yield;
     const { route } = attachment;
     const names = section.hostnames.length === 0 ? [''] : section.hostnames.map(({ match }) => match);
     const rival = [...holders].flatMap(([kind, hosts]) => (kind === route.kind ? [] : [hosts.meeting(names)])).find((found) => found !== undefined);
@@ -121,9 +127,10 @@ class Hosts {
 }
 
 /** Routes of the Service's namespace and those of each client namespace are sets of their own, which never meet (GEP-1294). */
-function onServices(all: readonly Attachment[], losses: Losses): void {
+function* onServices(all: readonly Attachment[], losses: Losses, pace: Pace): Steps<void> {
   const sets = new Map<string, { readonly port: number; readonly attachments: Attachment[] }>();
   for (const attachment of all) {
+    if (pace.spend()) yield;
     if (attachment.to?.kind !== 'service') continue;
     for (const port of attachment.to.ports) {
       const key = `${portKey(attachment.to.service, port)} ${attachment.route.metadata.namespace}`;
@@ -135,6 +142,7 @@ function onServices(all: readonly Attachment[], losses: Losses): void {
   for (const { port, attachments } of sets.values()) {
     const winner = attachments.reduce((best, each) => (rank(each) < rank(best) ? each : best)).route;
     for (const attachment of attachments) {
+      if (pace.spend()) yield;
       const { route } = attachment;
       if (route.kind === winner.kind) continue;
       losses.port(attachment, port, `${tell(route, winner)} is attached to port ${port} too; of the kinds of routes on one port only the most specific counts, and ${winner.kind} is more so than ${route.kind}`);

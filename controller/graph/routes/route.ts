@@ -1,4 +1,5 @@
 import type { ClusterState, GRPCRoute, HTTPRoute, HTTPRouteParentRef, TCPRoute, TLSRoute, UDPRoute } from '#crds';
+import { sortInSteps, type Pace, type Steps } from '#snapshot';
 import { compareText } from '../../cluster.ts';
 
 /** A route whose rules choose a backend for each request. */
@@ -27,12 +28,12 @@ export function hostnamesOf(route: AnyRoute): readonly string[] {
 }
 
 /** All routes of a state, in one order whatever the order of its maps: by kind, then `{namespace}/{name}`. */
-export function routesOf(state: ClusterState): readonly AnyRoute[] {
-  return [state.httpRoutes, state.grpcRoutes, state.tlsRoutes, state.tcpRoutes, state.udpRoutes].flatMap((routes) => sorted<AnyRoute>(routes));
-}
-
-function sorted<R>(routes: ReadonlyMap<string, R>): readonly R[] {
-  return [...routes].sort(([a], [b]) => compareText(a, b)).map(([, route]) => route);
+export function* routesOf(state: ClusterState, pace: Pace): Steps<readonly AnyRoute[]> {
+  const all: AnyRoute[] = [];
+  for (const routes of [state.httpRoutes, state.grpcRoutes, state.tlsRoutes, state.tcpRoutes, state.udpRoutes]) {
+    for (const [, route] of yield* sortInSteps<readonly [string, AnyRoute]>([...routes], ([a], [b]) => compareText(a, b), pace)) all.push(route);
+  }
+  return all;
 }
 
 /** The route that something refers to, of whichever kind. */

@@ -1,0 +1,22 @@
+import type { Steps } from '#snapshot';
+
+export interface TurnsEnvironment {
+  /** Milliseconds of a clock that never goes back. Without one, each step has a turn of its own. */
+  monotonic?(): number;
+}
+
+/** How long others may wait for the next slice to end. Milliseconds. */
+const sliceMs = 4;
+
+/** Runs steps to their end, in slices: the first at once, each further one in a turn of the event loop of its own. `failed` gets what is thrown. */
+export function inTurns(steps: Steps<void>, env: TurnsEnvironment & { failed(error: unknown): void }): void {
+  const until = env.monotonic === undefined ? undefined : env.monotonic() + sliceMs;
+  try {
+    do {
+      if (steps.next().done === true) return;
+    } while (until !== undefined && env.monotonic!() < until);
+  } catch (error) {
+    return env.failed(error);
+  }
+  setImmediate(() => inTurns(steps, env));
+}
