@@ -54,6 +54,8 @@ export interface ProxyLimits {
   readonly streamConnectionIdleMs: number;
   /** Clients of one UDP listener that are remembered; the one silent for the longest time makes way, of those that sent one datagram only first. */
   readonly maxUdpFlows: number;
+  /** Clients of one UDP listener that get a flow, per second; as many may come at once. */
+  readonly maxNewUdpFlows: number;
   /** How long a UDP flow may go without a datagram in either direction. */
   readonly udpIdleMs: number;
   /** What a client gets that has sent one datagram only, and so may have sent it under another's address. */
@@ -81,6 +83,7 @@ export const defaultLimits: ProxyLimits = {
   tlsHandshakeMs: 10_000,
   streamConnectionIdleMs: 3_600_000,
   maxUdpFlows: 10_000,
+  maxNewUdpFlows: 5000,
   udpIdleMs: 60_000,
   maxUdpUnprovenBytes: 1_048_576,
   maxUdpQueuedBytes: 4_194_304,

@@ -247,3 +247,23 @@ test('a port that is taken is said so; closing frees it', async (t) => {
   t.is(again.port, bound.port);
   await rig.close();
 });
+
+test('500 new clients at once are all served', async (t) => {
+  const { rig, client } = await serve(t);
+  const clients = Array.from({ length: 500 }, () => client());
+  for (const each of clients) each.send('x');
+  await eventually(() => clients.every(({ got }) => got.length === 1));
+  t.is(await counter(rig, 'weft_udp_datagrams_dropped'), 0);
+});
+
+test('more than so many new clients a second are turned away and counted; those that are known are served', async (t) => {
+  const { rig, client } = await serve(t, { limits: { maxNewUdpFlows: 20 } });
+  const known = client();
+  await known.ask('a');
+  await known.ask('b');
+  const others = Array.from({ length: 200 }, () => client());
+  for (const each of others) each.send('x');
+  await eventually(async () => (await counter(rig, 'weft_udp_newcomers_refused')) > 100);
+  t.is(await known.ask('c'), 'a c');
+  await eventually(() => others.filter(({ got }) => got.length === 1).length >= 19);
+});

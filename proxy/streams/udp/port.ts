@@ -9,6 +9,7 @@ import { Ledger } from '../ledger.ts';
 import type { StreamSettings } from '../routing.ts';
 import { UdpFlow } from './flow.ts';
 import { asAddress } from './lookup.ts';
+import { Newcomers, type Newcomer } from './newcomers.ts';
 
 /** What the kernel may keep while we are busy; it takes less where it is told to. Bytes. */
 const receiveBuffer = 4 * 1024 * 1024;
@@ -25,6 +26,7 @@ export class UdpPort implements Bound {
   #listener: Listener;
   /** Flows by client. Each line in the order of the last datagram; of those that sent one only, the first goes first. */
   readonly #lines = { unproven: new Map<string, UdpFlow>(), proven: new Map<string, UdpFlow>() };
+  readonly #newcomers: Newcomers;
   #port = 0;
   #isClosing = false;
   /** No flow is left, after it began to close. */
@@ -35,6 +37,12 @@ export class UdpPort implements Bound {
     this.#context = context;
     this.#listener = listener;
     this.address = listener.address;
+    this.#newcomers = new Newcomers({
+      turns: context.turns,
+      now: () => context.now(),
+      perSecond: context.limits.maxNewUdpFlows,
+      open: (key, newcomer) => this.#admit(key, newcomer),
+    });
     this.#socket = createSocket({
       type: listener.address.includes(':') ? 'udp6' : 'udp4',
       reusePort: context.environment.sharesPorts === true,
@@ -71,6 +79,7 @@ export class UdpPort implements Bound {
   /** Takes no new clients, and waits until the others are silent for a while, for at most `drainMs` milliseconds. */
   async close(drainMs: number): Promise<void> {
     this.#isClosing = true;
+    this.#context.metrics.count('udp_datagrams_dropped', this.#newcomers.clear());
     const now = this.#context.now();
     for (const flow of this.#flows()) this.#context.wheel.schedule(flow, now);
     if (this.#size === 0) this.#empty.resolve();
@@ -95,9 +104,31 @@ export class UdpPort implements Bound {
   #receive(datagram: Buffer, from: RemoteInfo): void {
     try {
       const key = `${from.address}|${from.port}`;
-      const flow = this.#flowOf(key) ?? this.#begin(key, from);
-      if (flow === undefined) return;
-      flow.send(datagram);
+      const isProven = this.#lines.proven.has(key);
+      const flow = this.#flowOf(key);
+      if (flow !== undefined) {
+        flow.send(datagram);
+        this.#touch(key, flow);
+      } else if (this.#isClosing) this.#drop();
+      // Its endpoint has gone: it does not stand in line with those that nobody knows.
+      else if (isProven) this.#admit(key, { from, datagrams: [datagram] });
+      else if (!this.#newcomers.add(key, datagram, from)) {
+        this.#context.metrics.count('udp_newcomers_refused');
+        this.#drop();
+      }
+    } catch (error) {
+      this.#context.fault(error);
+    }
+  }
+
+  #admit(key: string, { from, datagrams }: Newcomer): void {
+    try {
+      const flow = this.#begin(key, from);
+      if (flow === undefined) {
+        this.#context.metrics.count('udp_datagrams_dropped', datagrams.length - 1);
+        return;
+      }
+      for (const datagram of datagrams) flow.send(datagram);
       this.#touch(key, flow);
     } catch (error) {
       this.#context.fault(error);
@@ -123,7 +154,6 @@ export class UdpPort implements Bound {
 
   #begin(key: string, from: RemoteInfo): UdpFlow | undefined {
     const { routes } = this.#section;
-    if (this.#isClosing) return this.#drop();
     const choice = chooseStream(this.#context, { streams: routes, source: this.#listener.name, protocol: 'udp', serverName: '' });
     if (choice.kind === 'refused') return this.#drop(choice.settings, choice.failure);
     const backend = this.#context.backends.get(choice.backend);

@@ -18,6 +18,7 @@ export const processCounters = {
   tcp_bytes_out: 'Bytes to whoever opened such a connection.',
   client_hellos_refused: 'Connections closed because their first bytes are no valid TLS ClientHello, or took too long.',
   udp_datagrams_dropped: 'Datagrams dropped: no route, no endpoint, or over a limit.',
+  udp_newcomers_refused: 'Datagrams dropped because too many UDP clients without a flow came at once.',
   udp_flows_evicted: 'UDP flows ended before their time because a new one needed their place.',
   captures_refused: 'Connections closed because nobody redirected them here: their destination is the proxy itself, or unknown.',
   worker_restarts: 'Worker processes of a gateway that ended before their time and were started again.',
