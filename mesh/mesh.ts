@@ -42,7 +42,7 @@ class EmbeddedMesh implements Mesh {
     this.#texts = named(options.manifests ?? []);
     const portOffset = options.portOffset ?? 0;
     const metrics = new Metrics();
-    this.#metrics = createExposition(metrics);
+    this.#metrics = createExposition(metrics, () => env.now());
     metrics.set('raw_socket_io', io.mode === 'raw' ? 1 : 0);
     this.#controller = createController({
       translate: translateInSteps,

@@ -48,7 +48,7 @@ export interface AdminState {
 /** Rejects where the trace collector's address is none. */
 export async function assembleProcess(settings: ProcessSettings, role: 'sidecar' | 'gateway', env: ProcessEnvironment): Promise<ProcessParts> {
   const metrics = new Metrics();
-  const exposition = createExposition(metrics);
+  const exposition = createExposition(metrics, () => env.now());
   const sharesPorts = settings.workers.count > 1;
   const log = processLog(settings, env);
   const accessLog = accessLogOf(settings, metrics, env);

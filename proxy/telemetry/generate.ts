@@ -75,7 +75,8 @@ Each of these has the labels ${seriesLabelNames.map((label) => `\`${label}\``).j
 - \`backend\`: \`{namespace}/{service}:{port}\`.
 
 All label values come from the configuration, none from a request. After 5000 combinations further ones are counted together, with
-\`other\` in every label. Combinations that never had a request are not on the page. \`code\` is one of the [failure codes](failures.md); statuses that
+\`other\` in every label. Combinations that never had a request are not on the page, and those whose route or backend is gone leave it after ten
+minutes. \`code\` is one of the [failure codes](failures.md); statuses that
 are not registered appear as their class, \`5xx\`.
 
 ${table(heads, rows.slice(0, split))}

@@ -16,11 +16,15 @@ const seriesPerTurn = 64;
 
 /**
  * The page that Prometheus scrapes. Numbers of the process are exposed by prom-client; those of the series are written here, in slices:
- * a thousand series are 4 MB of text, with which prom-client lets every request wait for 70 ms.
+ * a thousand series are 4 MB of text, with which prom-client lets every request wait for 70 ms. `now`: milliseconds of a clock that never goes
+ * back, by which series of routes and backends that are gone leave the page.
  */
-export function createExposition(metrics: Metrics): () => Promise<Exposition> {
+export function createExposition(metrics: Metrics, now?: () => number): () => Promise<Exposition> {
   const registry = processRegistry(metrics);
-  return async () => ({ contentType: registry.contentType, body: (await registry.metrics()) + (await seriesText(metrics)) });
+  return async () => {
+    if (now !== undefined) metrics.forgetUnused(now());
+    return { contentType: registry.contentType, body: (await registry.metrics()) + (await seriesText(metrics)) };
+  };
 }
 
 function processRegistry(metrics: Metrics): Registry {

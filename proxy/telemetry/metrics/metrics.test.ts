@@ -138,6 +138,37 @@ test('equal labels are one series; beyond the limit all share one; a released pl
   t.is(metrics.series(labels('c')), c);
 });
 
+test('ten minutes after its route is gone a series leaves the page, unless the route comes back or a request is in flight', async (t) => {
+  const metrics = new Metrics();
+  let now = 0;
+  const page = createExposition(metrics, () => now);
+  const shown = async (): Promise<readonly string[]> => [...new Set([...(await page()).body.matchAll(/^weft_requests_total\{.*route_name="([^"]*)"/gm)].map(([, name]) => name!))];
+  const of = (name: string): number => {
+    const series = metrics.series(labels(name));
+    metrics.began(series);
+    metrics.observe(series, 200, 1, 0, 0);
+    return series;
+  };
+  const all = ['stays', 'gone', 'back', 'busy'].map(of);
+  metrics.began(all[3]!);
+  const names = await shown();
+  for (const series of all.slice(1)) metrics.release(series);
+  t.deepEqual(await shown(), names);
+  metrics.series(metrics.labels[all[2]!]!);
+  now = 599_999;
+  t.deepEqual(await shown(), names);
+  now = 600_000;
+  t.deepEqual(await shown(), names.toSpliced(1, 1));
+  metrics.observe(all[3]!, 200, 1, 0, 0);
+  t.deepEqual(await shown(), names.slice(0, 1).concat(names[2]!));
+  // Twenty thousand names, each gone after one request, leave as many series as there is room for, and after a while none.
+  for (let index = 0; index < 20_000; index++) metrics.release(of(`r${index}`));
+  t.true(metrics.labels.length <= 5002);
+  await shown();
+  now = 1_200_000;
+  t.is((await shown()).length, 2);
+});
+
 test('growth keeps the numbers', (t) => {
   const metrics = new Metrics();
   const ids = Array.from({ length: 200 }, (_, index) => metrics.series(labels(`r${index}`)));

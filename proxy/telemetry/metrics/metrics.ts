@@ -24,6 +24,8 @@ export interface MetricsOptions {
 
 const overflowLabels: SeriesLabels = { source: 'other', routeKind: 'other', routeNamespace: 'other', routeName: 'other', rule: 'other', backend: 'other' };
 const labelLength = 256;
+/** A scrape a minute has seen the last numbers by then. */
+const unusedMs = 600_000;
 
 /**
  * The numbers of one proxy process. Series are registered when tables are compiled and named by a small integer; what runs per request is
@@ -47,8 +49,8 @@ export class Metrics {
   readonly #byKey = new Map<string, number>();
   /** How many `series` without a `release`, by series. */
   readonly #uses: number[] = [];
-  /** Series that nobody uses, longest first. */
-  readonly #released = new Set<number>();
+  /** Series that nobody uses, longest first: since when, as far as `forgetUnused` has seen it; Infinity once forgotten. */
+  readonly #released = new Map<number, number | undefined>();
   readonly #maxSeries: number;
   readonly #overflow: number;
 
@@ -65,10 +67,21 @@ export class Metrics {
     return series;
   }
 
-  /** One user less. The numbers of a series without users stay, for counters must not go back, until the limit asks for its place. */
+  /** One user less. The numbers of a series without users stay for a while (`forgetUnused`), or until the limit asks for its place. */
   release(series: number): void {
     this.#uses[series]!--;
-    if (this.#uses[series]! <= 0 && series !== this.#overflow) this.#released.add(series);
+    if (this.#uses[series]! <= 0 && series !== this.#overflow) this.#released.set(series, undefined);
+  }
+
+  /** Forgets the numbers of series whose route or backend has been gone for ten minutes. To be called now and then. `now`: milliseconds. */
+  forgetUnused(now: number): void {
+    for (const [series, since] of this.#released) {
+      if (since === undefined) this.#released.set(series, now);
+      else if (now - since >= unusedMs && !this.#isActive(series)) {
+        this.#clear(series);
+        this.#released.set(series, Infinity);
+      }
+    }
   }
 
   /** A request of this series began. Each needs its `observe`. */
@@ -179,20 +192,28 @@ export class Metrics {
 
   /** The place of the series that was released longest ago and has nothing in flight. */
   #recycle(labels: SeriesLabels): number | undefined {
-    for (const series of this.#released) {
-      const base = series * cellsPerSeries;
-      if (this.cells[base + offsets.active]! > 0 || this.streams.get(series, 'active') > 0) continue;
+    for (const series of this.#released.keys()) {
+      if (this.#isActive(series)) continue;
       this.#released.delete(series);
       this.#byKey.delete(keyOf(this.labels[series]!));
-      this.cells.fill(0, base, base + cellsPerSeries);
-      this.failures.delete(series);
-      this.grpcStatuses.delete(series);
-      this.streams.forget(series);
+      this.#clear(series);
       this.labels[series] = clipLabels(labels);
       this.#byKey.set(keyOf(labels), series);
       return series;
     }
     return undefined;
+  }
+
+  #isActive(series: number): boolean {
+    return this.cells[series * cellsPerSeries + offsets.active]! > 0 || this.streams.get(series, 'active') > 0;
+  }
+
+  #clear(series: number): void {
+    const base = series * cellsPerSeries;
+    this.cells.fill(0, base, base + cellsPerSeries);
+    this.failures.delete(series);
+    this.grpcStatuses.delete(series);
+    this.streams.forget(series);
   }
 }
 
