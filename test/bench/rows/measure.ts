@@ -42,7 +42,7 @@ export async function measureCost(bench: Bench, row: CostRow, { targets, leftOut
   const rates = new Map<Target, number>();
   for (const target of targets.filter(({ name }) => name === 'Weft' || row.peers.some((peer) => peer === name))) {
     try {
-      const { requests, seconds: took } = await row.load(bench, target, row.warmUpSeconds ?? 1, undefined);
+      const { requests, seconds: took } = await row.load(bench, target, row.warmUpSeconds ?? 3, undefined);
       rates.set(target, requests / took);
     } catch (error) {
       faults.push(`${target.name}: ${reasonOf(error)}`);

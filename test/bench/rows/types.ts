@@ -15,7 +15,7 @@ export interface CostRow {
   readonly scenario: Scenario;
   readonly peers: readonly PeerName[];
   readonly goals: readonly Goal[];
-  /** Of the warm-up; 1 unless set. */
+  /** Of the warm-up; 3 unless set. */
   readonly warmUpSeconds?: number;
   /** One run of about so many seconds. `rate`: requests a second of the warm-up, where there was one. */
   load(bench: Bench, target: Target, seconds: number, rate: number | undefined): Promise<Done>;
