@@ -1,7 +1,7 @@
-import { createController, ManifestStore, stampTimes, translateInSteps, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
+import { createController, inTurns, ManifestStore, stampTimesInSteps, translateInSteps, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
 import type { ClusterState } from '#crds';
 import { createExposition, createProxy, inSlices, Metrics, openSocketIO, type Exposition, type OpenedIO } from '#proxy';
-import { channelPair, type ControllerChannel } from '#snapshot';
+import { channelPair, type ControllerChannel, type Steps } from '#snapshot';
 import type { GatewayProxy } from '#gateway';
 import { compareStates } from './edits.ts';
 import { Fleet } from './fleet.ts';
@@ -30,6 +30,8 @@ class EmbeddedMesh implements Mesh {
   #texts: ReadonlyMap<string, string>;
   #loaded: LoadedFiles | undefined;
   #statuses: readonly ObjectStatus[] = [];
+  #unstamped: Report | undefined;
+  #stamping = false;
   #internal: readonly MeshProblem[] = [];
   #told: ReadonlySet<string> = new Set();
   #waiting = new Set<() => void>();
@@ -195,8 +197,20 @@ class EmbeddedMesh implements Mesh {
   }
 
   #reported(report: Report): void {
-    this.#statuses = stampTimes(report.statuses, this.#statuses, timestamp(this.#env.wallClock()));
+    this.#unstamped = report;
+    if (!this.#stamping) inTurns(this.#stamp(), { monotonic: () => this.#env.now(), failed: (error) => this.#failed(String(error)) });
     if (!this.#closed) this.#fleet.set(servedGateways(report), injectedWorkloads(report.state));
+    this.#changedSoon();
+  }
+
+  /** Gives the newest statuses their times, for ten thousand routes in more than one turn. */
+  *#stamp(): Steps<void> {
+    this.#stamping = true;
+    for (let report = this.#unstamped; report !== undefined; report = this.#unstamped) {
+      this.#unstamped = undefined;
+      this.#statuses = yield* stampTimesInSteps(report.statuses, this.#statuses, timestamp(this.#env.wallClock()));
+    }
+    this.#stamping = false;
     this.#changedSoon();
   }
 
@@ -229,7 +243,7 @@ class EmbeddedMesh implements Mesh {
 
   #isSettled(): boolean {
     const report = this.#controller.report();
-    if (report === undefined || report.state !== this.#loaded?.state) return false;
+    if (report === undefined || report.state !== this.#loaded?.state || this.#stamping) return false;
     return this.#fleet.settled() && this.#controller.progress().every(({ current }) => current) && this.#heard(report);
   }
 

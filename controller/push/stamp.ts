@@ -1,3 +1,4 @@
+import { Pace, runSteps, type Steps } from '#snapshot';
 import type { ObjectStatus } from '../types.ts';
 
 /**
@@ -5,9 +6,34 @@ import type { ObjectStatus } from '../types.ts';
  * in `before`. Conditions are matched by where they stand (the listener's name, the parentRef, the ancestorRef) and their type.
  */
 export function stampTimes(statuses: readonly ObjectStatus[], before: readonly ObjectStatus[], now: string): readonly ObjectStatus[] {
-  const known = new Map(before.map((status) => [keyOf(status), status.status] as const));
-  return statuses.map((status) => ({ ...status, status: stampObject(status.status, known.get(keyOf(status)), now) }));
+  return runSteps(stampTimesInSteps(statuses, before, now));
 }
+
+/** What a stamped status was made of: while that is the same object, so is the stamped one. */
+const drafts = new WeakMap<ObjectStatus, ObjectStatus>();
+
+export function* stampTimesInSteps(statuses: readonly ObjectStatus[], before: readonly ObjectStatus[], now: string): Steps<readonly ObjectStatus[]> {
+  const pace = new Pace(statusesAtOnce);
+  const known = new Map<string, ObjectStatus>();
+  for (const status of before) known.set(keyOf(status), status);
+  yield;
+  const stamped: ObjectStatus[] = [];
+  for (const status of statuses) {
+    const old = known.get(keyOf(status));
+    if (old !== undefined && drafts.get(old) === status) {
+      stamped.push(old);
+      continue;
+    }
+    const made = { ...status, status: stampObject(status.status, old?.status, now) };
+    drafts.set(made, status);
+    stamped.push(made);
+    if (pace.spend()) yield;
+  }
+  return stamped;
+}
+
+/** In one step; each is looked through to its last condition. */
+const statusesAtOnce = 20;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -41,7 +67,7 @@ function identityOf(item: unknown, index: number): string {
 }
 
 function keyOf({ apiVersion, kind, namespace, name }: ObjectStatus): string {
-  return JSON.stringify([apiVersion, kind, namespace, name]);
+  return `${apiVersion} ${kind} ${namespace}/${name}`;
 }
 
 function isObject(value: unknown): value is Fields {

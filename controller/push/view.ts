@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Pace, runSteps, type ProxyNode, type Published, type Resource, type ResourceKind, type ResourceView, type Route, type RouteTable, type Steps } from '#snapshot';
 import { gatewayOfVariant } from '../graph/tls/variants.ts';
 import type { Snapshots } from '../types.ts';
@@ -17,44 +17,44 @@ export function publish(resource: Resource): Published {
 export function* publishInSteps(resource: Resource): Steps<Published> {
   const known = published.get(resource);
   if (known !== undefined) return known;
-  const { text, hash } = resource.kind === 'RouteTable' ? yield* encodeTable(resource) : encode(resource);
-  const made = { version: hash, encoded: `{"name":${JSON.stringify(resource.name)},"version":"${hash}","resource":${text}}` };
+  const { text, version } = resource.kind === 'RouteTable' ? yield* encodeTable(resource) : encode(resource);
+  const made = { version, encoded: `{"name":${JSON.stringify(resource.name)},"version":"${version}","resource":${text}}` };
   published.set(resource, made);
   return made;
 }
 
 interface Encoded {
   readonly text: string;
-  readonly hash: string;
+  readonly version: string;
 }
 
 const routes = new WeakMap<Route, Encoded>();
 
-/** Of a table's routes only those that are new are written out; its hash is one of theirs. */
+/** Of a table's routes only those that are new are written out; its version is made of theirs. */
 function* encodeTable(table: RouteTable): Steps<Encoded> {
   const pace = new Pace();
   const { routes: all, ...rest } = table;
   const head = JSON.stringify(rest);
-  const hash = createHash('sha256').update(head);
+  const versions = [head];
   const parts: string[] = [];
   for (const route of all) {
     const known = routes.get(route);
     const encoded = known ?? encode(route);
     if (known === undefined) routes.set(route, encoded);
-    hash.update(encoded.hash);
+    versions.push(encoded.version);
     parts.push(encoded.text);
     if (pace.spend()) yield;
   }
-  return { text: `${head.slice(0, -1)},"routes":[${parts.join(',')}]}`, hash: versionOf(hash) };
+  return { text: `${head.slice(0, -1)},"routes":[${parts.join(',')}]}`, version: versionOf(versions.join()) };
 }
 
 function encode(value: Resource | Route): Encoded {
   const text = JSON.stringify(value);
-  return { text, hash: versionOf(createHash('sha256').update(text)) };
+  return { text, version: versionOf(text) };
 }
 
-function versionOf(hash: Hash): string {
-  return hash.digest('base64url').slice(0, 22);
+function versionOf(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, 22);
 }
 
 /**

@@ -1,3 +1,5 @@
+import { Pace, type Steps } from '#snapshot';
+import { inTurns } from '../../push/turns.ts';
 import { backoff, pause } from '../../kube/backoff.ts';
 import { fieldsOf, reasonOf, type ApiAnswer, type KubeApi } from '../../kube/types.ts';
 import { fieldManager } from '../../names.ts';
@@ -36,6 +38,8 @@ export interface StatusWriter {
 const concurrency = 4;
 /** Writes a second, and how many may be saved up. */
 const rate = { perSecond: 50, burst: 100 } as const;
+/** Compared in one step; some of them field by field. */
+const objectsAtOnce = 50;
 const retry = { base: 200, max: 30_000 } as const;
 
 /** Keeps the statuses on the API server as they should be: what differs is written, each object by one request, and nothing else. */
@@ -56,9 +60,13 @@ interface Change {
   readonly patch: Fields;
 }
 
-interface Wanted {
-  readonly status: Fields;
-  readonly text: string;
+const texts = new WeakMap<Fields, string>();
+
+/** Made once: a translation gives the same object while the status stays. */
+function textOf(status: Fields): string {
+  const text = texts.get(status) ?? JSON.stringify(status);
+  texts.set(status, text);
+  return text;
 }
 
 class Writer implements StatusWriter {
@@ -73,11 +81,13 @@ class Writer implements StatusWriter {
   readonly #failures = new Map<string, number>();
   readonly #queue = new Set<string>();
   readonly #busy = new Set<string>();
-  #wanted: ReadonlyMap<string, Wanted> = new Map();
+  #wanted: ReadonlyMap<string, Fields> = new Map();
   #objects: ReadonlyMap<string, LiveObject> = new Map();
   #known = false;
   #term: AbortController | undefined;
-  #scheduled = false;
+  #comparing = false;
+  /** Something has changed since the last comparison began. */
+  #stale = false;
 
   constructor(env: StatusWriterEnvironment) {
     this.#env = env;
@@ -86,18 +96,21 @@ class Writer implements StatusWriter {
   }
 
   want(statuses: readonly ObjectStatus[]): void {
-    this.#wanted = new Map(statuses.map((each) => [keyOf(each), { status: each.status, text: JSON.stringify(each.status) }]));
+    this.#wanted = new Map(statuses.map((each) => [keyOf(each), each.status]));
     this.#known = true;
     this.review();
   }
 
   review(): void {
-    if (this.#term === undefined || this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#compare();
-    });
+    if (this.#term === undefined) return;
+    this.#stale = true;
+    if (this.#comparing) return;
+    this.#comparing = true;
+    const failed = (error: unknown): void => {
+      this.#comparing = false;
+      this.#env.failed(`statuses could not be compared: ${String(error)}`);
+    };
+    setImmediate(() => inTurns(this.#compareAll(), { failed }));
   }
 
   start(): void {
@@ -116,15 +129,27 @@ class Writer implements StatusWriter {
   }
 
   settled(): boolean {
-    return !this.#scheduled && this.#queue.size === 0 && this.#busy.size === 0;
+    return !this.#comparing && this.#queue.size === 0 && this.#busy.size === 0;
   }
 
-  #compare(): void {
+  /** Until nothing has changed while it was looked at. */
+  *#compareAll(): Steps<void> {
+    while (this.#stale) {
+      this.#stale = false;
+      yield* this.#compare();
+    }
+    this.#comparing = false;
+  }
+
+  *#compare(): Steps<void> {
     // Before the first translation nothing is known to be wrong.
     if (this.#term === undefined || !this.#known) return;
+    const pace = new Pace(objectsAtOnce);
     this.#objects = new Map([...this.#env.live()].map((object) => [keyOf(object), object]));
     for (const [key, object] of this.#objects) {
-      const text = this.#wanted.get(key)?.text ?? '';
+      if (pace.spend()) yield;
+      const wanted = this.#wanted.get(key);
+      const text = wanted === undefined ? '' : textOf(wanted);
       if (this.#clean.get(object) === text) continue;
       if (this.#change(key) === undefined) this.#clean.set(object, text);
       else this.#queue.add(key);
@@ -141,7 +166,7 @@ class Writer implements StatusWriter {
     const lags = written?.basedOn === object.resourceVersion;
     if (written !== undefined && !lags) this.#written.delete(key);
     const { status, resourceVersion } = lags ? written : object;
-    const draft = this.#wanted.get(key)?.status ?? retraction(status, object.addressesAreOurs ? 'ours' : 'foreign');
+    const draft = this.#wanted.get(key) ?? retraction(status, object.addressesAreOurs ? 'ours' : 'foreign');
     const patch = draft === undefined ? undefined : mergeStatus(status, draft, timeOf(this.#env.now()));
     if (patch === undefined || this.#refused.get(key) === `${resourceVersion} ${JSON.stringify(draft)}`) return undefined;
     return { object, resourceVersion, patch };
@@ -196,7 +221,7 @@ class Writer implements StatusWriter {
       case 413:
       case 422:
         // Another try could only end the same way.
-        this.#refused.set(key, `${resourceVersion} ${JSON.stringify(this.#wanted.get(key)?.status)}`);
+        this.#refused.set(key, `${resourceVersion} ${JSON.stringify(this.#wanted.get(key))}`);
         return this.#env.failed(`the status of ${path} is refused: ${answer.status} ${reasonOf(answer.body)}`);
       default:
         return this.#again(key, `${path}: ${answer.status} ${reasonOf(answer.body)}`, signal, answer.retryAfterMs);
