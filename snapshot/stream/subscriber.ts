@@ -30,6 +30,14 @@ interface Held {
   readonly refers: readonly ResourceId[];
 }
 
+/** What a response brought. */
+interface Taken {
+  /** New versions of resources in force, with the same references. */
+  readonly versions: readonly (readonly [string, Held])[];
+  /** There is more to it: who refers to whom has changed, or what is there. */
+  readonly reshaped: boolean;
+}
+
 interface TypeState {
   /** What the controller was asked for (`*` for all own). */
   readonly subscribed: Set<string>;
@@ -118,9 +126,10 @@ export class Subscriber {
     const response = decoded.value;
     const state = this.#of(response.type);
     state.lastNonce = response.nonce;
-    this.#take(state, response);
+    const { versions, reshaped } = this.#take(state, response);
     // First put into force and ask for what is missing, then acknowledge: once all is acknowledged, all is in force.
-    this.#settle();
+    if (reshaped) this.#settle();
+    else this.#replace(state, versions);
     this.#answer(response.type, response.nonce);
     return undefined;
   }
@@ -134,14 +143,20 @@ export class Subscriber {
     }
   }
 
-  #take(state: TypeState, response: DeltaResponse): void {
+  #take(state: TypeState, response: DeltaResponse): Taken {
+    const versions: (readonly [string, Held])[] = [];
+    let reshaped = response.removed.length > 0;
     for (const received of response.resources) {
       const { name } = received;
       if (!state.subscribed.has(name) && !state.subscribed.has('*')) continue;
       const fault = resourceFault(response.type, received) ?? this.#check(received);
       if (fault === undefined) {
         state.rejected.delete(name);
-        state.held.set(name, { version: received.version, resource: received.resource, refers: references(received.resource) });
+        const old = state.held.get(name);
+        const held = { version: received.version, resource: received.resource, refers: references(received.resource) };
+        state.held.set(name, held);
+        if (old?.resource !== undefined && state.live.get(name) === old && sameReferences(old.refers, held.refers)) versions.push([name, held]);
+        else reshaped = true;
       } else state.rejected.set(name, fault);
     }
     for (const name of response.removed) {
@@ -149,6 +164,18 @@ export class Subscriber {
       if (state.subscribed.has(name)) state.held.set(name, { version: undefined, resource: undefined, refers: [] });
       else state.held.delete(name);
     }
+    return { versions, reshaped };
+  }
+
+  /** What `#settle` comes to where resources in force have new versions that refer to the same as before: nothing else is touched. */
+  #replace(state: TypeState, versions: Taken['versions']): void {
+    const resources: Resource[] = [];
+    for (const [name, held] of versions) {
+      const before = state.live.get(name);
+      state.live.set(name, held);
+      if (before?.version !== held.version && held.resource !== undefined) resources.push(held.resource);
+    }
+    if (resources.length > 0) this.#env.apply({ resources, removed: [] });
   }
 
   #check(received: VersionedResource): string | undefined {
@@ -246,6 +273,10 @@ export class Subscriber {
   }
 }
 
+function sameReferences(a: readonly ResourceId[], b: readonly ResourceId[]): boolean {
+  return a.length === b.length && a.every(({ type, name }, index) => b[index]?.name === name && b[index].type === type);
+}
+
 function forget(state: TypeState, name: string): void {
   state.subscribed.delete(name);
   state.held.delete(name);
@@ -256,7 +287,7 @@ function forget(state: TypeState, name: string): void {
 /** Chooses for each resource the newest version whose references can all be chosen, else the live one. */
 class Picker {
   readonly #types: ReadonlyMap<ResourceKind, TypeState>;
-  readonly #chosen = new Map<string, Held | undefined>();
+  readonly #chosen: ReadonlyMap<ResourceKind, Map<string, Held | undefined>> = new Map(resourceKinds.map((kind) => [kind, new Map()]));
 
   constructor(types: ReadonlyMap<ResourceKind, TypeState>) {
     this.#types = types;
@@ -283,13 +314,14 @@ class Picker {
 
   // The kinds refer to each other in one direction only, so this ends.
   #choose({ type, name }: ResourceId): Held | undefined {
-    const key = `${type} ${name}`;
-    if (this.#chosen.has(key)) return this.#chosen.get(key);
+    const known = this.#chosen.get(type)!;
+    const before = known.get(name);
+    if (before !== undefined || known.has(name)) return before;
     const state = this.#types.get(type);
     const newest = state?.held.get(name);
     const complete = newest?.resource !== undefined && newest.refers.every((id) => this.#choose(id) !== undefined);
     const chosen = complete ? newest : state?.live.get(name);
-    this.#chosen.set(key, chosen);
+    known.set(name, chosen);
     return chosen;
   }
 }
