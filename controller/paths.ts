@@ -55,7 +55,7 @@ function* meshPaths({ cluster, mesh }: Graph, client: string, asked: Asked): Ste
   const found: (readonly SettledPath[])[] = [];
   for (const service of servicesByName(cluster.state.services)) {
     for (const port of service.spec.ports) {
-      const table = serviceTable(mesh, client, service, port);
+      const table = yield* serviceTable(mesh, client, service, port);
       if (table !== undefined) found.push(yield* pathsOf(table.routes, table.way, asked));
     }
     if (asked.pace.spend()) yield;

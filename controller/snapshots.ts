@@ -30,7 +30,7 @@ export function resourcesOf({ state, mesh, listeners, tables, streamTables, cert
   const routeTable = rememberInSteps(function* (name: string): Steps<RouteTable | undefined> {
     const make = tables.get(name);
     if (make !== undefined) return yield* make();
-    const table = tableByName(mesh, name);
+    const table = yield* tableByName(mesh, name);
     return table === undefined ? undefined : yield* renderTableInSteps(table.routes, table.way);
   });
   return {
@@ -47,7 +47,7 @@ export function resourcesOf({ state, mesh, listeners, tables, streamTables, cert
     streamTable: remember((name: string): StreamTable | undefined => {
       const make = streamTables.get(name);
       if (make !== undefined) return make();
-      const table = streamsByName(mesh, name);
+      const table = runSteps(streamsByName(mesh, name));
       return table === undefined ? undefined : renderStreamTable(table.routes, table.way);
     }),
     backend: remember((name: string): Backend | undefined => renderBackend(state, name, tlsOf)),

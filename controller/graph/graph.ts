@@ -36,7 +36,11 @@ export function* buildGraph(state: ClusterState, environment: Environment, pace:
   }
   const routes = yield* settleRivals(attached, pace);
   const policies = attachPolicies(cluster, gateways);
-  const attachments = routes.flatMap((route) => route.attachments);
+  const attachments: Attachment[] = [];
+  for (const route of routes) {
+    attachments.push(...route.attachments);
+    if (pace.spend()) yield;
+  }
   const byListener = yield* routesByListener(attachments, cluster, pace);
   const context = { cluster, attachments: policies };
   return {

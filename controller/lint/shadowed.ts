@@ -13,10 +13,32 @@ import type { Problem } from '../types.ts';
  */
 export function* shadowedMatches(graph: Graph, pace: Pace): Steps<readonly Problem[]> {
   const found = new Map<string, Finding>();
-  const tables = [...graph.tables.map(({ routes }) => routes), ...[...graph.mesh.routes.values()].flatMap(({ producer, consumer }) => [producer, ...consumer.values()].map((group) => group.map(meshRoute)))];
-  const streams = tables.map((routes) => routes.filter(isStreamRoute)).filter((routes) => routes.length > 0);
-  for (const routes of tables) yield* inspect(routes.filter((route) => !isStreamRoute(route)), found, pace);
+  const streams: (readonly TableRoute[])[] = [];
+  for (const table of yield* tablesOf(graph, pace)) {
+    const parts: { readonly stream: TableRoute[]; readonly request: TableRoute[] } = { stream: [], request: [] };
+    for (const route of table) {
+      parts[isStreamRoute(route) ? 'stream' : 'request'].push(route);
+      if (pace.spend()) yield;
+    }
+    if (parts.stream.length > 0) streams.push(parts.stream);
+    yield* inspect(parts.request, found, pace);
+  }
   return [...(yield* shadowedRoutes(graph, streams, pace)), ...(yield* shadowedRules(graph, found, pace))];
+}
+
+function* tablesOf({ tables, mesh }: Graph, pace: Pace): Steps<readonly (readonly TableRoute[])[]> {
+  const found = tables.map(({ routes }) => routes);
+  for (const { producer, consumer } of mesh.routes.values()) {
+    for (const group of [producer, ...consumer.values()]) {
+      const routes: TableRoute[] = [];
+      for (const attachment of group) {
+        routes.push(meshRoute(attachment));
+        if (pace.spend()) yield;
+      }
+      found.push(routes);
+    }
+  }
+  return found;
 }
 
 function isStreamRoute({ ref }: TableRoute): boolean {

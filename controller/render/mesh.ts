@@ -1,13 +1,14 @@
 import type { Service, ServicePort } from '#crds';
 import { connectionPolicy, meshPath } from '#policy';
-import { intersectHostnames, type Destination } from '#snapshot';
+import { intersectHostnames, Pace, type Destination, type Steps } from '#snapshot';
 import { createdAt, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import { backendName, portOf, protocolRefusal } from '../graph/ports.ts';
 import { portKey, type PortRoutes } from '../graph/mesh.ts';
+import { memoByMap } from '../memo.ts';
 import { importKind, meshName } from '../names.ts';
 import { refOf } from '../problems.ts';
-import { hostnamesOf, isRequestRoute } from '../graph/routes/route.ts';
+import { hostnamesOf, isRequestRoute, type AnyRoute } from '../graph/routes/route.ts';
 import { portProtocol } from './protocol.ts';
 import { isEmpty } from './table.ts';
 import { pathEnd, serviceStep, type PathContext, type TableRoute, type TableWay } from './way.ts';
@@ -24,17 +25,26 @@ export interface ServiceTable {
 }
 
 /** Undefined where the mesh leaves the port alone: not TCP, or a protocol that it does not speak and that no route is attached to. */
-export function serviceTable(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): ServiceTable | undefined {
+export function* serviceTable(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): Steps<ServiceTable | undefined> {
   if (!isServedPort(mesh, clientNamespace, service, port)) return undefined;
-  const chosen = chosenRoutes(mesh, clientNamespace, service, port).filter(({ route }) => isRequestRoute(route));
-  const routes: readonly TableRoute[] = chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen.map(meshRoute);
-  return { routes, way: serviceWay(mesh, clientNamespace, service, port) };
+  const chosen = yield* tableRoutes(chosenRoutes(mesh, clientNamespace, service, port), isRequestRoute);
+  return { routes: chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen, way: serviceWay(mesh, clientNamespace, service, port) };
+}
+
+function* tableRoutes(attachments: readonly Attachment[], isWanted: (route: AnyRoute) => boolean): Steps<readonly TableRoute[]> {
+  const pace = new Pace();
+  const routes: TableRoute[] = [];
+  for (const attachment of attachments) {
+    if (isWanted(attachment.route)) routes.push(meshRoute(attachment));
+    if (pace.spend()) yield;
+  }
+  return routes;
 }
 
 /** The TLSRoutes or TCPRoutes of the port; undefined where there are none. */
-function serviceStreams(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): ServiceTable | undefined {
-  const chosen = chosenRoutes(mesh, clientNamespace, service, port).filter(({ route }) => !isRequestRoute(route));
-  return chosen.length === 0 ? undefined : { routes: chosen.map(meshRoute), way: serviceWay(mesh, clientNamespace, service, port) };
+function* serviceStreams(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): Steps<ServiceTable | undefined> {
+  const chosen = yield* tableRoutes(chosenRoutes(mesh, clientNamespace, service, port), (route) => !isRequestRoute(route));
+  return chosen.length === 0 ? undefined : { routes: chosen, way: serviceWay(mesh, clientNamespace, service, port) };
 }
 
 /** Consumer routes of the client's namespace take the place of the producer's (GEP-1294). All are of one kind, or of two for requests. */
@@ -44,10 +54,14 @@ function chosenRoutes(mesh: Mesh, clientNamespace: string, service: Service, por
 }
 
 /** Hostnames have no function in the mesh (GEP-1294), but for the server names of a TLSRoute. */
-export function meshRoute({ route, built }: Attachment): TableRoute {
+export function meshRoute(attachment: Attachment): TableRoute {
+  return madeBefore(attachment);
+}
+
+const madeBefore = memoByMap(({ route, built }: Attachment): TableRoute => {
   const hostnames = route.kind === 'TLSRoute' ? (intersectHostnames('', hostnamesOf(route)) ?? []) : [];
   return { ref: refOf(route), createdAt: createdAt(route), hostnames, rules: built.rules };
-}
+});
 
 /** Whether the mesh does anything for clients of the namespace at the port: it carries HTTP, or a route is attached to it. */
 export function isServedPort(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): boolean {
@@ -91,20 +105,20 @@ function tableName(clientNamespace: string, service: Service, port: number): str
 }
 
 /** The table of that name, unless the name is none. */
-export function tableByName(mesh: Mesh, name: string): ServiceTable | undefined {
+export function tableByName(mesh: Mesh, name: string): Steps<ServiceTable | undefined> {
   return byName(mesh, name, serviceTable);
 }
 
-export function streamsByName(mesh: Mesh, name: string): ServiceTable | undefined {
+export function streamsByName(mesh: Mesh, name: string): Steps<ServiceTable | undefined> {
   return byName(mesh, name, serviceStreams);
 }
 
-function byName(mesh: Mesh, name: string, make: typeof serviceTable): ServiceTable | undefined {
+function* byName(mesh: Mesh, name: string, make: typeof serviceTable): Steps<ServiceTable | undefined> {
   const [kind, client, namespace, serviceName, number, ...rest] = name.split('/');
   if (kind !== 'service' || client === undefined || namespace === undefined || serviceName === undefined || rest.length > 0) return undefined;
   const service = mesh.cluster.service(namespace, serviceName);
   const port = service === undefined ? undefined : portOf(service, Number(number));
-  return service === undefined || port === undefined ? undefined : make(mesh, client, service, port);
+  return service === undefined || port === undefined ? undefined : yield* make(mesh, client, service, port);
 }
 
 /** `host` as dialled. A Service's unknown port passes through: the mesh knows nothing to do with it, and the network says so. */

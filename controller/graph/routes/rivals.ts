@@ -14,8 +14,14 @@ import { routeKinds, withArticle, type AnyRoute } from './route.ts';
  * the same objects as before.
  */
 export function* settleRivals(routes: readonly RouteAttachments[], pace: Pace): Steps<readonly RouteAttachments[]> {
-  if (!routes.some(({ route, attachments }) => route.kind !== 'HTTPRoute' && attachments.some(({ to }) => to !== undefined))) return routes;
-  const all = routes.flatMap(({ attachments }) => attachments);
+  const all: Attachment[] = [];
+  let onlyHttp = true;
+  for (const { route, attachments } of routes) {
+    onlyHttp &&= route.kind === 'HTTPRoute' || attachments.every(({ to }) => to === undefined);
+    all.push(...attachments);
+    if (pace.spend()) yield;
+  }
+  if (onlyHttp) return routes;
   const losses = new Losses();
   yield* onListeners(all, losses, pace);
   yield* onServices(all, losses, pace);

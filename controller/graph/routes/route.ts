@@ -31,7 +31,10 @@ export function hostnamesOf(route: AnyRoute): readonly string[] {
 export function* routesOf(state: ClusterState, pace: Pace): Steps<readonly AnyRoute[]> {
   const all: AnyRoute[] = [];
   for (const routes of [state.httpRoutes, state.grpcRoutes, state.tlsRoutes, state.tcpRoutes, state.udpRoutes]) {
-    for (const [, route] of yield* sortInSteps<readonly [string, AnyRoute]>([...routes], ([a], [b]) => compareText(a, b), pace)) all.push(route);
+    for (const [, route] of yield* sortInSteps<readonly [string, AnyRoute]>([...routes], ([a], [b]) => compareText(a, b), pace)) {
+      all.push(route);
+      if (pace.spend()) yield;
+    }
   }
   return all;
 }

@@ -1,10 +1,9 @@
-import { Session, type Profiler } from 'node:inspector';
-import { setFlagsFromString } from 'node:v8';
 import test from 'ava';
 import { compile } from '#routing';
 import { Subscriber, type Backend, type Channel, type Endpoints, type Match, type Resource, type Route, type RouteTable } from '#snapshot';
 import { checkResource } from '../check.ts';
 import { inSlices } from './slices.ts';
+import { Watch } from './testing.ts';
 
 /**
  * What one turn of the event loop does must not grow with a table. Time would tell it badly; what tells is how often each block of our code
@@ -70,7 +69,7 @@ async function run(routes: readonly Route[]): Promise<Ran> {
   // Each step is a turn: the clock jumps further than a slice is long.
   inSlices({ ...channel, onPieces: (listener) => (give = listener) }, () => (clock += 10)).onMessage((message) => void subscriber.receive(message));
   const texts = [table, backend, endpoints].map(messageOf);
-  const watch = new Watch();
+  const watch = new Watch(/\/(proxy|routing|snapshot)\//);
   await watch.turn();
   let turns = 0;
   for (const text of texts) {
@@ -82,55 +81,6 @@ async function run(routes: readonly Route[]): Promise<Ran> {
 
 function messageOf(resource: Resource): string {
   return JSON.stringify({ type: resource.kind, nonce: resource.kind, removed: [], resources: [{ name: resource.name, version: '1', resource }] });
-}
-
-/** Of the innermost block around a place: each comes after those that it is in. */
-function countAt(ranges: readonly Profiler.CoverageRange[], offset: number): number {
-  return ranges.findLast(({ startOffset, endOffset }) => startOffset <= offset && offset < endOffset)?.count ?? 0;
-}
-
-// Calls that optimised code has inlined are not counted.
-setFlagsFromString('--no-opt');
-setFlagsFromString('--no-maglev');
-
-/** Where blocks of a function begin, as far as V8 has told: it leaves out a block that ran as often as the one around it. */
-const known = new Map<string, Set<number>>();
-
-// One session for all: blocks are counted of what is compiled while it lasts, and most of our code is when it runs for the first time.
-const session = new Session();
-session.connect();
-session.post('Profiler.enable');
-session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
-
-class Watch {
-  readonly most = new Map<string, number>();
-
-  constructor() {
-    session.post('Profiler.takePreciseCoverage');
-  }
-
-  /** Lets one turn pass and looks at what ran. */
-  async turn(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    session.post('Profiler.takePreciseCoverage', (_error, { result }) => this.#look(result));
-  }
-
-  #look(scripts: readonly Profiler.ScriptCoverage[]): void {
-    for (const { url, functions } of scripts) {
-      if (!/\/(proxy|routing|snapshot)\//.test(url) || url.includes('.test.') || url.includes('/node_modules/')) continue;
-      for (const { functionName, ranges } of functions) {
-        const name = `${functionName} of ${url.split('/').slice(-2).join('/')}`;
-        const begins = known.get(`${name} ${ranges[0]!.startOffset}`) ?? new Set();
-        known.set(`${name} ${ranges[0]!.startOffset}`, begins);
-        for (const { startOffset } of ranges) begins.add(startOffset);
-        for (const begin of begins) this.#count(`${name}, offset ${begin}`, countAt(ranges, begin));
-      }
-    }
-  }
-
-  #count(block: string, count: number): void {
-    if (count > (this.most.get(block) ?? 0)) this.most.set(block, count);
-  }
 }
 
 const [short, long] = [300, 1500];
