@@ -179,7 +179,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   /** Reads on: first what was held back. */
   resume(): void {
-    if (this.#consuming || this.awaitsTurn || this.#phase === 'closed') return;
+    if (this.#consuming || this.awaitsTurn || this.#phase === 'closed' || this.#tunnel?.congested === true) return;
     const input = this.#input;
     if (input !== undefined && !this.#inHead) {
       this.#input = undefined;
@@ -276,11 +276,11 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   }
 
   #read(bytes: Buffer): void {
+    if (this.hasHadShare(bytes.length)) this.waitForTurn(this.context.turns);
     if (this.#phase === 'tunnel') {
       this.#tunnel?.fromClient(bytes);
       return;
     }
-    if (this.hasHadShare(bytes.length)) this.waitForTurn(this.context.turns);
     if (this.#phase !== 'open') {
       this.#lingered += bytes.length;
       if (this.#lingered > this.context.limits.lingerBytes) this.#destroy();

@@ -82,6 +82,8 @@ export interface Downstream {
 
 /** Something that takes a client's bytes as they are, after 101 or CONNECT. */
 export interface TunnelEnd {
+  /** It takes nothing now, and resumes the client when it does. */
+  readonly congested: boolean;
   fromClient(bytes: Buffer): void;
   /** The client sends no more. */
   clientEnded(): void;

@@ -21,6 +21,10 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
     this.idleMs = exchange.settings.timeouts.streamIdle;
   }
 
+  get congested(): boolean {
+    return !this.#over && this.#upstream.congested;
+  }
+
   fromClient(bytes: Buffer): void {
     this.#touch();
     this.#exchange.bytesIn += bytes.length;

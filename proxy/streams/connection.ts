@@ -108,6 +108,7 @@ export class StreamConnection {
     }
     this.#splice = new Splice(this.#client, socket, {
       wheel: this.#context.wheel,
+      turns: this.#context.turns,
       now: () => this.#context.now(),
       idleMs,
       ended: ({ bytesIn, bytesOut, idle }) => {

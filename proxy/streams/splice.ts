@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
-import type { TimerWheel, WheelTimer } from '../time/index.ts';
+import { bulkBytes, sliceBytes, type TimerWheel, type Turns, type Waiter, type WheelTimer } from '../time/index.ts';
 
 export interface SpliceOptions {
   readonly wheel: TimerWheel;
+  readonly turns: Turns;
   now(): number;
   /** Without a byte in either direction, at most a quarter longer. Milliseconds; 0: no limit. */
   readonly idleMs: number;
@@ -80,11 +81,15 @@ export class Splice implements WheelTimer {
       to.end();
       return;
     }
-    from.on('data', (bytes: Buffer) => this.#write(direction, from, to, bytes));
+    const reader = new PacedReader(this.#options.turns, from, to);
+    from.on('data', (bytes: Buffer) => {
+      reader.read(bytes.length);
+      this.#write(direction, from, to, bytes);
+    });
     from.on('end', () => to.end());
     to.on('drain', () => {
       this.#moved = true;
-      from.resume();
+      reader.resume();
     });
     if (!to.writableNeedDrain) from.resume();
   }
@@ -102,6 +107,36 @@ export class Splice implements WheelTimer {
     if (this.#open > 0) return;
     this.#options.wheel.cancel(this);
     this.#options.ended({ bytesIn: this.#bytes[0], bytesOut: this.#bytes[1], idle: this.#idle });
+  }
+}
+
+/** Reads one side as fast as the other takes it, and after much of it no more until others had their turn. */
+class PacedReader implements Waiter {
+  awaitsTurn = false;
+  readonly #turns: Turns;
+  readonly #from: Socket;
+  readonly #to: Socket;
+  #bulk = 0;
+
+  constructor(turns: Turns, from: Socket, to: Socket) {
+    this.#turns = turns;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  read(length: number): void {
+    if (length < bulkBytes || (this.#bulk += length) < sliceBytes) return;
+    this.#bulk = 0;
+    this.#from.pause();
+    this.#turns.add(this);
+  }
+
+  takeTurn(): void {
+    this.resume();
+  }
+
+  resume(): void {
+    if (!this.awaitsTurn && !this.#to.writableNeedDrain && !this.#from.destroyed) this.#from.resume();
   }
 }
 

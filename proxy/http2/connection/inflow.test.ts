@@ -1,6 +1,6 @@
 import test from 'ava';
 import { flag, frameType } from '../frames/index.ts';
-import { frame, requestBlock, responseBlock, serverBench } from '../testing/rig.ts';
+import { clientBench, frame, Recorder, requestBlock, responseBlock, serverBench } from '../testing/rig.ts';
 
 /** A server whose turn of the event loop goes on. */
 function server(limits: Parameters<typeof serverBench>[0] = {}) {
@@ -100,4 +100,23 @@ test('a connection that ends while bytes are held back forgets them, and hears i
   t.false(transport.paused);
   bench.turn();
   t.is(acceptor.requests.length, first);
+});
+
+test('what an endpoint sends fast is read no further after 128 KiB before the others had their turn', (t) => {
+  const { bench, transport, session, send } = clientBench();
+  send(frame(frameType.settings, 0, 0));
+  const user = new Recorder();
+  const stream = session.open(requestBlock(), 'GET', user);
+  bench.turn();
+  const receive = (bytes: Buffer): void => session.receive(bytes, 0, bytes.length);
+  receive(frame(frameType.headers, flag.endHeaders, stream.id, responseBlock(200)));
+  const piece = frame(frameType.data, 0, stream.id, Buffer.alloc(16_375));
+  for (let count = 0; count < 8; count++) {
+    t.false(transport.paused);
+    receive(Buffer.concat([piece, frame(frameType.ping, flag.ack, 0, Buffer.alloc(8))]));
+  }
+  t.true(transport.paused);
+  bench.turn();
+  t.false(transport.paused);
+  t.is(user.bytes, 8 * 16_375);
 });

@@ -30,7 +30,7 @@ export class Inflow implements Waiter {
   #sliceEnd = Infinity;
   #untilLook = Infinity;
 
-  /** Servers' bytes are read as they come: it was us who asked for them. They may be lent. */
+  /** Servers' frames are taken as they come, for it was us who asked for them, and their bytes may be lent. But who sends many waits as well. */
   constructor(environment: Http2Environment, transport: Transport, target: InflowTarget & { readonly role: 'server' | 'client' }) {
     this.#environment = environment;
     this.#transport = transport;
@@ -56,7 +56,7 @@ export class Inflow implements Waiter {
       return;
     }
     this.#slice(bytes, from, to);
-    if (!this.#shares || !this.#target.reading) return;
+    if (!this.#target.reading) return;
     if (to - from >= bulkBytes) this.#bulk += to - from;
     if (this.#held === undefined && this.#bulk < sliceBytes) return;
     this.#bulk = 0;

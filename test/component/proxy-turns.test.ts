@@ -1,0 +1,143 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import { answering, fetchRaw, getRequest, ok, rawServer, startRig, statusOf } from './proxy-rig.ts';
+import { eventually, setBackends, startStreamRig, streamBackend, streamTable } from './streams-rig.ts';
+
+/**
+ * Who sends much is read no further after so much before others had their turn. Turns are stopped here, so what passes between two of them can
+ * be counted, on real sockets.
+ */
+
+const total = 6 * 1024 * 1024;
+/** A slice, and the read by which it is exceeded. */
+const atOnce = 131_072 + 65_536;
+const accepted = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+const handshake = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n\r\n';
+
+interface Stopped<Rig> {
+  readonly rig: Rig;
+  /** Lets everybody have one turn. */
+  turn(): void;
+  /** From now on turns come by themselves. */
+  goOn(): void;
+}
+
+/** What is begun gets a `setImmediate` that waits. */
+async function stopped<Rig>(begin: () => Promise<Rig>): Promise<Stopped<Rig>> {
+  const real = globalThis.setImmediate;
+  const due: (() => void)[] = [];
+  let isFree = false;
+  globalThis.setImmediate = ((callback: () => void) => (isFree ? real(callback) : due.push(callback))) as unknown as typeof setImmediate;
+  const begun = begin();
+  globalThis.setImmediate = real;
+  const turn = (): void => {
+    for (const callback of due.splice(0)) callback();
+  };
+  return {
+    rig: await begun,
+    turn,
+    goOn: () => {
+      isFree = true;
+      turn();
+    },
+  };
+}
+
+class Sink {
+  bytes = 0;
+
+  constructor(socket: Socket) {
+    socket.on('data', ({ length }) => (this.bytes += length)).on('error', () => {});
+  }
+
+  /** What comes until nothing does. */
+  async settled(): Promise<number> {
+    for (let before = -1; before !== this.bytes; ) {
+      before = this.bytes;
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    return this.bytes;
+  }
+}
+
+/** `much` was sent before: no turn brings more than a slice of it, others are served, and all of it arrives. */
+async function judge(t: ExecutionContext, { turn, goOn }: Stopped<unknown>, sink: Sink, others?: () => Promise<void>): Promise<void> {
+  let before = await sink.settled();
+  t.true(before > 0 && before <= atOnce, `${before} at once`);
+  await others?.();
+  t.is(await sink.settled(), before, 'nothing passes without a turn');
+  for (let count = 0; count < 4; count++) {
+    turn();
+    const now = await sink.settled();
+    t.true(now > before && now - before <= atOnce, `${now - before} in a turn`);
+    before = now;
+  }
+  goOn();
+  await eventually(() => sink.bytes >= total);
+}
+
+async function listening(t: ExecutionContext, serve: (socket: Socket) => void): Promise<number> {
+  const sockets: Socket[] = [];
+  const server: Server = createServer((socket) => {
+    sockets.push(socket.on('error', () => {}));
+    serve(socket);
+  });
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+for (const direction of ['to the endpoint', 'to the client'] as const) {
+  test.serial(`a WebSocket with much ${direction}: a request beside it is served meanwhile`, async (t) => {
+    let sink: Sink | undefined;
+    const port = await listening(t, (socket) =>
+      socket.once('data', () => {
+        socket.write(accepted);
+        if (direction === 'to the endpoint') sink = new Sink(socket);
+        else socket.write(Buffer.alloc(total));
+      }),
+    );
+    const small = await rawServer(answering(ok('small')));
+    const parts = await stopped(() => startRig({ backends: { a: [port] } }));
+    const other = await startRig({ backends: { a: [small.port] } });
+    const client = connect(parts.rig.listener.port, '127.0.0.1').on('error', () => {});
+    t.teardown(async () => {
+      client.destroy();
+      await Promise.all([parts.rig.close(), other.close(), small.close()]);
+    });
+    if (direction === 'to the client') sink = new Sink(client);
+    const answer = new Promise((resolve) => client.once('data', resolve));
+    client.write(handshake);
+    await answer;
+    if (direction === 'to the endpoint') client.resume().write(Buffer.alloc(total));
+    await eventually(() => sink !== undefined);
+    await judge(t, parts, sink!, async () => {
+      t.is(statusOf(await fetchRaw(other.listener.port, getRequest('/', 'Connection: close\r\n'))), 200);
+      t.is(statusOf(await fetchRaw(parts.rig.listener.port, 'GET /%2F HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')), 400);
+    });
+  });
+
+  test.serial(`a TCP route with much ${direction}`, async (t) => {
+    let sink: Sink | undefined;
+    const port = await listening(t, (socket) => {
+      if (direction === 'to the endpoint') sink = new Sink(socket);
+      else socket.write(Buffer.alloc(total));
+    });
+    const parts = await stopped(() => startStreamRig());
+    setBackends(parts.rig.proxy, { a: [port] });
+    parts.rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ kind: 'TCPRoute', backends: [streamBackend('a')] }])] } });
+    const listener = await parts.rig.listen([{ name: 'tcp', hostname: '', protocol: 'TCP', routes: 'listener/shop/gw/tcp' }]);
+    const client = connect(listener.port, '127.0.0.1').on('error', () => {});
+    t.teardown(async () => {
+      client.destroy();
+      await parts.rig.close();
+    });
+    if (direction === 'to the client') sink = new Sink(client);
+    else client.resume().write(Buffer.alloc(total));
+    await eventually(() => sink !== undefined && sink.bytes > 0);
+    await judge(t, parts, sink!);
+  });
+}
