@@ -79,7 +79,7 @@ export const defaultLimits: ProxyLimits = {
   maxDiscardedBytes: 65_536,
   halfClosedMs: 1000,
   lingerMs: 1000,
-  lingerBytes: 1_048_576,
+  lingerBytes: 131_072,
   tlsHandshakeMs: 10_000,
   streamConnectionIdleMs: 3_600_000,
   maxUdpFlows: 10_000,

@@ -93,7 +93,8 @@ export class RequestHead {
     this.block = undefined;
     const end = this.#parse(bytes, from, to);
     if (end === invalid) return invalid;
-    const size = (end === needMore ? to : end) - from;
+    // One that has no end within what it may have gets none.
+    const size = end === needMore ? to - from + 1 : end - from;
     if (size > this.#limits.maxHeadBytes) return this.fields.refuseSize('head-too-large');
     return end;
   }

@@ -6,11 +6,13 @@ import type { Reply } from '../exchange/replies.ts';
 import { matchPreface } from '../http2/index.ts';
 import type { Binding } from '../listening/binding.ts';
 import type { TimeoutSettings } from '../retry/index.ts';
+import { drain, spent } from '../sockets/index.ts';
 import { plainAddress } from '../streams/address.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
 import { releasePlace, takePlace, type Http1Place } from './http1-place.ts';
 import { disown, guarded, own, type Owned } from './listeners.ts';
+import { Lingering } from './lingering.ts';
 import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
 import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
@@ -62,9 +64,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   /** Since when it waits: for a request, for the rest of a head (`#inHead`), or for its end. */
   #since: number;
   #inHead = false;
-  #lingered = 0;
-  /** While lingering: bytes that the client had not taken when last looked at. */
-  #unsent = 0;
+  #lingering: Lingering | undefined;
   #halfClosedAt = 0;
 
   constructor(context: Context, binding: Binding, socket: Socket, serverName: string) {
@@ -203,7 +203,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (this.#phase !== 'open') return;
     if (isLast) {
       if (isAwaited || this.#hasMore()) this.linger();
-      else this.#destroy();
+      else this.#gone();
       return;
     }
     this.#since = now;
@@ -216,8 +216,9 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (this.#phase !== 'open') return;
     this.#phase = 'lingering';
     this.#input = this.#partial = undefined;
+    this.takeUnread();
     this.#since = this.context.now();
-    this.#unsent = this.socket.writableLength;
+    this.#lingering = new Lingering(this.context.limits, this.socket.writableLength);
     this.socket.end();
     this.#paused = false;
     this.socket.resume();
@@ -250,7 +251,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (bytes === undefined) response.established();
     else response.interim(bytes);
     this.flush();
-    const ahead = this.#input;
+    const ahead = this.takeUnread(this.#input);
     this.#input = undefined;
     this.#phase = 'tunnel';
     this.#tunnel = tunnel;
@@ -282,10 +283,12 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
       return;
     }
     if (this.#phase !== 'open') {
-      this.#lingered += bytes.length;
-      if (this.#lingered > this.context.limits.lingerBytes) this.#destroy();
-      return;
-    }
+      if (this.#lingering === undefined) spent(bytes);
+      else if (this.#lingering.drop(bytes) === 'enough') this.pause();
+    } else if (!this.comesLate(bytes, this.context.turns)) this.readLate(bytes);
+  }
+
+  protected override readLate(bytes: Buffer): void {
     const all = this.#join(bytes);
     if (all === undefined) return;
     this.#input = undefined;
@@ -298,8 +301,8 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     const input = this.#input;
     if (input === undefined) return bytes;
     if (!this.#inHead) return Buffer.concat([input, bytes]);
-    this.#partial ??= new PartialHead(input, this.context.limits.maxHeadBytes);
-    return this.#partial.append(bytes, bytes.length);
+    this.#partial ??= PartialHead.ofSpent(input, this.context.limits.maxHeadBytes);
+    return this.#partial.appendSpent(bytes);
   }
 
   #consume(bytes: Buffer): void {
@@ -353,6 +356,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
       // Who speaks another protocol from the first byte on, a broken HTTP/2 preface say, could take nothing from a reply in ours.
       const reply = reason === 'not-http' && this.#fresh ? 'none' : 'some';
       this.#takePlace().exchange.refuse(failure, reason, { method: head.method, reply });
+      if (from === 0) spent(bytes);
       return invalid;
     }
     this.#headStart = from;
@@ -385,6 +389,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     const client = new Http2Client(this.context, binding, socket, this.serverName);
     binding.replaced(this, client);
     disown(socket, ClientConnection.#listeners, this.context.io);
+    if (this.#paused) socket.resume();
     client.start(socket, ahead);
   }
 
@@ -405,7 +410,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
     else if (this.#phase === 'lingering') return;
     else if (this.#exchange === undefined) this.linger();
-    else if (!this.#exchange.requestComplete) this.#destroy();
+    else if (!this.#exchange.requestComplete) this.#gone();
     else {
       // Half-closed clients get their response. One that is gone looks the same, until something is written to it.
       this.#halfClosedAt = this.context.now();
@@ -423,21 +428,19 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     this.socket.destroy();
   }
 
-  #destroy(): void {
-    this.socket.destroy();
-    this.#gone();
-  }
-
   #gone(): void {
     if (this.#phase === 'closed') return;
     const before = this.#phase;
     this.#phase = 'closed';
-    this.#input = this.#partial = undefined;
+    this.#input = this.#partial = this.#lingering = undefined;
+    this.takeUnread();
     this.context.wheel.cancel(this);
     this.binding.closed(this);
     if (before === 'tunnel') this.#tunnel?.clientClosed();
     else this.#exchange?.clientGone();
-    if (!this.socket.destroyed) this.socket.destroy();
+    if (this.socket.destroyed) return;
+    drain(this.socket);
+    this.socket.destroy();
   }
 
   #watch(due: number): void {
@@ -448,7 +451,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     const { limits } = this.context;
     switch (this.#phase) {
       case 'lingering':
-        return this.#since + (this.#unsent === 0 ? limits.lingerMs : this.#timeouts.streamIdle || Infinity);
+        return this.#since + (this.#lingering!.hasAll ? limits.lingerMs : this.#timeouts.streamIdle || Infinity);
       case 'tunnel':
         return this.#tunnel!.idleMs > 0 ? this.#tunnel!.activity + this.#tunnel!.idleMs : Infinity;
       case 'open':
@@ -482,14 +485,11 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   /** A slow client gets the last response as long as it takes some of it. */
   #lingeredOut(now: number): void {
-    const unsent = this.socket.writableLength;
-    if (this.#unsent === 0 || unsent === this.#unsent) {
-      this.#destroy();
-      return;
+    if (this.#lingering!.standsStill(this.socket.writableLength)) this.#gone();
+    else {
+      this.#since = now;
+      this.#watch(this.#due());
     }
-    this.#unsent = unsent;
-    this.#since = now;
-    this.#watch(this.#due());
   }
 
   #isTunnel(): boolean {

@@ -1,4 +1,4 @@
-import { bulkBytes, sliceBytes, type Turns, type Waiter, type WheelTimer } from '../time/index.ts';
+import { bulkBytes, cheapBytes, sliceBytes, type Turns, type Waiter, type WheelTimer } from '../time/index.ts';
 
 /** A connection of HTTP/1.1: has a timer, and when it was read much waits until the others had their turn. */
 export abstract class PacedConnection implements WheelTimer, Waiter {
@@ -9,6 +9,8 @@ export abstract class PacedConnection implements WheelTimer, Waiter {
   awaitsTurn = false;
   /** Bytes of large reads since it last waited. */
   #bulk = 0;
+  /** What was read, and waits for a turn. */
+  #unread: Buffer | undefined = undefined;
 
   abstract expired(now: number): void;
   /** A fault of ours must end one connection, not the process. */
@@ -17,8 +19,10 @@ export abstract class PacedConnection implements WheelTimer, Waiter {
   abstract resume(): void;
 
   takeTurn(): void {
+    const unread = this.takeUnread();
     try {
-      this.goOn();
+      if (unread !== undefined) this.readLate(unread);
+      if (!this.awaitsTurn) this.goOn();
     } catch (error) {
       this.crash(error);
     }
@@ -30,6 +34,24 @@ export abstract class PacedConnection implements WheelTimer, Waiter {
 
   protected goOn(): void {
     this.resume();
+  }
+
+  /** What waited for its turn. */
+  protected readLate(_bytes: Buffer): void {}
+
+  /** Whether this read is large, and has to wait for a turn; it then comes by `readLate`. */
+  protected comesLate(bytes: Buffer, turns: Turns): boolean {
+    if (bytes.length < cheapBytes || turns.mayGoOn()) return false;
+    this.#unread = bytes;
+    this.waitForTurn(turns);
+    return true;
+  }
+
+  /** What waits for a turn, behind `before`: its caller's from now on. */
+  protected takeUnread(before?: Buffer): Buffer | undefined {
+    const unread = this.#unread;
+    this.#unread = undefined;
+    return before === undefined ? unread : unread === undefined ? before : Buffer.concat([before, unread]);
   }
 
   /** Not read any more until it is its turn. */

@@ -1,3 +1,5 @@
+import { spent } from '../sockets/index.ts';
+
 const LF = 10;
 const firstBytes = 1024;
 
@@ -20,12 +22,20 @@ export class PartialHead {
     this.#length = this.#looked = first.copy(this.#bytes);
   }
 
+  /** Of a read that nobody else will look at. */
+  static ofSpent(first: Buffer, maxBytes: number): PartialHead {
+    const head = new PartialHead(first, maxBytes);
+    spent(first);
+    return head;
+  }
+
   /** Takes the next piece, up to `end` of `piece`. Returns all that there is where it is worth a look; it stays as it is until the next piece. */
   append(piece: Buffer, end: number): Buffer | undefined {
     const length = this.#length + end;
     if (length > this.#bytes.length) {
       const wider = Buffer.allocUnsafe(2 * length);
       this.#bytes.copy(wider, 0, 0, this.#length);
+      spent(this.#bytes);
       this.#bytes = wider;
     }
     piece.copy(this.#bytes, this.#length, 0, end);
@@ -34,5 +44,12 @@ export class PartialHead {
     if (lineEnd < 0 && length < 2 * this.#looked && length <= this.#maxBytes) return undefined;
     this.#looked = length;
     return this.#bytes.subarray(0, length);
+  }
+
+  /** Takes the next piece, a read that nobody else will look at. */
+  appendSpent(piece: Buffer): Buffer | undefined {
+    const all = this.append(piece, piece.length);
+    spent(piece);
+    return all;
   }
 }

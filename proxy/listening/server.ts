@@ -33,6 +33,7 @@ export class Acceptor implements Bound {
     this.#behind = behind;
     this.address = address;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      context.turns.accepted();
       try {
         behind.accept(socket);
       } catch (error) {

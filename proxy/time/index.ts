@@ -1,3 +1,3 @@
 export * from './wheel.ts';
 export * from './driver.ts';
-export { bulkBytes, sliceBytes, sliceMs, Turns, type Waiter } from './turns.ts';
+export { bulkBytes, cheapBytes, sliceBytes, sliceMs, Turns, type Waiter } from './turns.ts';

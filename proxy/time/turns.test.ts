@@ -70,3 +70,47 @@ test('thousands keep their order', (t) => {
   while (loop.callbacks.length > 0) loop.turn();
   t.deepEqual(order, Array.from({ length: 5000 }, (_, index) => index));
 });
+
+test('what is large is looked at for a moment in each turn of the loop, then it waits', (t) => {
+  const loop = new Loop();
+  const moments: boolean[] = [];
+  for (let count = 0; count < 4; count++) {
+    moments.push(loop.turns.mayGoOn());
+    loop.time += 0.1;
+  }
+  t.deepEqual(moments, [true, true, true, false]);
+  t.is(loop.callbacks.length, 1);
+  loop.turn();
+  t.true(loop.turns.mayGoOn(), 'the next turn has a moment of its own');
+});
+
+test('while connections are accepted those that wait are passed over, but not for ever', (t) => {
+  const loop = new Loop();
+  const order: number[] = [];
+  for (let index = 0; index < 4; index++) loop.turns.add(new Busy(1, () => order.push(index)));
+  const large: boolean[] = [];
+  const served: number[] = [];
+  for (let turn = 1; turn <= 16; turn++) {
+    loop.turns.accepted();
+    large.push(loop.turns.mayGoOn());
+    loop.turn();
+    served.push(order.length);
+  }
+  t.deepEqual(served, [0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 4]);
+  t.deepEqual(new Set(large), new Set([false]));
+  t.is(loop.callbacks.length, 0);
+  t.true(loop.turns.mayGoOn());
+});
+
+test('once no more are accepted, those that wait have their turn at once', (t) => {
+  const loop = new Loop();
+  let turns = 0;
+  loop.turns.add(new Busy(1, () => turns++));
+  loop.turns.accepted();
+  loop.turn();
+  t.is(turns, 0);
+  t.false(loop.turns.mayGoOn(), 'there may be more of them');
+  loop.turn();
+  t.is(turns, 1);
+  t.true(loop.turns.mayGoOn());
+});

@@ -120,3 +120,19 @@ test('what an endpoint sends fast is read no further after 128 KiB before the ot
   t.false(transport.paused);
   t.is(user.bytes, 8 * 16_375);
 });
+
+test('a large read is held back as a whole when others were read much in this turn of the loop; a small one is not', (t) => {
+  const { bench, transport, acceptor, send } = server();
+  t.true(bench.environment.turns.mayGoOn());
+  bench.time += 1;
+  send(Buffer.concat(ids(10).map(get)));
+  t.is(acceptor.requests.length, 10);
+  const pings = Buffer.concat(Array.from({ length: 300 }, () => frame(frameType.ping, 0, 0, Buffer.alloc(8))));
+  t.true(pings.length >= 4096);
+  transport.frames();
+  send(pings);
+  t.deepEqual([transport.frames().length, transport.paused], [0, true]);
+  bench.turn();
+  t.is(transport.frames().filter(({ type }) => type === frameType.ping).length, 300);
+  t.false(transport.paused);
+});

@@ -1,4 +1,4 @@
-import { bulkBytes, sliceBytes, sliceMs, type Waiter } from '../../time/index.ts';
+import { bulkBytes, cheapBytes, sliceBytes, sliceMs, type Waiter } from '../../time/index.ts';
 import type { Http2Environment, Transport } from './types.ts';
 
 /** The clock is looked at before every so many frames, and after each that brought a request. */
@@ -24,6 +24,8 @@ export class Inflow implements Waiter {
   readonly #target: InflowTarget;
   readonly #shares: boolean;
   #held: Buffer | undefined;
+  /** The read that it is of. */
+  #heldOf: Buffer | undefined;
   #paused = false;
   #bulk = 0;
   #dropped = 0;
@@ -52,10 +54,14 @@ export class Inflow implements Waiter {
 
   take(bytes: Buffer, from: number, to: number): void {
     if (this.#held !== undefined) {
-      this.#held = Buffer.concat([this.#held, bytes.subarray(from, to)]);
+      const before = this.#heldOf!;
+      this.#held = this.#heldOf = Buffer.concat([this.#held, bytes.subarray(from, to)]);
+      this.#spend(before);
+      this.#spend(bytes);
       return;
     }
-    this.#slice(bytes, from, to);
+    if (this.#shares && to - from >= cheapBytes && !this.#environment.turns.mayGoOn()) this.#hold(bytes, bytes.subarray(from, to));
+    else this.#slice(bytes, from, to, bytes);
     if (!this.#target.reading) return;
     if (to - from >= bulkBytes) this.#bulk += to - from;
     if (this.#held === undefined && this.#bulk < sliceBytes) return;
@@ -69,7 +75,7 @@ export class Inflow implements Waiter {
     const held = this.#held;
     if (held !== undefined) {
       this.#held = undefined;
-      this.#slice(held, 0, held.length);
+      this.#slice(held, 0, held.length, this.#heldOf!);
       if (!this.#target.reading) return;
     }
     if (this.#held !== undefined) this.#environment.turns.add(this);
@@ -92,24 +98,40 @@ export class Inflow implements Waiter {
   /** Nobody wants what still comes. */
   end(): void {
     const isPaused = this.#paused || this.awaitsTurn;
-    this.#held = undefined;
+    if (this.#held !== undefined) this.#spend(this.#heldOf!);
+    this.#held = this.#heldOf = undefined;
     this.#paused = false;
     if (isPaused) this.#transport.resume();
   }
 
   /** A peer that has not read yet why the connection ends may still be writing. One that writes on and on costs no more than this. */
-  drop(bytes: number): void {
-    this.#dropped += bytes;
+  drop(bytes: Buffer, from: number, to: number): void {
+    this.#dropped += to - from;
+    this.#spend(bytes);
     if (this.#dropped > droppedBytes) this.#transport.pause();
   }
 
-  #slice(bytes: Buffer, from: number, to: number): void {
+  #hold(bytes: Buffer, part: Buffer): void {
+    this.#held = part;
+    this.#heldOf = bytes;
+  }
+
+  #spend(bytes: Buffer): void {
+    if (this.#shares) this.#transport.spent?.(bytes);
+  }
+
+  /** `of`: the read that it is of. */
+  #slice(bytes: Buffer, from: number, to: number, of: Buffer): void {
     const now = this.#environment.now();
     if (this.#shares) {
       this.#sliceEnd = now + sliceMs;
       this.#untilLook = framesPerLook;
     }
     const p = this.#target.readSome(bytes, from, to, now);
-    if (p < to && this.#target.reading) this.#held = bytes.subarray(p, to);
+    if (p < to && this.#target.reading) this.#hold(of, bytes.subarray(p, to));
+    else {
+      this.#heldOf = undefined;
+      this.#spend(of);
+    }
   }
 }

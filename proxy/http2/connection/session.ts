@@ -90,7 +90,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   /** Bytes from the peer. A server's are lent: what is needed later is copied. A client's are the session's. Never throws. */
   receive(bytes: Buffer, from: number, to: number): void {
     if (this.reading) this.inflow.take(bytes, from, to);
-    else this.inflow.drop(to - from);
+    else this.inflow.drop(bytes, from, to);
   }
 
   /** For `inflow`. */

@@ -38,6 +38,8 @@ export interface Transport {
   /** Ends our side, behind what was written. */
   end(): void;
   destroy(): void;
+  /** What it has read is not needed any more. */
+  spent?(bytes: Buffer): void;
 }
 
 /**

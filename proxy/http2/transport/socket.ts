@@ -1,5 +1,5 @@
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
-import { publicIO, type SocketIO } from '../../sockets/index.ts';
+import { drain, publicIO, spent, type SocketIO } from '../../sockets/index.ts';
 import { Turns, type TimerWheel } from '../../time/index.ts';
 import { ClientSession } from '../connection/client.ts';
 import { ServerSession } from '../connection/server.ts';
@@ -144,7 +144,12 @@ class SocketTransport implements Transport {
   }
 
   destroy(): void {
+    drain(this.#socket);
     this.#socket.destroy();
+  }
+
+  spent(bytes: Buffer): void {
+    spent(bytes);
   }
 
   /** A fault of ours must end one connection, not the process. */
