@@ -1,20 +1,9 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { brokenInARow, createBalancer, EndpointSet, faultOf, type Balancer, type EndpointState, type Fault } from './index.ts';
+import { chance, endpoints } from './testing.ts';
 
-const endpoints = (count: number, from = 0) => Array.from({ length: count }, (_, index) => ({ address: `10.0.0.${from + index}`, port: 80 }));
 const kinds = ['least-request', 'round-robin'] as const;
-
-/** Numbers in [0, 1) that repeat with the seed. */
-function chance(seed: number): () => number {
-  let state = seed >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 class World {
   now = 0;

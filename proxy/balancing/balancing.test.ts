@@ -1,19 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { createBalancer, EndpointSet, type EndpointState } from './index.ts';
-
-const endpoints = (count: number) => Array.from({ length: count }, (_, index) => ({ address: `10.0.0.${index}`, port: 80 }));
-
-/** Numbers in [0, 1) that repeat with the seed. */
-function chance(seed: number): () => number {
-  let state = seed >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
+import { chance, endpoints } from './testing.ts';
 
 for (const kind of ['least-request', 'round-robin'] as const) {
   test(`${kind}: picks members only; another than those tried when there is one; nobody who is aside while another will do`, (t) => {
