@@ -37,9 +37,9 @@ export class Certificates {
 
   /**
    * Gateway API, Listener.tls: of those named, the one with the longest name that matches the server name; else the first that is there.
-   * `authorities`: PEM, of the authorities by which clients' certificates are verified; empty: by none. Throws where these can't be used.
+   * `authorities`: PEM, of the authorities by which clients' certificates are verified; an empty list: by none. Throws where these can't be used.
    */
-  choose(names: readonly string[], serverName: string, authorities?: string): SecureContext | undefined {
+  choose(names: readonly string[], serverName: string, authorities?: readonly string[]): SecureContext | undefined {
     const held = this.#best(names, serverName);
     return held === undefined || authorities === undefined ? held?.context : trusting(held, authorities);
   }
@@ -76,11 +76,12 @@ export class Certificates {
   }
 }
 
-function trusting({ certificate, trusting: known }: Held, authorities: string): SecureContext {
-  let context = known.get(authorities);
+function trusting({ certificate, trusting: known }: Held, authorities: readonly string[]): SecureContext {
+  const key = authorities.join('\n');
+  let context = known.get(key);
   if (context !== undefined) return context;
-  context = createSecureContext({ ...serverCiphers, cert: certificate.chain, key: certificate.key, ca: authorities === '' ? [] : authorities, allowPartialTrustChain: true });
+  context = createSecureContext({ ...serverCiphers, cert: certificate.chain, key: certificate.key, ca: [...authorities], allowPartialTrustChain: true });
   if (known.size >= maxTrusting) known.clear();
-  known.set(authorities, context);
+  known.set(key, context);
   return context;
 }

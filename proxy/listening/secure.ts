@@ -99,7 +99,7 @@ export class SecureServer {
       // Else Node draws some.
       ...(ticketSecret === undefined ? {} : { ticketKeys: ticketKeys(ticketSecret, this.#options), sessionIdContext }),
       ...(certificate === undefined ? {} : { cert: certificate.chain, key: certificate.key }),
-      ...(validation === undefined ? {} : { ca: trustedAuthorities(validation) || [], allowPartialTrustChain: true }),
+      ...(validation === undefined ? {} : { ca: [...trustedAuthorities(validation)], allowPartialTrustChain: true }),
     });
   }
 
@@ -114,6 +114,6 @@ export class SecureServer {
  * PEM; none where everybody is let in: a certificate whose issuer has the name of an authority but not its key would leave an error in OpenSSL's
  * queue, which Node then takes for one of the connection.
  */
-export function trustedAuthorities({ mode, authorities }: ClientValidation): string {
-  return mode === 'AllowInsecureFallback' ? '' : authorities;
+export function trustedAuthorities({ mode, authorities }: ClientValidation): readonly string[] {
+  return mode === 'AllowInsecureFallback' ? [] : [authorities];
 }
