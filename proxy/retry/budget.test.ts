@@ -1,10 +1,48 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { RetryBudget, RetryBudgets } from './budget.ts';
+import type { BudgetSettings } from './settings.ts';
 
 const settings = { percent: 20, interval: 10_000, minPerSecond: 1 };
 
 const limits = fc.record({ percent: fc.nat(100), interval: fc.integer({ min: 1000, max: 20_000 }), minPerSecond: fc.nat(5) });
+
+/** A budget, and when it was asked what. */
+class Asked {
+  readonly budget: RetryBudget;
+  readonly requests: number[] = [];
+  readonly retries: number[] = [];
+  now = 0;
+  readonly #limit: BudgetSettings;
+
+  constructor(limit: BudgetSettings) {
+    this.#limit = limit;
+    this.budget = new RetryBudget(limit.interval);
+  }
+
+  request(): void {
+    this.budget.request(this.now);
+    this.requests.push(this.now);
+  }
+
+  /** False: refused. */
+  retry(): boolean {
+    const isGranted = this.budget.takeRetry(this.#limit, this.now);
+    if (isGranted) this.retries.push(this.now);
+    return isGranted;
+  }
+
+  /** The ring knows the last nine tenths of the interval at least, and all of it at most. */
+  within(times: readonly number[], share: number): number {
+    return times.filter((time) => time > this.now - this.#limit.interval * share).length;
+  }
+
+  /** What so many requests allow. */
+  allowed(paid: number): number {
+    const { percent, minPerSecond, interval } = this.#limit;
+    return Math.max((percent * paid) / 100, (minPerSecond * interval) / 1000);
+  }
+}
 
 /** Takes all there is; a budget without bound ends it at 1000. */
 function spend(budget: RetryBudget, now: number): number {
@@ -40,23 +78,12 @@ test('in any stretch of the interval that ends with a grant, retries stay within
   const events = fc.array(fc.record({ wait: fc.nat(1500), retry: fc.boolean(), times: fc.integer({ min: 1, max: 12 }) }), { maxLength: 60 });
   fc.assert(
     fc.property(events, limits, (steps, limit) => {
-      const budget = new RetryBudget(limit.interval);
-      const requests: number[] = [];
-      const retries: number[] = [];
-      let now = 0;
+      const asked = new Asked(limit);
       for (const { wait, retry, times } of steps) {
-        now += wait;
+        asked.now += wait;
         for (let count = 0; count < times; count++) {
-          if (!retry) {
-            budget.request(now);
-            requests.push(now);
-          } else if (budget.takeRetry(limit, now)) {
-            retries.push(now);
-            // The ring knows the last nine tenths at least, and the interval at most.
-            const made = retries.filter((time) => time > now - limit.interval * 0.9).length;
-            const paid = requests.filter((time) => time > now - limit.interval).length;
-            if (made > Math.max((limit.percent * paid) / 100, (limit.minPerSecond * limit.interval) / 1000) + 1e-9) return false;
-          }
+          if (!retry) asked.request();
+          else if (asked.retry() && asked.within(asked.retries, 0.9) > asked.allowed(asked.within(asked.requests, 1)) + 1e-9) return false;
         }
       }
       return true;
@@ -70,24 +97,12 @@ test('whatever was asked before, a retry is refused only when the floor and the 
   const events = fc.array(fc.record({ wait: fc.nat(1500), requests: fc.nat(12), retries: fc.nat(12) }), { maxLength: 40 });
   fc.assert(
     fc.property(events, limits, (steps, limit) => {
-      const budget = new RetryBudget(limit.interval);
-      const requests: number[] = [];
-      const retries: number[] = [];
-      let now = 0;
-      for (const { wait, requests: more, retries: asked } of steps) {
-        now += wait;
-        for (let count = 0; count < more; count++) {
-          budget.request(now);
-          requests.push(now);
-        }
-        for (let count = 0; count < asked; count++) {
-          if (budget.takeRetry(limit, now)) {
-            retries.push(now);
-            continue;
-          }
-          const made = retries.filter((time) => time > now - limit.interval).length;
-          const paid = requests.filter((time) => time > now - limit.interval * 0.9).length;
-          if (made + 1 <= Math.max((limit.percent * paid) / 100, (limit.minPerSecond * limit.interval) / 1000) - 1e-9) return false;
+      const asked = new Asked(limit);
+      for (const { wait, requests, retries } of steps) {
+        asked.now += wait;
+        for (let count = 0; count < requests; count++) asked.request();
+        for (let count = 0; count < retries; count++) {
+          if (!asked.retry() && asked.within(asked.retries, 1) + 1 <= asked.allowed(asked.within(asked.requests, 0.9)) - 1e-9) return false;
         }
       }
       return true;
