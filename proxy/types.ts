@@ -180,6 +180,16 @@ export interface OpenedStream {
   unused(): void;
 }
 
+/** Two open connections that are to be one. */
+export interface JoinParts {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  /** What was read of either side before. */
+  readonly ahead: { readonly client: Uint8Array; readonly upstream: Uint8Array };
+  /** Called once, when both are closed: bytes from and to the client. */
+  ended(end: { readonly bytesIn: number; readonly bytesOut: number }): void;
+}
+
 /** Takes connections that were accepted elsewhere, such as captured ones. */
 export interface Intake {
   /** Serves HTTP/1 on a paused connection; what was read of it must have been put back (`unshift`). The place decides, whatever Host says. */
@@ -192,6 +202,8 @@ export interface Intake {
   open(request: StreamRequest, signal: AbortSignal): Promise<OpenedStream>;
   /** An endpoint for a connection that is not HTTP, other than those tried. Undefined: the backend is not known, or has no other. */
   pick(backend: string, tried: readonly PickedEndpoint[]): PickedEndpoint | undefined;
+  /** Bytes pass as they are, no faster than the other side takes them, each direction to its own end; a reset stays one. No time limit. */
+  join(parts: JoinParts): void;
   /** Lets requests in flight end for at most `drainMs`, then closes what is left. Never rejects. */
   close(drainMs: number): Promise<void>;
 }

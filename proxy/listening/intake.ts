@@ -7,8 +7,8 @@ import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
-import { chooseStream, Ledger, openStream } from '../streams/index.ts';
-import type { Intake, IntakeOptions, OpenedStream, PickedEndpoint, Place, StreamRequest } from '../types.ts';
+import { chooseStream, Ledger, openStream, Splice } from '../streams/index.ts';
+import type { Intake, IntakeOptions, JoinParts, OpenedStream, PickedEndpoint, Place, StreamRequest } from '../types.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Binding } from './binding.ts';
 import { closeClients } from './closing.ts';
@@ -85,6 +85,12 @@ export class IntakeBinding implements Binding, Intake {
       },
       connected: () => state.endpoints.succeeded(endpoint),
     });
+  }
+
+  /** Databases keep connections for days. */
+  join({ client, upstream, ahead, ended }: JoinParts): void {
+    const context = this.#context;
+    new Splice(client, upstream, { wheel: context.wheel, turns: context.turns, now: () => context.now(), idleMs: 0, ahead, ended });
   }
 
   initialTimeouts(): TimeoutSettings {

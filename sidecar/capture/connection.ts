@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { plainAddress, readClientHello, type Intake, type Metrics, type Place } from '#proxy';
 import type { Dialled } from './dial.ts';
 import { sniff } from './sniff.ts';
-import { ignore, reset, splice } from './splice.ts';
+import { ignore, reset } from './sockets.ts';
 
 /** What is at the place a captured connection was going to. */
 export interface Way {
@@ -202,12 +202,17 @@ export class CapturedConnection {
     metrics.move('tcp_connections_active', 1);
     const ahead = { client: this.#ahead, upstream: fromUpstream };
     this.#ahead = nothing;
-    splice(this.#client, socket, ahead, ({ bytesIn, bytesOut }) => {
-      ended({ bytesIn, bytesOut });
-      metrics.move('tcp_connections_active', -1);
-      metrics.count('tcp_bytes_in', bytesIn);
-      metrics.count('tcp_bytes_out', bytesOut);
-      this.#ended();
+    this.#env.intake.join({
+      client: this.#client,
+      upstream: socket,
+      ahead,
+      ended: ({ bytesIn, bytesOut }) => {
+        ended({ bytesIn, bytesOut });
+        metrics.move('tcp_connections_active', -1);
+        metrics.count('tcp_bytes_in', bytesIn);
+        metrics.count('tcp_bytes_out', bytesOut);
+        this.#ended();
+      },
     });
   }
 

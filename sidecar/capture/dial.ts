@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { OpenedStream, PickedEndpoint } from '#proxy';
 import type { Address } from './original-destination.ts';
-import { ignore } from './splice.ts';
+import { ignore } from './sockets.ts';
 
 /** As a proxy's connections to endpoints. Milliseconds. */
 const connectMs = 5000;

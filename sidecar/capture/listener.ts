@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { CapturedConnection, type CaptureEnvironment, type Way } from './connection.ts';
 import type { Address, OriginalDestination } from './original-destination.ts';
-import { ignore } from './splice.ts';
+import { ignore } from './sockets.ts';
 
 export interface ListenerOptions extends CaptureEnvironment {
   readonly address: string;
