@@ -4,6 +4,7 @@ import type { Graph } from '../graph/graph.ts';
 import { findRoute } from '../graph/routes/route.ts';
 import { problem } from '../problems.ts';
 import { meshRoute } from '../render/mesh.ts';
+import { createSlot } from '../memo.ts';
 import type { TableRoute } from '../render/way.ts';
 import type { Problem } from '../types.ts';
 
@@ -128,17 +129,17 @@ function claim(owners: Map<string, Place>, key: string, place: Place): Place | u
   return owner;
 }
 
-const contents = new WeakMap<Match, string>();
+const contents = createSlot<Match, string>();
 
 /** Equal for matches that the same requests meet. The order of headers and parameters does not matter. */
 function contentOf(match: Match): string {
-  const known = contents.get(match);
+  const known = contents.find(match);
   if (known !== undefined) return known;
   const sorted = (conditions: Match['headers']): readonly string[] => conditions.map(({ name, type, value }) => `${name} ${type} ${value}`).sort();
   const { path, grpc } = match;
   // A prefix's last slash has no meaning (HTTPPathMatch).
   const value = path.type === 'PathPrefix' && path.value !== '/' ? path.value.replace(/\/$/, '') : path.value;
   const content = JSON.stringify([grpc, path.type, value, match.method, sorted(match.headers), sorted(match.query)]);
-  contents.set(match, content);
+  contents.keep(match, content);
   return content;
 }

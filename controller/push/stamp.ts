@@ -1,4 +1,5 @@
 import { Pace, runSteps, type Steps } from '#snapshot';
+import { createSlot } from '../memo.ts';
 import type { ObjectStatus } from '../types.ts';
 
 /**
@@ -10,7 +11,7 @@ export function stampTimes(statuses: readonly ObjectStatus[], before: readonly O
 }
 
 /** What a stamped status was made of: while that is the same object, so is the stamped one. */
-const drafts = new WeakMap<ObjectStatus, ObjectStatus>();
+const drafts = createSlot<ObjectStatus, ObjectStatus>();
 
 export function* stampTimesInSteps(statuses: readonly ObjectStatus[], before: readonly ObjectStatus[], now: string): Steps<readonly ObjectStatus[]> {
   const pace = new Pace(statusesAtOnce);
@@ -20,12 +21,12 @@ export function* stampTimesInSteps(statuses: readonly ObjectStatus[], before: re
   const stamped: ObjectStatus[] = [];
   for (const status of statuses) {
     const old = known.get(keyOf(status));
-    if (old !== undefined && drafts.get(old) === status) {
+    if (old !== undefined && drafts.find(old) === status) {
       stamped.push(old);
       continue;
     }
     const made = { ...status, status: stampObject(status.status, old?.status, now) };
-    drafts.set(made, status);
+    drafts.keep(made, status);
     stamped.push(made);
     if (pace.spend()) yield;
   }

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
 import { Pace, runSteps, type ProxyNode, type Published, type Resource, type ResourceKind, type ResourceView, type Route, type RouteTable, type Steps } from '#snapshot';
 import { gatewayOfVariant } from '../graph/tls/variants.ts';
+import { createSlot } from '../memo.ts';
 import type { Snapshots } from '../types.ts';
 
-const published = new WeakMap<Resource, Published>();
+const published = createSlot<Resource, Published>();
 
 /**
  * The resource as it goes over the wire. The version is a hash of the content: translation writes the fields of a kind in one order, so
@@ -15,11 +16,11 @@ export function publish(resource: Resource): Published {
 
 /** `publish` in steps; that has the result at hand afterwards. */
 export function* publishInSteps(resource: Resource): Steps<Published> {
-  const known = published.get(resource);
+  const known = published.find(resource);
   if (known !== undefined) return known;
   const { text, version } = resource.kind === 'RouteTable' ? yield* encodeTable(resource) : encode(resource);
   const made = { version, encoded: `{"name":${JSON.stringify(resource.name)},"version":"${version}","resource":${text}}` };
-  published.set(resource, made);
+  published.keep(resource, made);
   return made;
 }
 
@@ -28,7 +29,7 @@ interface Encoded {
   readonly version: string;
 }
 
-const routes = new WeakMap<Route, Encoded>();
+const routes = createSlot<Route, Encoded>();
 
 /** Of a table's routes only those that are new are written out; its version is made of theirs. */
 function* encodeTable(table: RouteTable): Steps<Encoded> {
@@ -38,9 +39,9 @@ function* encodeTable(table: RouteTable): Steps<Encoded> {
   const versions = [head];
   const parts: string[] = [];
   for (const route of all) {
-    const known = routes.get(route);
+    const known = routes.find(route);
     const encoded = known ?? encode(route);
-    if (known === undefined) routes.set(route, encoded);
+    if (known === undefined) routes.keep(route, encoded);
     versions.push(encoded.version);
     parts.push(encoded.text);
     if (pace.spend()) yield;

@@ -1,4 +1,5 @@
 import { Pace, type EffectivePolicy, type Route, type RouteHostname, type RouteTable, type Rule, type Steps, type WeightedBackend } from '#snapshot';
+import { createSlot } from '../memo.ts';
 import type { SettledPath } from '../types.ts';
 import { isFrontend, isTouched, settleAt, type PathEnd, type TableRoute, type TableWay } from './way.ts';
 
@@ -22,15 +23,15 @@ export function* renderTableInSteps(routes: readonly TableRoute[], way: TableWay
 
 /** The tables that were last made for a listener or a Service, by name. */
 const madeBefore = new WeakMap<object, Map<string, RouteTable>>();
-const routeBefore = new WeakMap<TableRoute['rules'], Route>();
+const routeBefore = createSlot<TableRoute['rules'], Route>();
 
 function renderRoute(route: TableRoute, way: TableWay, policies: PolicyList): Route {
   const { ref, createdAt, hostnames } = route;
   const rules = route.rules.map((rule) => renderRule({ route, rule }, way, policies));
-  const old = routeBefore.get(route.rules);
+  const old = routeBefore.find(route.rules);
   if (old !== undefined && sameItems(old.rules, rules) && sameHostnames(old.hostnames, hostnames)) return old;
   const made = { ref, createdAt, hostnames, rules };
-  routeBefore.set(route.rules, made);
+  routeBefore.keep(route.rules, made);
   return made;
 }
 

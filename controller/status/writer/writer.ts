@@ -4,6 +4,7 @@ import { backoff, pause } from '../../kube/backoff.ts';
 import { fieldsOf, reasonOf, type ApiAnswer, type KubeApi } from '../../kube/types.ts';
 import { fieldManager } from '../../names.ts';
 import { pathOf, type LiveObject } from '../../source/kube/index.ts';
+import { createSlot } from '../../memo.ts';
 import type { ObjectStatus } from '../../types.ts';
 import { mergeStatus, retraction, type Fields } from './merge.ts';
 import { Bucket } from './bucket.ts';
@@ -60,12 +61,12 @@ interface Change {
   readonly patch: Fields;
 }
 
-const texts = new WeakMap<Fields, string>();
+const texts = createSlot<Fields, string>();
 
 /** Made once: a translation gives the same object while the status stays. */
 function textOf(status: Fields): string {
-  const text = texts.get(status) ?? JSON.stringify(status);
-  texts.set(status, text);
+  const text = texts.find(status) ?? JSON.stringify(status);
+  texts.keep(status, text);
   return text;
 }
 
