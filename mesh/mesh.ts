@@ -198,9 +198,14 @@ class EmbeddedMesh implements Mesh {
 
   #reported(report: Report): void {
     this.#unstamped = report;
-    if (!this.#stamping) inTurns(this.#stamp(), { monotonic: () => this.#env.now(), failed: (error) => this.#failed(String(error)) });
+    if (!this.#stamping) inTurns(this.#stamp(), { monotonic: () => this.#env.now(), failed: (error) => this.#unstampable(error) });
     if (!this.#closed) this.#fleet.set(servedGateways(report), injectedWorkloads(report.state));
     this.#changedSoon();
+  }
+
+  #unstampable(error: unknown): void {
+    this.#stamping = false;
+    this.#failed(`statuses have no times: ${String(error)}`);
   }
 
   /** Gives the newest statuses their times, for ten thousand routes in more than one turn. */

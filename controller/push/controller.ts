@@ -86,6 +86,7 @@ class Rebuilder implements Controller {
     this.#env = env;
     this.#sessions = new Sessions({
       changed: () => this.#rejoinSoon(),
+      failed: (message) => env.failed(message),
       refused: (reason, proxy) => env.failed(`the session of ${proxy?.id ?? 'a proxy'} was ended: ${reason}`),
       ...(env.now === undefined ? {} : { now: env.now }),
       ...(env.monotonic === undefined ? {} : { monotonic: env.monotonic }),

@@ -270,6 +270,34 @@ test('a translation that fails leaves the last good one in force', async (t) => 
   t.regex(failures[0] ?? '', /a bug/);
 });
 
+test('where one proxy can not be sent something, the others are, and it is when that can be made again', async (t) => {
+  let broken = false;
+  const { controller, failures } = controllerFor(t, function* (state, environment) {
+    const translation = yield* translateInSteps(state, environment);
+    const listeners = new Map(translation.snapshots.listeners);
+    const get = (name: string): ReturnType<typeof listeners.get> => {
+      if (broken && name === 'shop/a') throw new Error('a bug');
+      return translation.snapshots.listeners.get(name);
+    };
+    return { ...translation, snapshots: { ...translation.snapshots, listeners: Object.assign(listeners, { get }) } };
+  });
+  const both = [gatewayNode, { ...gatewayNode, id: 'gateway/shop/b/1', name: 'b' }].map((node) => join(t, controller, node));
+  for (const { subscriber } of both) subscriber.want('Listener', '*');
+  const state = (port: number): ClusterState => stateFrom(['a', 'b'].map((name) => gateway(name).replace('port: 80', `port: ${port}`)).join(''));
+  const ports = (): readonly unknown[] => both.map(({ live }) => [...live.keys()].find((key) => key.startsWith('Listener'))?.split('/').at(-1));
+  controller.setState(state(80));
+  await settled();
+  broken = true;
+  controller.setState(state(81));
+  await settled();
+  t.deepEqual(ports(), ['80', '81']);
+  t.regex(failures[0] ?? '', /a bug/);
+  broken = false;
+  controller.setState(state(82));
+  await settled();
+  t.deepEqual(ports(), ['82', '82']);
+});
+
 test('a peer that breaks the protocol is turned away, and the others go on', async (t) => {
   const { controller, failures } = controllerFor(t);
   const [ours, theirs] = channelPair();

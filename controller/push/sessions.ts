@@ -25,6 +25,8 @@ export interface SessionsEnvironment extends TurnsEnvironment {
   changed(): void;
   /** The controller ended a session, and why: a peer that does not keep to the protocol. */
   refused(reason: string, proxy: ProxyNode | undefined): void;
+  /** Something that no user can mend by an edit. */
+  failed(message: string): void;
   /** Milliseconds since 1970. */
   now?(): number;
 }
@@ -92,9 +94,16 @@ export class Sessions {
   push(snapshots: Snapshots, types: readonly ResourceKind[] = resourceKinds): void {
     this.#snapshots = snapshots;
     for (const publisher of this.#open.values()) this.#waiting.set(publisher, [...(this.#waiting.get(publisher) ?? []), ...types]);
-    if (this.#refreshing) return;
+    if (!this.#refreshing) this.#refreshInTurns();
+  }
+
+  #refreshInTurns(): void {
     this.#refreshing = true;
-    inTurns(this.#refresh(), { ...this.#env, failed: (error) => this.#env.refused(`nothing can be sent: ${String(error)}`, undefined) });
+    const failed = (error: unknown): void => {
+      this.#env.failed(`one proxy could not be sent what is new: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      this.#refreshInTurns();
+    };
+    inTurns(this.#refresh(), { ...this.#env, failed });
   }
 
   *#refresh(): Steps<void> {
