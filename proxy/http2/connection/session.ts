@@ -87,7 +87,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     return this.inflow.satisfied;
   }
 
-  /** Bytes from the peer. A server's are lent: what is needed later is copied. A client's are the session's. Never throws. */
+  /** Bytes from the peer, lent: what is needed later is copied, for their memory is read into again or given back. Never throws. */
   receive(bytes: Buffer, from: number, to: number): void {
     if (this.reading) this.inflow.take(bytes, from, to);
     else this.inflow.drop(bytes, from, to);
