@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { proxyEnvironment } from '../../../images/environment.ts';
 import type { Tools } from '../programs/install.ts';
 import { cores, Program } from '../programs/program.ts';
 import { smallBytes } from './backends.ts';
@@ -37,7 +38,8 @@ function commandOf(name: PeerName, site: Site, tools: Tools): readonly string[] 
 export async function startPeer(name: PeerName, site: Site, tools: Tools): Promise<Target | undefined> {
   const command = commandOf(name, site, tools);
   if (command === undefined) return undefined;
-  const program = new Program({ name, cores: cores.tested, command });
+  // What is to show what Weft adds to Node runs as Weft does.
+  const program = new Program({ name, cores: cores.tested, command, ...(name === 'node:tls' ? { env: proxyEnvironment } : {}) });
   try {
     await program.listening(site.port);
   } catch (error) {
