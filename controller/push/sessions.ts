@@ -72,17 +72,25 @@ export class Sessions {
     });
   }
 
-  /** Makes what is long of what proxies have asked for ready to be sent, so that `push` finds it made. */
+  /**
+   * Makes what is long ready to be sent, so that `push` finds it made: the tables of Gateways, whose proxies may be about to come, and those that
+   * sidecars have asked for.
+   */
   *prepare(snapshots: Snapshots): Steps<void> {
     const pace = new Pace();
     const prepared = new Set<string>();
+    for (const { sections } of [...snapshots.listeners.values()].flat()) {
+      for (const { routes } of sections) {
+        prepared.add(routes);
+        yield* prepareTable(routes, snapshots);
+      }
+    }
     for (const publisher of this.#open.values()) {
       for (const name of publisher.subscribed('RouteTable')) {
         if (pace.spend()) yield;
         if (prepared.has(name) || publisher.node === undefined || !seesTable(publisher.node, name)) continue;
         prepared.add(name);
-        const table = yield* snapshots.routeTableInSteps(name);
-        if (table !== undefined) yield* publishInSteps(table);
+        yield* prepareTable(name, snapshots);
       }
     }
   }
@@ -157,6 +165,11 @@ export class Sessions {
     this.#env.refused(fault, proxy);
     this.#env.changed();
   }
+}
+
+function* prepareTable(name: string, snapshots: Snapshots): Steps<void> {
+  const table = yield* snapshots.routeTableInSteps(name);
+  if (table !== undefined) yield* publishInSteps(table);
 }
 
 function upToDate({ wanted, acked, rejected, settled }: TypeProgress): boolean {

@@ -24,10 +24,13 @@ function world(routes: number, edition: string): ClusterState {
   return stateOf(read);
 }
 
-/** All routes change. */
+/** A proxy comes, and then all routes change. */
 async function run(routes: number): Promise<{ readonly blocks: ReadonlyMap<string, number>; readonly turns: number }> {
-  let tables = 0;
-  const controller = createController({ translate: translateInSteps, addresses: { first: '127.0.0.1' }, portOffset: 0, changed: () => {}, failed: (message) => { throw new Error(message); } });
+  let [tables, reports] = [0, 0];
+  const controller = createController({ translate: translateInSteps, addresses: { first: '127.0.0.1' }, portOffset: 0, changed: () => (reports += 1), failed: (message) => { throw new Error(message); } });
+  const states = [world(routes, 'a'), world(routes, 'b')];
+  controller.setState(states[0]!);
+  while (reports === 0) await new Promise((resolve) => setImmediate(resolve));
   const [ours, theirs] = channelPair();
   controller.accept(theirs);
   const send = (type: ResourceKind, more: object): void => ours.send(JSON.stringify({ type, subscribe: [], unsubscribe: [], ...more }));
@@ -38,11 +41,9 @@ async function run(routes: number): Promise<{ readonly blocks: ReadonlyMap<strin
   });
   send('Listener', { node: { id: 'gateway/shop/edge/1', role: 'gateway', namespace: 'shop', name: 'edge' }, subscribe: ['*'] });
   send('RouteTable', { subscribe: ['listener/shop/edge/http'] });
-  const states = [world(routes, 'a'), world(routes, 'b')];
-  controller.setState(states[0]!);
-  while (tables < 1) await new Promise((resolve) => setImmediate(resolve));
-  controller.setState(states[1]!);
   const watch = new Watch(/\/(controller|policy|snapshot)\//);
+  while (tables < 1) await watch.turn();
+  controller.setState(states[1]!);
   let turns = 0;
   for (; tables < 2 && turns < 100_000; turns++) await watch.turn();
   controller.close();
