@@ -25,7 +25,8 @@ export function note(seen: ByNumber, target: string, request: Seen): void {
 
 /** A server of `node:http` as it comes. */
 export async function nodeServer(t: ExecutionContext, address: string, seen: ByNumber): Promise<Place> {
-  const server = createServer({ keepAliveTimeout: 5000 }, (request, response) => {
+  // By itself it refuses heads of more than 16 KiB, which we take.
+  const server = createServer({ keepAliveTimeout: 5000, maxHeaderSize: 131_072 }, (request, response) => {
     let body = '';
     request.setEncoding('latin1').on('data', (part: string) => (body += part));
     request.on('error', () => {});
