@@ -7,7 +7,7 @@ export const brokenInARow = 5;
 const firstWaitMs = 1000;
 const longestWaitMs = 30_000;
 /** A trial of which nothing has been heard for so long is followed by another. */
-const trialMs = 1000;
+export const trialMs = 1000;
 
 /**
  * One endpoint as this proxy knows it. Lives as long as its address and port stay in the set, so counts survive an update;

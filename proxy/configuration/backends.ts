@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Backend, Certificate, Endpoint, Endpoints } from '#snapshot';
-import { createBalancer, EndpointSet, type Balancer, type BalancerInputs, type EndpointState, type SetInputs } from '../balancing/index.ts';
+import { createBalancer, EndpointSet, faultOf, type Balancer, type BalancerInputs, type EndpointState, type SetInputs } from '../balancing/index.ts';
 import { EndpointPool } from '../connection/pool.ts';
+import type { FailureCode } from '../failures.ts';
 import type { Changes, EndpointAside, Refusal } from '../types.ts';
 import { ClientContexts, upstreamTls, type UpstreamSecurity } from './backend-tls.ts';
 
@@ -18,9 +19,11 @@ export class BackendState {
   /** Whether the control plane has named its endpoints. Before, having none means nothing. */
   known = false;
   security: UpstreamSecurity;
+  readonly #inputs: BackendInputs;
 
-  constructor(name: string, balancer: Balancer, inputs: SetInputs) {
+  constructor(name: string, balancer: Balancer, inputs: BackendInputs) {
     this.name = name;
+    this.#inputs = inputs;
     this.endpoints = new EndpointSet([], inputs);
     this.balancer = balancer;
   }
@@ -46,9 +49,17 @@ export class BackendState {
       state.pool = new EndpointPool(protocol, security);
     }
   }
+
+  /** An attempt there that began at `startedAt` (milliseconds on the clock of `now`) failed: where that is the endpoint's fault, it counts. */
+  attemptFailed(endpoint: PooledEndpoint, { code, reason }: { readonly code: FailureCode; readonly reason: string | undefined }, startedAt: number): void {
+    const fault = faultOf(code, reason);
+    if (fault !== undefined && this.endpoints.failed(endpoint, fault, { startedAt, now: this.#inputs.now() })) this.#inputs.ejected(code);
+  }
 }
 
 export interface BackendInputs extends BalancerInputs, SetInputs {
+  /** An endpoint was set aside, for an attempt that failed so. */
+  readonly ejected: (code: FailureCode) => void;
   /** The certificate of this name, where it is known. */
   readonly certificate: (name: string) => Certificate | undefined;
 }

@@ -1,5 +1,4 @@
 import { parseRetryAfter, retriesStatus, retryDelay, retryVerdict, idempotentMethods, type Outcome, type RetrySettings } from '../retry/index.ts';
-import { faultOf } from '../balancing/index.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import { framing } from '../codec/index.ts';
 import { Timer } from '../connection/timer.ts';
@@ -186,9 +185,7 @@ export class Attempts {
   }
 
   #blame(code: FailureCode, reason: string | undefined): void {
-    const { backend, context } = this.#exchange;
-    const fault = faultOf(code, reason);
-    if (fault !== undefined && backend!.endpoints.failed(this.#endpoint!, fault, { startedAt: this.#startedAt, now: context.now() })) context.metrics.ejected(code);
+    this.#exchange.backend!.attemptFailed(this.#endpoint!, { code, reason }, this.#startedAt);
   }
 
   /**

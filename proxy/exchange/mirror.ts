@@ -1,6 +1,5 @@
 import type { MirrorPlan } from '#routing';
 import type { Framing } from '../codec/index.ts';
-import { faultOf } from '../balancing/index.ts';
 import type { BackendState, PooledEndpoint } from '../configuration/backends.ts';
 import { Timer } from '../connection/timer.ts';
 import type { RequestSource, Upstream, UpstreamUser } from '../connection/sides.ts';
@@ -168,9 +167,7 @@ class Mirror implements UpstreamUser {
   }
 
   failed(upstream: Upstream, code: FailureCode, reason: string): void {
-    const fault = this.#answered || (code === 'upstream-reset' && upstream.uses > 1) ? undefined : faultOf(code, reason);
-    const times = { startedAt: this.#startedAt, now: this.#context.now() };
-    if (fault !== undefined && this.#backend.endpoints.failed(this.#endpoint!, fault, times)) this.#context.metrics.ejected(code);
+    if (!this.#answered && !(code === 'upstream-reset' && upstream.uses > 1)) this.#backend.attemptFailed(this.#endpoint!, { code, reason }, this.#startedAt);
     this.#over('failed');
   }
 

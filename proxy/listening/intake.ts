@@ -80,9 +80,7 @@ export class IntakeBinding implements Binding, Intake {
     if (endpoint === undefined || before.includes(endpoint)) return undefined;
     const startedAt = this.#context.now();
     return new Picked(endpoint, {
-      refused: () => {
-        if (state.endpoints.failed(endpoint, 'absent', { startedAt, now: this.#context.now() })) this.#context.metrics.ejected('connect-failed');
-      },
+      refused: () => state.attemptFailed(endpoint, { code: 'connect-failed', reason: undefined }, startedAt),
       connected: () => state.endpoints.succeeded(endpoint),
     });
   }

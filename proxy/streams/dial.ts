@@ -1,6 +1,5 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { faultOf } from '../balancing/index.ts';
 import { tlsOptionsOf, type UpstreamSecurity } from '../configuration/backend-tls.ts';
 import type { BackendState, PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
@@ -44,8 +43,7 @@ export async function dialBackend(context: Context, name: string, ledger: Ledger
       if (options.signal.aborted) throw new ProxyError('client-closed', { cause: error });
       failure = error instanceof ProxyError ? error : new ProxyError('connect-failed', { cause: error, reason: codeOf(error) });
       context.metrics.count(failure.code === 'tls-failed' ? 'upstream_tls_handshakes_failed' : 'upstream_connections_failed');
-      const fault = faultOf(failure.code, failure.reason);
-      if (fault !== undefined && backend.endpoints.failed(endpoint, fault, { startedAt, now: context.now() })) context.metrics.ejected(failure.code);
+      backend.attemptFailed(endpoint, failure, startedAt);
     }
   }
   throw failure;

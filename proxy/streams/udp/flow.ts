@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { faultOf } from '../../balancing/index.ts';
+import { trialMs } from '../../balancing/index.ts';
 import type { BackendState, PooledEndpoint } from '../../configuration/backends.ts';
 import type { Context } from '../../context.ts';
 import type { WheelTimer } from '../../time/index.ts';
@@ -26,8 +26,6 @@ export interface FlowParts {
 const maxEarly = 16;
 /** How many idle times an endpoint may go on sending to a client of which nothing comes. */
 const silentIdles = 5;
-/** The network says sooner that nobody is there. */
-const trialMs = 1000;
 
 /** Datagrams between one client and one endpoint. The endpoint sees a socket of its own, so that its answers find their way. */
 export class UdpFlow implements WheelTimer {
@@ -42,7 +40,7 @@ export class UdpFlow implements WheelTimer {
   readonly #socket: Socket;
   #early: Buffer[] | undefined = [];
   readonly #startedAt: number;
-  /** Its endpoint is on trial until then. Some answer nothing: who says nothing against it for a while is there. */
+  /** Its endpoint is on trial until then. Some answer nothing: where the network has said nothing against it by then, it is there. */
   #trialEnd = 0;
   #heardAt: number;
   #activeAt: number;
@@ -145,8 +143,7 @@ export class UdpFlow implements WheelTimer {
     if (this.#ended) return;
     const { backend, endpoint, ledger } = this.parts;
     this.#context.metrics.count('upstream_connections_failed');
-    const fault = faultOf('connect-failed', code);
-    if (fault !== undefined && backend.endpoints.failed(endpoint, fault, { startedAt: this.#startedAt, now: this.#context.now() })) this.#context.metrics.ejected('connect-failed');
+    backend.attemptFailed(endpoint, { code: 'connect-failed', reason: code }, this.#startedAt);
     ledger.fail('connect-failed', code);
     this.end();
   }
