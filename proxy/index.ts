@@ -8,4 +8,4 @@ export * from './process/index.ts';
 export { openSocketIO, publicIO, socketModes, type OpenedIO, type SocketIO, type SocketMode } from './sockets/index.ts';
 export { ticketKeysMs } from './listening/tickets.ts';
 export { streamChooser, type StreamChooser } from './streams/choose.ts';
-export { plainAddress, readClientHello } from './streams/index.ts';
+export { plainAddress, readClientHello, reset } from './streams/index.ts';

@@ -99,10 +99,10 @@ function* routeStatuses(routes: Graph['routes'], affected: Affected, pace: Pace)
 
 function* graphProblems({ gateways, routes }: Graph, pace: Pace): Steps<readonly Problem[]> {
   const problems = [...gateways.values()].flatMap(({ gateway, faults, warnings, sets }) => [
-      ...faults.map((fault) => problem('error', gateway, fault)),
-      ...warnings.map((fault) => problem('warning', gateway, fault)),
-      ...sets.flatMap(({ set, faults: wrong, warnings: strange }) => [...wrong.map((fault) => problem('error', set, fault)), ...strange.map((fault) => problem('warning', set, fault))]),
-    ]);
+    ...faults.map((fault) => problem('error', gateway, fault)),
+    ...warnings.map((fault) => problem('warning', gateway, fault)),
+    ...sets.flatMap(({ set, faults: wrong, warnings: strange }) => [...wrong.map((fault) => problem('error', set, fault)), ...strange.map((fault) => problem('warning', set, fault))]),
+  ]);
   for (const { route, attachments, warnings } of routes) {
     for (const fault of warnings) problems.push(problem('warning', route, fault));
     for (const { faults, built, warnings: more } of attachments) {

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
-import { plainAddress, readClientHello, type Intake, type Metrics, type Place } from '#proxy';
+import { plainAddress, readClientHello, reset, type Intake, type Metrics, type Place } from '#proxy';
 import type { Dialled } from './dial.ts';
 import { sniff } from './sniff.ts';
-import { ignore, reset } from './sockets.ts';
+import { ignore } from './sockets.ts';
 
 /** What is at the place a captured connection was going to. */
 export interface Way {

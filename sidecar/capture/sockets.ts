@@ -1,12 +1,2 @@
-import type { Socket } from 'node:net';
-
-/** Closes at once, with a reset where the state of the socket allows one. */
-export function reset(socket: Socket): void {
-  if (socket.destroyed) return;
-  // While a shutdown is under way, libuv refuses to reset, and Node would leak the handle.
-  if (socket.writableEnded || socket.connecting) socket.destroy();
-  else socket.resetAndDestroy();
-}
-
 /** What is to be said about an error, `close` says. */
 export function ignore(): void {}
