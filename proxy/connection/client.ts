@@ -6,7 +6,7 @@ import type { Reply } from '../exchange/replies.ts';
 import { matchPreface } from '../http2/index.ts';
 import type { Binding } from '../listening/binding.ts';
 import type { TimeoutSettings } from '../retry/index.ts';
-import { drain, spent } from '../sockets/index.ts';
+import { deafen, drain, spent } from '../sockets/index.ts';
 import { plainAddress } from '../streams/address.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
@@ -216,7 +216,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (this.#phase !== 'open') return;
     this.#phase = 'lingering';
     this.#input = this.#partial = undefined;
-    this.takeUnread();
+    this.dropUnread();
     this.#since = this.context.now();
     this.#lingering = new Lingering(this.context.limits, this.socket.writableLength);
     this.socket.end();
@@ -284,7 +284,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     }
     if (this.#phase !== 'open') {
       if (this.#lingering === undefined) spent(bytes);
-      else if (this.#lingering.drop(bytes) === 'enough') this.pause();
+      else if (this.#lingering.drop(bytes) === 'enough') deafen(this.socket);
     } else if (!this.comesLate(bytes, this.context.turns)) this.readLate(bytes);
   }
 
@@ -433,12 +433,11 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     const before = this.#phase;
     this.#phase = 'closed';
     this.#input = this.#partial = this.#lingering = undefined;
-    this.takeUnread();
+    this.dropUnread();
     this.context.wheel.cancel(this);
     this.binding.closed(this);
     if (before === 'tunnel') this.#tunnel?.clientClosed();
     else this.#exchange?.clientGone();
-    if (this.socket.destroyed) return;
     drain(this.socket);
     this.socket.destroy();
   }

@@ -1,3 +1,4 @@
+import { spent } from '../sockets/index.ts';
 import { bulkBytes, cheapBytes, sliceBytes, type Turns, type Waiter, type WheelTimer } from '../time/index.ts';
 
 /** A connection of HTTP/1.1: has a timer, and when it was read much waits until the others had their turn. */
@@ -52,6 +53,12 @@ export abstract class PacedConnection implements WheelTimer, Waiter {
     const unread = this.#unread;
     this.#unread = undefined;
     return before === undefined ? unread : unread === undefined ? before : Buffer.concat([before, unread]);
+  }
+
+  /** Nobody will look at what waits for a turn. */
+  protected dropUnread(): void {
+    const unread = this.takeUnread();
+    if (unread !== undefined) spent(unread);
   }
 
   /** Not read any more until it is its turn. */

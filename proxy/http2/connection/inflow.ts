@@ -108,7 +108,7 @@ export class Inflow implements Waiter {
   drop(bytes: Buffer, from: number, to: number): void {
     this.#dropped += to - from;
     this.#spend(bytes);
-    if (this.#dropped > droppedBytes) this.#transport.pause();
+    if (this.#dropped > droppedBytes) this.#transport.deafen();
   }
 
   #hold(bytes: Buffer, part: Buffer): void {

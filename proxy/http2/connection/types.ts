@@ -40,6 +40,8 @@ export interface Transport {
   destroy(): void;
   /** What it has read is not needed any more. */
   spent?(bytes: Buffer): void;
+  /** Nor will what still comes be: it is not read. */
+  deafen(): void;
 }
 
 /**

@@ -93,6 +93,10 @@ export class MemoryTransport implements Transport {
     this.paused = false;
   }
 
+  deafen(): void {
+    this.paused = true;
+  }
+
   end(): void {
     if (this.state === 'open') this.state = 'ended';
   }

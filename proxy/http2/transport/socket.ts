@@ -1,5 +1,5 @@
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
-import { drain, publicIO, spent, type SocketIO } from '../../sockets/index.ts';
+import { deafen, drain, publicIO, spent, type SocketIO } from '../../sockets/index.ts';
 import { Turns, type TimerWheel } from '../../time/index.ts';
 import { ClientSession } from '../connection/client.ts';
 import { ServerSession } from '../connection/server.ts';
@@ -150,6 +150,10 @@ class SocketTransport implements Transport {
 
   spent(bytes: Buffer): void {
     spent(bytes);
+  }
+
+  deafen(): void {
+    deafen(this.#socket);
   }
 
   /** A fault of ours must end one connection, not the process. */
