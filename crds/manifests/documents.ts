@@ -1,59 +1,82 @@
-import { isAlias, isMap, isScalar, isSeq, parseAllDocuments, type Document } from 'yaml';
-import type { SourcePosition } from '../object.ts';
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type Document } from 'yaml';
 import type { FieldPath } from '../result.ts';
 import { isObject } from '../schema/record.ts';
 import { quote } from '../schema/words.ts';
-import { DocumentText, offsetOf, TextFile } from './positions.ts';
-import { maxAliases, maxDepth, maxFileLength, maxSyntaxProblems, yamlOptions } from './yaml.ts';
-import type { ManifestProblem, ManifestFile } from './types.ts';
+import { DocumentText, offsetOf, type Place } from './positions.ts';
+import { readQuickly } from './quick/block.ts';
+import type { Pace } from './types.ts';
+import { maxAliases, maxDepth, maxSyntaxProblems, yamlOptions } from './yaml.ts';
 
 /** An object as it was written, not checked yet. */
 export interface WrittenObject {
   readonly raw: unknown;
-  readonly source: SourcePosition;
   readonly document: DocumentText;
   /** Where in its document it stands: `['items', 3]` in a List. */
   readonly prefix: FieldPath;
+  /** Of its beginning, from that of the passage. */
+  readonly offset: number;
+}
+
+/** An offset in a passage, and what is wrong there. */
+export interface Fault {
+  readonly offset: number;
+  readonly message: string;
 }
 
 export interface Written {
   readonly objects: readonly WrittenObject[];
-  readonly problems: readonly ManifestProblem[];
+  readonly faults: readonly Fault[];
 }
 
-/** The objects of a file of YAML or JSON documents. A document with a fault is missing from the result; the others stay. */
-export function readDocuments({ file, text }: ManifestFile): Written {
-  const textFile = new TextFile(file, spacesForTabs(text));
-  if (text.length > maxFileLength) {
-    return { objects: [], problems: [problem(textFile, 0, ['TooLarge', `has ${text.length} characters; at most ${maxFileLength} are read: split it into several files`])] };
-  }
+export type Steps<T> = Generator<undefined, T>;
+
+/** What the library costs beside what is read quickly, in items of a step. */
+const costs = { token: 1, document: 30 };
+
+/** One document. One with a fault has no objects. */
+export function* readDocument(text: string, place: Place, pace: Pace): Steps<Written> {
+  const quick = yield* readQuickly(text, pace);
+  if (quick === undefined) return yield* readDocuments(text, place, pace);
+  const { value, start, itemStarts } = quick;
+  if (value === null || value === undefined) return { objects: [], faults: [] };
+  const document = new DocumentText(place, 0, text.length);
+  return { faults: [], objects: expanded(value).map((part) => ({ ...part, document, offset: part.prefix.length === 0 ? start : itemStarts[Number(part.prefix[1])]! })) };
+}
+
+/** Documents that can't be read one by one, as the library reads them. */
+export function* readDocuments(text: string, place: Place, pace: Pace): Steps<Written> {
   const objects: WrittenObject[] = [];
-  const problems: ManifestProblem[] = [];
-  for (const document of parsed(textFile, problems)) {
-    const faults = [...syntaxFaults(document), ...structureFaults(document)].slice(0, maxSyntaxProblems);
-    if (faults.length > 0) problems.push(...faults.map(({ offset, message }) => problem(textFile, offset, ['SyntaxError', message])));
-    else objects.push(...objectsOf(document, textFile, problems));
+  const faults: Fault[] = [];
+  for (const document of yield* parsed(text, faults, pace)) {
+    const found = [...syntaxFaults(document), ...structureFaults(document)].slice(0, maxSyntaxProblems);
+    if (found.length > 0) faults.push(...found);
+    else objects.push(...objectsOf(document, place, faults));
+    if (pace.spend(costs.document)) yield;
   }
-  return { objects, problems };
+  return { objects, faults };
 }
 
-function parsed(file: TextFile, problems: ManifestProblem[]): readonly Document.Parsed[] {
+/** `parseAllDocuments` of the library, giving way. */
+function* parsed(text: string, faults: Fault[], pace: Pace): Steps<readonly Document.Parsed[]> {
+  const documents: Document.Parsed[] = [];
+  const composer = new Composer(yamlOptions);
+  const parser = new Parser();
   try {
-    const documents = parseAllDocuments(file.text, yamlOptions);
-    if (!('empty' in documents)) return documents;
-    const faults = [...documents.errors, ...documents.warnings].slice(0, maxSyntaxProblems);
-    problems.push(...faults.map((fault) => problem(file, fault.pos[0], ['SyntaxError', fault.message])));
+    for (const lexeme of new Lexer().lex(text)) {
+      for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
+      if (pace.spend(costs.token)) yield;
+    }
+    for (const token of parser.end()) documents.push(...composer.next(token));
+    documents.push(...composer.end());
+    if (documents.length > 0) return documents;
+    const { errors, warnings } = composer.streamInfo();
+    faults.push(...[...errors, ...warnings].slice(0, maxSyntaxProblems).map(({ pos, message }) => ({ offset: pos[0], message })));
     return [];
   } catch (error) {
     // Nesting so deep that the parser runs out of stack ends here.
-    problems.push(problem(file, 0, ['SyntaxError', `can't be read as YAML: ${error instanceof Error ? error.message : String(error)}`]));
+    faults.push({ offset: 0, message: `can't be read as YAML: ${error instanceof Error ? error.message : String(error)}` });
     return [];
   }
-}
-
-interface Fault {
-  readonly offset: number;
-  readonly message: string;
 }
 
 const messages: Readonly<Partial<Record<string, string>>> = {
@@ -88,15 +111,15 @@ function startOf(node: unknown): number {
   return isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? (node.range?.[0] ?? 0) : 0;
 }
 
-function objectsOf(document: Document.Parsed, file: TextFile, problems: ManifestProblem[]): readonly WrittenObject[] {
+function objectsOf(document: Document.Parsed, place: Place, faults: Fault[]): readonly WrittenObject[] {
   const [start, , end] = document.range;
   try {
     const raw: unknown = document.toJS({ maxAliasCount: maxAliases });
     if (raw === null || raw === undefined) return [];
-    const text = new DocumentText(file, start, end);
-    return expanded(raw).map((part) => ({ ...part, document: text, source: file.position(offsetOf(document, part.prefix)) }));
+    const text = new DocumentText(place, start, end);
+    return expanded(raw).map((part) => ({ ...part, document: text, offset: offsetOf(document, part.prefix) }));
   } catch (error) {
-    problems.push(problem(file, startOf(document.contents), ['SyntaxError', aliasFault(error)]));
+    faults.push({ offset: startOf(document.contents), message: aliasFault(error) });
     return [];
   }
 }
@@ -111,19 +134,4 @@ function expanded(raw: unknown): readonly Pick<WrittenObject, 'raw' | 'prefix'>[
   if (!isObject(raw) || typeof raw['kind'] !== 'string' || !raw['kind'].endsWith('List') || !Array.isArray(raw['items'])) return [{ raw, prefix: [] }];
   const common = raw['kind'] === 'List' ? {} : { apiVersion: raw['apiVersion'], kind: raw['kind'].slice(0, -'List'.length) };
   return raw['items'].map((item: unknown, index) => ({ raw: isObject(item) ? { ...common, ...item } : item, prefix: ['items', index] }));
-}
-
-function problem(file: TextFile, offset: number, [reason, message]: readonly [ManifestProblem['reason'], string]): ManifestProblem {
-  return { source: file.position(offset), reason, message, path: [] };
-}
-
-/** JSON may be indented with tabs, YAML may not; a JSON text has no other tabs. Positions stay. */
-function spacesForTabs(text: string): string {
-  if (!/^\s*[[{]/.test(text) || !text.includes('\t') || text.length > maxFileLength) return text;
-  try {
-    JSON.parse(text);
-    return text.replaceAll('\t', ' ');
-  } catch {
-    return text;
-  }
 }

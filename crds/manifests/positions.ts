@@ -33,26 +33,51 @@ function lineStarts(text: string): readonly number[] {
   return starts;
 }
 
+/** Where a part of a file stands. It moves along when the file is read again and has the same text elsewhere. */
+export class Place {
+  #file: TextFile;
+  #start: number;
+
+  constructor(file: TextFile, start: number) {
+    this.#file = file;
+    this.#start = start;
+  }
+
+  moveTo(file: TextFile, start: number): void {
+    this.#file = file;
+    this.#start = start;
+  }
+
+  position(offset: number): SourcePosition {
+    return this.#file.position(this.#start + offset);
+  }
+
+  text(start: number, end: number): string {
+    return this.#file.text.slice(this.#start + start, this.#start + end);
+  }
+}
+
 /**
- * One YAML document of a file. Its nodes take many times the room of the text, and positions are asked for when something is
- * wrong only; so they are made anew at the first question and then kept as long as one of its objects.
+ * One YAML document. Its nodes take many times the room of the text, and positions are asked for when something is wrong only;
+ * so they are made anew at the first question and then kept as long as one of its objects.
  */
 export class DocumentText {
-  readonly file: TextFile;
+  readonly place: Place;
   readonly #start: number;
   readonly #end: number;
   #document: Document.Parsed | undefined;
 
-  constructor(file: TextFile, start: number, end: number) {
-    this.file = file;
+  /** From `start` to `end` of what stands at the place. */
+  constructor(place: Place, start: number, end: number) {
+    this.place = place;
     this.#start = start;
     this.#end = end;
   }
 
   /** Where the field begins; where it is not written, the nearest thing around it that is. */
   position(path: FieldPath): SourcePosition {
-    this.#document ??= parseDocument(this.file.text.slice(this.#start, this.#end), yamlOptions);
-    return this.file.position(this.#start + offsetOf(this.#document, path));
+    this.#document ??= parseDocument(this.place.text(this.#start, this.#end), yamlOptions);
+    return this.place.position(this.#start + offsetOf(this.#document, path));
   }
 }
 

@@ -1,16 +1,11 @@
 import type { KubernetesObject, SourcePosition } from '../object.ts';
-import { parseObject } from '../parse.ts';
 import { groupOf, type KindRegistry } from '../registry.ts';
 import { formatPath, type FieldError, type FieldPath } from '../result.ts';
-import { isObject, own } from '../schema/record.ts';
-import { readDocuments, type WrittenObject } from './documents.ts';
-import type { DocumentText } from './positions.ts';
-import type { IgnoredObject, ManifestFile, ManifestProblem, Manifests, WrittenName } from './types.ts';
-
-interface Origin {
-  readonly document: DocumentText;
-  readonly prefix: FieldPath;
-}
+import type { Steps } from './documents.ts';
+import { readPassages, type Origin, type Passage, type ReadObject } from './passages.ts';
+import { TextFile } from './positions.ts';
+import type { IgnoredObject, ManifestFile, ManifestProblem, Manifests, Pace, WrittenName } from './types.ts';
+import { maxFileLength } from './yaml.ts';
 
 const origins = new WeakMap<KubernetesObject, Origin>();
 
@@ -28,11 +23,35 @@ export function positionOf(object: KubernetesObject, path: FieldPath): SourcePos
  * is missing; objects of unknown kinds come back in `ignored`. Never throws. Does no I/O.
  */
 export function readManifests(files: Iterable<ManifestFile>, registry: KindRegistry): Manifests {
-  const reading = new Reading(registry);
-  for (const file of files) {
-    const { objects, problems } = readDocuments(file);
-    reading.problems.push(...problems);
-    for (const written of objects) reading.add(written);
+  const steps = readManifestsInSteps(files, registry, { pace: { spend: () => false } });
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/**
+ * `readManifests`, giving way. `before`: an earlier result for the same registry, to be used no more: a document whose text it had gives the
+ * same objects as then, whose positions are from now on the new ones.
+ */
+export function* readManifestsInSteps(files: Iterable<ManifestFile>, registry: KindRegistry, { pace, before }: { readonly pace: Pace; readonly before?: Manifests | undefined }): Steps<Manifests> {
+  const reading = new Reading();
+  const known = new Map(before instanceof Reading ? before.passages : []);
+  for (const { file, text } of files) {
+    const textFile = new TextFile(file, spacesForTabs(text));
+    if (text.length > maxFileLength) {
+      const message = `has ${text.length} characters; at most ${maxFileLength} are read: split it into several files`;
+      reading.problems.push({ source: textFile.position(0), reason: 'TooLarge', message, path: [] });
+      continue;
+    }
+    const passages = yield* readPassages(textFile, { registry, pace, known });
+    for (const [, { place, faults }] of passages) {
+      for (const { offset, message } of faults) reading.problems.push({ source: place.position(offset), reason: 'SyntaxError', message, path: [] });
+    }
+    for (const [words, passage] of passages) {
+      reading.add(words, passage);
+      if (pace.spend(passage.objects.length)) yield;
+    }
   }
   return reading;
 }
@@ -41,27 +60,28 @@ class Reading implements Manifests {
   readonly objects: KubernetesObject[] = [];
   readonly problems: ManifestProblem[] = [];
   readonly ignored: IgnoredObject[] = [];
-  readonly #registry: KindRegistry;
+  readonly #passages = new Map<string, Passage>();
   readonly #places = new Map<string, SourcePosition>();
 
-  constructor(registry: KindRegistry) {
-    this.#registry = registry;
+  get passages(): ReadonlyMap<string, Passage> {
+    return this.#passages;
   }
 
-  add(written: WrittenObject): void {
-    const name = nameOf(written.raw);
-    const lookup = this.#registry.find(name.apiVersion, name.kind);
-    if (lookup.found === 'nothing' && name.apiVersion !== '' && name.kind !== '') {
-      this.ignored.push({ ...name, source: written.source });
-      return;
-    }
-    const result = parseObject(written.raw, this.#registry);
-    if (result.ok) this.#keep(result.value, written, name);
-    else this.#refuse(result.error, written, { name, reason: lookup.found === 'version' ? 'UnknownVersion' : lookup.found === 'similar' ? 'UnknownKind' : 'InvalidObject' });
+  add(text: string, passage: Passage): void {
+    this.#passages.set(text, passage);
+    for (const object of passage.objects) this.#addObject(object, passage.place.position(object.offset));
   }
 
-  #keep(parsed: KubernetesObject, { source, document, prefix }: WrittenObject, name: WrittenName): void {
-    const identity = `${groupOf(parsed.apiVersion)}/${parsed.kind}/${parsed.metadata.namespace}/${parsed.metadata.name}`;
+  #addObject(read: ReadObject, source: SourcePosition): void {
+    const { name, result } = read;
+    if (result === undefined) this.ignored.push({ ...name, source });
+    else if (result.ok) this.#keep(result.value, read, source);
+    else this.#refuse(result.error, read);
+  }
+
+  #keep(object: KubernetesObject, read: ReadObject, source: SourcePosition): void {
+    const { name, origin } = read;
+    const identity = `${groupOf(object.apiVersion)}/${object.kind}/${object.metadata.namespace}/${object.metadata.name}`;
     const first = this.#places.get(identity);
     if (first !== undefined) {
       const message = `${titleOf(name)} occurs twice, first in ${first.file}:${first.line}:${first.column}; remove one`;
@@ -69,12 +89,12 @@ class Reading implements Manifests {
       return;
     }
     this.#places.set(identity, source);
-    const object = { ...parsed, source };
-    origins.set(object, { document, prefix });
+    place(object, source);
+    origins.set(object, origin);
     this.objects.push(object);
   }
 
-  #refuse(errors: readonly FieldError[], { document, prefix }: WrittenObject, { name, reason }: { readonly name: WrittenName; readonly reason: ManifestProblem['reason'] }): void {
+  #refuse(errors: readonly FieldError[], { origin: { document, prefix }, name, reason }: ReadObject): void {
     for (const { path, message } of errors) {
       const where = [titleOf(name), formatPath(path)].filter((part) => part !== '').join(': ');
       const source = document.position([...prefix, ...path]);
@@ -83,17 +103,25 @@ class Reading implements Manifests {
   }
 }
 
-function nameOf(raw: unknown): WrittenName {
-  const object = isObject(raw) ? raw : {};
-  const metadata = isObject(own(object, 'metadata')) ? (own(object, 'metadata') as Record<string, unknown>) : {};
-  return { apiVersion: text(own(object, 'apiVersion')), kind: text(own(object, 'kind')), namespace: text(own(metadata, 'namespace')), name: text(own(metadata, 'name')) };
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
+/** Where an object stands is no part of it: what was worked out of it stays right when lines are added before it. */
+function place(object: KubernetesObject, source: SourcePosition): void {
+  const { source: before } = object;
+  if (before?.file === source.file && before.line === source.line && before.column === source.column) return;
+  (object as { source?: SourcePosition }).source = source;
 }
 
 /** `HTTPRoute shop/cart`, as far as it is known. */
 function titleOf({ kind, namespace, name }: WrittenName): string {
   return [kind, namespace === '' ? name : `${namespace}/${name}`].filter((part) => part !== '').join(' ');
+}
+
+/** JSON may be indented with tabs, YAML may not; a JSON text has no other tabs. Positions stay. */
+function spacesForTabs(text: string): string {
+  if (!/^\s*[[{]/.test(text) || !text.includes('\t') || text.length > maxFileLength) return text;
+  try {
+    JSON.parse(text);
+    return text.replaceAll('\t', ' ');
+  } catch {
+    return text;
+  }
 }

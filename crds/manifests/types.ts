@@ -38,3 +38,9 @@ export interface Manifests {
   readonly problems: readonly ManifestProblem[];
   readonly ignored: readonly IgnoredObject[];
 }
+
+/** Says after how much work to give way: `Pace` of the snapshot folder, say. */
+export interface Pace {
+  /** Whether it is time, with these items. */
+  spend(items?: number): boolean;
+}

@@ -1,0 +1,91 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { builtInKinds, positionOf, readManifests, readManifestsInSteps, type KubernetesObject, type ManifestFile, type Manifests } from '../index.ts';
+import { readDocument, readDocuments, type Steps, type Written } from './documents.ts';
+import { documentsOf } from './passages.ts';
+import { Place, TextFile } from './positions.ts';
+
+const numRuns = 3000;
+const always = { spend: () => true };
+
+function run<T>(steps: Steps<T>): { readonly value: T; readonly count: number } {
+  for (let count = 1; ; count++) {
+    const { done, value } = steps.next();
+    if (done === true) return { value, count };
+  }
+}
+
+/** What is written, with offsets in the text. */
+function offsets(reads: readonly (readonly [number, Written])[]): { readonly objects: readonly unknown[]; readonly faults: readonly unknown[] } {
+  return {
+    objects: reads.flatMap(([start, { objects }]) => objects.map(({ raw, prefix, offset }) => [raw, prefix, start + offset])),
+    faults: reads.flatMap(([start, { faults }]) => faults.map(({ offset, message }) => [start + offset, message])),
+  };
+}
+
+const line = fc.constantFrom('a: b', 'kind: List', 'items:', '- c: 1', '  b: [', ']', '---', '---', '--- # c', '--- a', '--- |', '---x', ' ---', '}', 'a: "x', "a: 'y", 'a: |', '  x', 'a: >-', '&a', '*a', '? x', ': y', '"', '', '# c', '{a: b', 'a: b}', '- - x', 'a: b\r', '---\r', '!!foo a', 'a: &b c', 'b: *b');
+
+test('a file read document by document is what it is read whole', (t) => {
+  fc.assert(fc.property(fc.array(line, { maxLength: 14 }), (lines) => {
+    const text = lines.join('\n');
+    const place = new Place(new TextFile('a', text), 0);
+    const whole = run(readDocuments(text, place, always)).value;
+    const apart = [...documentsOf(text)].map(([start, end]) => [start, run(readDocument(text.slice(start, end), place, always)).value] as const);
+    if (whole.faults.length === 0) return void t.deepEqual(offsets(apart), offsets([[0, whole]]), JSON.stringify(text));
+    // Read whole, a fault may be told of another document than the one that it is in: brackets of the one before, an open quote of all that follow.
+    t.true(apart.some(([, { faults }]) => faults.length > 0), JSON.stringify(text));
+  }), { numRuns });
+});
+
+const documents = ['a', 'b', 'c', 'd', 'e'].flatMap((name) => [
+  `apiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { ports: [{ port: 80 }] }\n`,
+  `# ${name}\n\napiVersion: v1\nkind: Service\nmetadata:\n  name: ${name}\nspec:\n  ports:\n  - port: many\n`,
+  `apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: ${name}\n`,
+  `apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: { name: ${name} }\n- apiVersion: v1\n  kind: Namespace\n  metadata:\n    name: ${name}\n`,
+  `kind: Service\nmetadata: [\n`,
+]);
+const files = fc.array(fc.array(fc.constantFrom(...documents), { maxLength: 6 }).map((parts) => parts.join('---\n')), { minLength: 1, maxLength: 2 });
+
+/** All that is said of what was read, positions of fields among it. */
+function said({ objects, problems, ignored }: Manifests): unknown {
+  const fields = (object: KubernetesObject): unknown => [[], ['metadata', 'name'], ['spec', 'ports', 0, 'port']].map((path) => positionOf(object, path));
+  return { objects: objects.map((object) => [object, object.source, fields(object)]), problems, ignored };
+}
+
+const named = (texts: readonly string[]): readonly ManifestFile[] => texts.map((text, index) => ({ file: `${index}.yaml`, text }));
+
+test('files that are read again and again, with documents changed, moved, added and removed, are what they are read anew', (t) => {
+  fc.assert(fc.property(fc.array(files, { minLength: 2, maxLength: 4 }), (editions) => {
+    let before: Manifests | undefined;
+    for (const texts of editions) {
+      before = run(readManifestsInSteps(named(texts), builtInKinds, { pace: always, before })).value;
+      t.deepEqual(said(before), said(readManifests(named(texts), builtInKinds)), JSON.stringify(texts));
+    }
+  }), { numRuns: 300 });
+});
+
+test('a document whose text is the same gives the same object, wherever it stands then; its neighbour that changed does not', (t) => {
+  const service = (name: string, port: number): string => `apiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { ports: [{ port: ${port} }] }\n`;
+  const read = (text: string, before?: Manifests): Manifests => run(readManifestsInSteps(named([text]), builtInKinds, { pace: always, before })).value;
+  const first = read(`${service('a', 1)}---\n${service('b', 1)}---\n${service('c', 1)}`);
+  const [a, b, c] = first.objects;
+  const second = read(`${service('a', 1)}---\n${service('b', 2)}# longer\n---\n${service('c', 1)}`, first);
+  t.is(second.objects[0], a);
+  t.not(second.objects[1], b);
+  t.is(second.objects[2], c);
+  t.is(c?.source?.line, 12);
+  t.deepEqual(positionOf(c as KubernetesObject, ['spec', 'ports', 0, 'port']), { file: '0.yaml', line: 15, column: 19 });
+});
+
+test('reading gives way after a few documents, also within one that is a long list, as YAML and as JSON', (t) => {
+  const items = Array.from({ length: 500 }, (_, index) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `c${index}` }, data: { key: 'value' } }));
+  const blocks = items.map((item) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${item.metadata.name}\ndata:\n  key: value`);
+  const texts = [blocks.join('\n---\n'), `apiVersion: v1\nkind: List\nitems:\n- ${blocks.map((block) => block.replaceAll('\n', '\n  ')).join('\n- ')}\n`, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, null, 2), blocks.map((block) => `${block}\n  tagged: !!str 5`).join('\n---\n')];
+  for (const text of texts) {
+    let spent = 0;
+    const pace = { spend: (count = 1) => (spent += count) >= 100 && (spent = 0) === 0 };
+    const { value, count } = run(readManifestsInSteps(named([text]), builtInKinds, { pace }));
+    t.is(value.objects.length, 500);
+    t.true(count > 100, `${count} steps`);
+  }
+});
