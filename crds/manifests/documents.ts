@@ -3,7 +3,6 @@ import type { FieldPath } from '../result.ts';
 import { isObject } from '../schema/record.ts';
 import { quote } from '../schema/words.ts';
 import { DocumentText, offsetOf, type Place } from './positions.ts';
-import { readQuickly } from './quick/block.ts';
 import type { Pace } from './types.ts';
 import { maxAliases, maxDepth, maxSyntaxProblems, yamlOptions } from './yaml.ts';
 
@@ -30,20 +29,10 @@ export interface Written {
 
 export type Steps<T> = Generator<undefined, T>;
 
-/** What the library costs beside what is read quickly, in items of a step. */
+/** What the library costs, in items of a step. */
 const costs = { token: 1, document: 30 };
 
-/** One document. One with a fault has no objects. */
-export function* readDocument(text: string, place: Place, pace: Pace): Steps<Written> {
-  const quick = yield* readQuickly(text, pace);
-  if (quick === undefined) return yield* readDocuments(text, place, pace);
-  const { value, start, itemStarts } = quick;
-  if (value === null || value === undefined) return { objects: [], faults: [] };
-  const document = new DocumentText(place, 0, text.length);
-  return { faults: [], objects: expanded(value).map((part) => ({ ...part, document, offset: part.prefix.length === 0 ? start : itemStarts[Number(part.prefix[1])]! })) };
-}
-
-/** Documents that can't be read one by one, as the library reads them. */
+/** The documents of a passage. One with a fault has no objects. */
 export function* readDocuments(text: string, place: Place, pace: Pace): Steps<Written> {
   const objects: WrittenObject[] = [];
   const faults: Fault[] = [];

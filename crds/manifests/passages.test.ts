@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { builtInKinds, positionOf, readManifests, readManifestsInSteps, type KubernetesObject, type ManifestFile, type Manifests } from '../index.ts';
-import { readDocument, readDocuments, type Steps, type Written } from './documents.ts';
+import { readDocuments, type Steps, type Written } from './documents.ts';
 import { documentsOf } from './passages.ts';
 import { Place, TextFile } from './positions.ts';
 
@@ -30,7 +30,7 @@ test('a file read document by document is what it is read whole', (t) => {
     const text = lines.join('\n');
     const place = new Place(new TextFile('a', text), 0);
     const whole = run(readDocuments(text, place, always)).value;
-    const apart = [...documentsOf(text)].map(([start, end]) => [start, run(readDocument(text.slice(start, end), place, always)).value] as const);
+    const apart = [...documentsOf(text)].map(([start, end]) => [start, run(readDocuments(text.slice(start, end), place, always)).value] as const);
     if (whole.faults.length === 0) return void t.deepEqual(offsets(apart), offsets([[0, whole]]), JSON.stringify(text));
     // Read whole, a fault may be told of another document than the one that it is in: brackets of the one before, an open quote of all that follow.
     t.true(apart.some(([, { faults }]) => faults.length > 0), JSON.stringify(text));

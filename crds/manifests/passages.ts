@@ -3,7 +3,7 @@ import { parseObject } from '../parse.ts';
 import type { KubernetesObject } from '../object.ts';
 import type { FieldPath, Result, FieldError } from '../result.ts';
 import { isObject, own } from '../schema/record.ts';
-import { readDocument, readDocuments, type Fault, type Steps, type WrittenObject } from './documents.ts';
+import { readDocuments, type Fault, type Steps, type WrittenObject } from './documents.ts';
 import { Place, type DocumentText, type TextFile } from './positions.ts';
 import type { ManifestProblem, Pace, WrittenName } from './types.ts';
 
@@ -57,7 +57,7 @@ export function* readPassages(file: TextFile, context: ReadingContext): Steps<re
       continue;
     }
     const place = new Place(file, start);
-    const read = yield* whole ? readDocuments(text, place, context.pace) : readDocument(text, place, context.pace);
+    const read = yield* readDocuments(text, place, context.pace);
     const objects: ReadObject[] = [];
     for (const written of read.objects) {
       objects.push(checked(written, context.registry));
