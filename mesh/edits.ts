@@ -1,8 +1,9 @@
 import { objectKey, type ClusterState, type KubernetesObject } from '#crds';
+import { Pace, type Steps } from '#snapshot';
 import type { Edit } from './types.ts';
 
-/** What differs between two states, as users call it. */
-export function compareStates(before: ClusterState, after: ClusterState): Omit<Edit, 'tookMs'> {
+/** What differs between two states, as users call it; giving way. */
+export function* compareInSteps(before: ClusterState, after: ClusterState, pace = new Pace()): Steps<Omit<Edit, 'tookMs'>> {
   const added: string[] = [];
   const changed: string[] = [];
   const removed: string[] = [];
@@ -11,6 +12,7 @@ export function compareStates(before: ClusterState, after: ClusterState): Omit<E
     const [old, current]: readonly ReadonlyMap<string, KubernetesObject>[] = [before[map], after[map]] as const;
     for (const [key, object] of current ?? []) {
       const known = old?.get(key);
+      if (pace.spend(known === object ? 1 : 5)) yield;
       if (known === undefined) added.push(titleOf(object));
       else if (known !== object && contentOf(known) !== contentOf(object)) changed.push(titleOf(object));
     }

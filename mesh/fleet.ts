@@ -1,4 +1,4 @@
-import type { Proxy } from '#proxy';
+import type { EndpointAside, Proxy } from '#proxy';
 import type { ControllerChannel } from '#snapshot';
 import { startGateway, type GatewayProxy } from '#gateway';
 import { outboundPort, startSidecar, type Sidecar } from '#sidecar';
@@ -36,6 +36,9 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #gateways = new Map<string, GatewayProxy>();
   readonly #sidecars = new Map<string, RunningSidecar>();
+  /** By the id that the controller knows them by. */
+  readonly #proxies = new Map<string, Proxy>();
+  readonly #gatewayIds = new Map<string, string>();
   readonly #leaving = new Set<Promise<void>>();
   #instances = 0;
   #ended = false;
@@ -71,6 +74,11 @@ export class Fleet {
     );
   }
 
+  /** Endpoints that the proxy of that id has set aside. */
+  setAside(id: string): readonly EndpointAside[] {
+    return this.#proxies.get(id)?.setAside() ?? [];
+  }
+
   /** Starts what is missing and ends, with grace, what is too many. */
   set(gateways: ReadonlySet<string>, workloads: ReadonlyMap<string, Workload>): void {
     if (this.#ended) return;
@@ -78,12 +86,14 @@ export class Fleet {
     for (const [key, gateway] of this.#gateways) {
       if (gateways.has(key)) continue;
       this.#gateways.delete(key);
+      this.#proxies.delete(this.#gatewayIds.get(key) ?? '');
       this.#leave(gateway);
     }
     for (const [key, workload] of workloads) this.#setSidecar(key, workload);
     for (const [key, running] of this.#sidecars) {
       if (workloads.has(key)) continue;
       this.#sidecars.delete(key);
+      this.#proxies.delete(`sidecar/${key}`);
       clearTimeout(running.retry);
       if (running.sidecar !== undefined) this.#leave(running.sidecar);
     }
@@ -111,6 +121,13 @@ export class Fleet {
     for (const { retry } of this.#sidecars.values()) clearTimeout(retry);
   }
 
+  /** The proxy of that id; until another one has it. */
+  #createProxy(id: string): Proxy {
+    const proxy = this.#options.createProxy();
+    this.#proxies.set(id, proxy);
+    return proxy;
+  }
+
   #leave(proxy: GatewayProxy | Sidecar): void {
     const gone = proxy.drain(this.#options.drainMs).finally(() => this.#leaving.delete(gone));
     this.#leaving.add(gone);
@@ -118,10 +135,11 @@ export class Fleet {
 
   #startGateway(key: string): void {
     const [namespace = '', name = ''] = key.split('/');
-    const { createProxy, dial, now, random, drainMs, changed } = this.#options;
+    const { dial, now, random, drainMs, changed } = this.#options;
     // A number that is never used again: the last gateway of that name may still be draining.
     const id = `gateway/${key}/${++this.#instances}`;
-    this.#gateways.set(key, startGateway({ node: { id, role: 'gateway', namespace, name }, proxy: createProxy(), dial, now, random, drainMs, changed }));
+    this.#gatewayIds.set(key, id);
+    this.#gateways.set(key, startGateway({ node: { id, role: 'gateway', namespace, name }, proxy: this.#createProxy(id), dial, now, random, drainMs, changed }));
   }
 
   #setSidecar(key: string, workload: Workload): void {
@@ -141,11 +159,11 @@ export class Fleet {
     clearTimeout(running.retry);
     running.busy = true;
     const { workload } = running;
-    const { createProxy, dial, now, random, portOffset, drainMs } = this.#options;
+    const { dial, now, random, portOffset, drainMs } = this.#options;
     const node = { id: `sidecar/${key}`, role: 'sidecar', namespace: workload.namespace, name: workload.name } as const;
     let started: Sidecar | undefined;
     try {
-      started = await startSidecar({ node, proxy: createProxy(), dial, now, random, address: workload.podIP, port: outboundPort + portOffset });
+      started = await startSidecar({ node, proxy: this.#createProxy(node.id), dial, now, random, address: workload.podIP, port: outboundPort + portOffset });
       running.failure = undefined;
     } catch (error) {
       running.failure = error instanceof Error ? error.message : String(error);

@@ -3,7 +3,7 @@ import type { ClusterState } from '#crds';
 import { createExposition, createProxy, inSlices, Metrics, openSocketIO, type Exposition, type OpenedIO } from '#proxy';
 import { channelPair, type ControllerChannel, type Steps } from '#snapshot';
 import type { GatewayProxy } from '#gateway';
-import { compareStates } from './edits.ts';
+import { compareInSteps } from './edits.ts';
 import { Fleet } from './fleet.ts';
 import { formatProblem, readingProblems, translationProblem, type MeshProblem } from './problems.ts';
 import type { GatewayAddress, Mesh, MeshEnvironment, MeshOptions, SidecarAddress } from './types.ts';
@@ -29,6 +29,9 @@ class EmbeddedMesh implements Mesh {
   #fileTexts: FileSet = { texts: new Map(), faults: [] };
   #texts: ReadonlyMap<string, string>;
   #loaded: LoadedFiles | undefined;
+  /** Since when there are texts that are not read. */
+  #unreadSince: number | undefined;
+  #reading = false;
   #statuses: readonly ObjectStatus[] = [];
   #unstamped: Report | undefined;
   #stamping = false;
@@ -144,6 +147,7 @@ class EmbeddedMesh implements Mesh {
       proxies: this.#controller.progress().map(({ proxy, types, current }) => ({
         id: proxy.id,
         current,
+        setAside: this.#fleet.setAside(proxy.id),
         resources: Object.fromEntries([...types].map(([type, { acked, rejected }]) => [type, { versions: Object.fromEntries(acked), rejected: Object.fromEntries(rejected) }])),
       })),
     };
@@ -175,24 +179,40 @@ class EmbeddedMesh implements Mesh {
     this.#load();
   }
 
+  /** What is short is read at once, the rest in turns; of texts that come meanwhile only the newest. */
   #load(): void {
-    const before = this.#loaded?.state;
-    const faults: readonly FileFault[] = this.#fileTexts.faults;
-    this.#loaded = { ...this.#store.update(new Map([...this.#texts, ...this.#fileTexts.texts])), faults };
-    this.#controller.setState(this.#loaded.state);
-    if (before !== undefined) this.#follow(before, this.#loaded.state);
+    this.#unreadSince ??= this.#env.now();
+    if (!this.#reading) inTurns(this.#read(), { monotonic: () => this.#env.now(), failed: (error) => this.#unreadable(error) });
+  }
+
+  #unreadable(error: unknown): void {
+    this.#reading = false;
+    this.#failed(`reading failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+
+  *#read(): Steps<void> {
+    this.#reading = true;
+    for (let since = this.#unreadSince; since !== undefined && !this.#closed; since = this.#unreadSince) {
+      this.#unreadSince = undefined;
+      const before = this.#loaded?.state;
+      const faults: readonly FileFault[] = this.#fileTexts.faults;
+      this.#loaded = { ...(yield* this.#store.updateInSteps(new Map([...this.#texts, ...this.#fileTexts.texts]))), faults };
+      const { state } = this.#loaded;
+      this.#controller.setState(state);
+      if (before !== undefined) yield* this.#follow(before, state, since);
+    }
+    this.#reading = false;
     this.#changedSoon();
   }
 
   /** Tells of the edit once it is in force. */
-  #follow(before: ClusterState, after: ClusterState): void {
+  *#follow(before: ClusterState, after: ClusterState, since: number): Steps<void> {
     const { onEdit } = this.#options;
     if (onEdit === undefined) return;
-    const edit = compareStates(before, after);
+    const edit = yield* compareInSteps(before, after);
     if (edit.added.length + edit.changed.length + edit.removed.length === 0) return;
-    const start = this.#env.now();
     this.settled()
-      .then(() => this.#closed || onEdit({ ...edit, tookMs: this.#env.now() - start }))
+      .then(() => this.#closed || onEdit({ ...edit, tookMs: this.#env.now() - since }))
       .catch((error: unknown) => this.#failed(error instanceof Error ? error.message : String(error)));
   }
 
@@ -248,7 +268,7 @@ class EmbeddedMesh implements Mesh {
 
   #isSettled(): boolean {
     const report = this.#controller.report();
-    if (report === undefined || report.state !== this.#loaded?.state || this.#stamping) return false;
+    if (report === undefined || report.state !== this.#loaded?.state || this.#stamping || this.#reading) return false;
     return this.#fleet.settled() && this.#controller.progress().every(({ current }) => current) && this.#heard(report);
   }
 

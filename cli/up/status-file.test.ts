@@ -15,11 +15,11 @@ test('the file has the last statuses, also when the same ones are set in between
   for (const time of ['1', '1', '2', '2', '3']) {
     file.set(status(time));
     await file.flush();
-    t.is(await readFile(path, 'utf8'), statusText(status(time)));
+    t.is(await readFile(path, 'utf8'), await statusText(status(time)));
   }
   for (const time of ['4', '5', '6']) file.set(status(time));
   await file.flush();
-  t.is(await readFile(path, 'utf8'), statusText(status('6')));
+  t.is(await readFile(path, 'utf8'), await statusText(status('6')));
 });
 
 test('a place that can not be written is told, and later statuses are tried again', async (t) => {
@@ -32,6 +32,24 @@ test('a place that can not be written is told, and later statuses are tried agai
   t.is(messages.length, 2);
 });
 
-test('what old YAML would take for a time or a truth is quoted', (t) => {
-  t.regex(statusText(status('2026-11-21T09:28:18Z')), /status: "True"\n\s+lastTransitionTime: "2026/);
+test('what old YAML would take for a time or a truth is quoted', async (t) => {
+  t.regex(await statusText(status('2026-11-21T09:28:18Z')), /status: "True"\n\s+lastTransitionTime: "2026/);
+});
+
+test('the statuses of thousands of objects are written in turns, and those that did not change are not made anew', async (t) => {
+  const many = Array.from({ length: 3000 }, () => status('1')).flat();
+  let turns = 0;
+  let over = false;
+  const count = (): void => {
+    turns++;
+    if (!over) setImmediate(count);
+  };
+  setImmediate(count);
+  const text = await statusText(many);
+  over = true;
+  t.true(turns > 10, `${turns} turns`);
+  t.is(text, (await statusText(status('1'))).repeat(3000));
+  const start = performance.now();
+  await statusText(many);
+  t.true(performance.now() - start < 100);
 });

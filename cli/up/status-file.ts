@@ -17,10 +17,11 @@ export function keepStatusFile(path: string, failed: (message: string) => void):
 
   const write = async (): Promise<void> => {
     while (wanted !== undefined) {
-      const text = statusText(wanted);
+      const statuses = wanted;
       wanted = undefined;
-      if (text === written) continue;
       try {
+        const text = await statusText(statuses);
+        if (text === written) continue;
         await writeFile(`${path}.new`, text);
         await rename(`${path}.new`, path);
         written = text;
@@ -40,10 +41,28 @@ export function keepStatusFile(path: string, failed: (message: string) => void):
   };
 }
 
-/** One document per object, as `kubectl get -o yaml` would show its identity and status. */
-export function statusText(statuses: readonly ObjectStatus[]): string {
-  return statuses
-    .map(({ apiVersion, kind, namespace, name, status }) => stringify({ apiVersion, kind, metadata: { name, ...(namespace === '' ? {} : { namespace }) }, status }, { aliasDuplicateObjects: false, version: '1.1' }))
-    .map((text) => `---\n${text}`)
-    .join('');
+/** A status that did not change is the same object; ten thousand written anew at each change would take a second. */
+const texts = new WeakMap<ObjectStatus, string>();
+/** How long requests may wait for the next slice to end. Milliseconds. */
+const sliceMs = 4;
+
+/** One document per object, as `kubectl get -o yaml` would show its identity and status. Gives way while it writes. */
+export async function statusText(statuses: readonly ObjectStatus[]): Promise<string> {
+  const parts: string[] = [];
+  let until = performance.now() + sliceMs;
+  for (const each of statuses) {
+    const known = texts.get(each);
+    const text = known ?? documentOf(each);
+    if (known === undefined) texts.set(each, text);
+    parts.push(text);
+    if (performance.now() < until) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    until = performance.now() + sliceMs;
+  }
+  return parts.join('');
+}
+
+function documentOf({ apiVersion, kind, namespace, name, status }: ObjectStatus): string {
+  const object = { apiVersion, kind, metadata: { name, ...(namespace === '' ? {} : { namespace }) }, status };
+  return `---\n${stringify(object, { aliasDuplicateObjects: false, version: '1.1' })}`;
 }

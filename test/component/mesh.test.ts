@@ -222,3 +222,13 @@ test('endpoints follow Pods that come and go', async (t) => {
   await writeFile(join(path, 'pods.yaml'), '');
   await until(async () => (await get(gatewayOf(running))).status === 503);
 });
+
+test('endpoints that are set aside are told with the proxy that did it', async (t) => {
+  const good = await workload(t, 'v1', at(90));
+  const manifests = yaml.join(yaml.gateway('g'), yaml.service('v1', 'v1', good.port), yaml.pod('p1', 'v1', good.address), yaml.pod('p2', 'v1', at(91)), yaml.route('r', parent, { v1: 1 }));
+  const running = await mesh(t, { manifests, loopback: at(92) });
+  const asideOf = (): readonly unknown[] => (running.config() as { readonly proxies: readonly { readonly id: string; readonly setAside: readonly { readonly endpoint: string }[] }[] }).proxies.map(({ id, setAside }) => [id, setAside.map(({ endpoint }) => endpoint)]);
+  t.deepEqual(asideOf(), [['gateway/shop/g/1', []]]);
+  for (let i = 0; i < 50 && JSON.stringify(asideOf()).includes('[]'); i++) await get(gatewayOf(running));
+  t.deepEqual(asideOf(), [['gateway/shop/g/1', [`${at(91)}:${good.port}`]]]);
+});

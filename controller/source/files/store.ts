@@ -1,4 +1,5 @@
-import { emptyState, groupOf, readManifests, stateOf, type ClusterState, type IgnoredObject, type KubernetesObject, type ManifestProblem, type Manifests } from '#crds';
+import { emptyState, groupOf, readManifestsInSteps, stateOf, type ClusterState, type IgnoredObject, type KubernetesObject, type ManifestProblem, type Manifests } from '#crds';
+import { Pace, runSteps, type Steps } from '#snapshot';
 import { knownKinds } from '../kinds.ts';
 
 /** What the files say, as far as they can be read. */
@@ -28,11 +29,19 @@ export class ManifestStore {
   #files: ReadonlyMap<string, Read> = new Map();
   #state: ClusterState = emptyState();
 
-  /** Takes the newest text of every file. Files whose text has not changed are not parsed again. */
+  /** Takes the newest text of every file. Of files whose text has changed, documents whose text has not are not parsed again. */
   update(texts: ReadonlyMap<string, string>): Loaded {
-    this.#files = new Map([...texts].map(([file, text]) => [file, this.#read(file, text)]));
-    const placed = placeAll([...this.#files.values()].flatMap(({ objects }) => objects));
-    const reads = [...this.#files.values()];
+    return runSteps(this.updateInSteps(texts));
+  }
+
+  /** `update`, giving way. Runs to its end before the next begins. */
+  *updateInSteps(texts: ReadonlyMap<string, string>, pace = new Pace()): Steps<Loaded> {
+    const files = new Map<string, Read>();
+    for (const [file, text] of texts) files.set(file, yield* this.#read(file, text, pace));
+    this.#files = files;
+    const reads = [...files.values()];
+    const placed = yield* placeAll(reads.map(({ objects }) => objects), pace);
+    yield;
     this.#state = withSameMaps(stateOf(placed.objects), this.#state);
     return {
       state: this.#state,
@@ -42,10 +51,10 @@ export class ManifestStore {
     };
   }
 
-  #read(file: string, text: string): Read {
+  *#read(file: string, text: string, pace: Pace): Steps<Read> {
     const before = this.#files.get(file);
     if (before?.text === text) return before;
-    const manifests = readManifests([{ file, text }], knownKinds);
+    const manifests = yield* readManifestsInSteps([{ file, text }], knownKinds, { pace, before: before?.manifests });
     return { text, manifests, ...withLastGood(file, manifests, before?.objects ?? []) };
   }
 }
@@ -75,13 +84,17 @@ interface Placed {
 }
 
 /** The first of several objects with one name counts; within a file the reader has seen to that. */
-function placeAll(objects: readonly KubernetesObject[]): Placed {
+function* placeAll(files: readonly (readonly KubernetesObject[])[], pace: Pace): Steps<Placed> {
   const first = new Map<string, KubernetesObject>();
   const duplicates: ManifestProblem[] = [];
-  for (const object of objects) {
-    const known = first.get(identityOf(object));
-    if (known === undefined) first.set(identityOf(object), object);
-    else duplicates.push(...duplicate(object, known));
+  for (const objects of files) {
+    for (const object of objects) {
+      const identity = identityOf(object);
+      const known = first.get(identity);
+      if (known === undefined) first.set(identity, object);
+      else duplicates.push(...duplicate(object, known));
+      if (pace.spend()) yield;
+    }
   }
   return { objects: [...first.values()], duplicates };
 }
