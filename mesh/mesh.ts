@@ -1,7 +1,7 @@
-import { createController, inTurns, ManifestStore, stampTimesInSteps, translateInSteps, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
+import { createController, ManifestStore, stampTimesInSteps, translateInSteps, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
 import type { ClusterState } from '#crds';
 import { createExposition, createProxy, inSlices, Metrics, openSocketIO, type Exposition, type OpenedIO } from '#proxy';
-import { channelPair, type ControllerChannel, type Steps } from '#snapshot';
+import { channelPair, inTurns, type ControllerChannel, type Steps } from '#snapshot';
 import type { GatewayProxy } from '#gateway';
 import { compareInSteps } from './edits.ts';
 import { Fleet } from './fleet.ts';

@@ -1,6 +1,7 @@
 export * from './resources.ts';
 export * from './duration.ts';
 export { Pace, runSteps, sortInSteps, stepLength, type Steps } from './steps.ts';
+export { inTurns, resultInTurns, type TurnsEnvironment } from './turns.ts';
 export * from './stream/index.ts';
 export * from './hostname.ts';
 export * from './headers.ts';

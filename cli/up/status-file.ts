@@ -1,6 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import type { ObjectStatus } from '#controller';
+import { resultInTurns, type Steps } from '#snapshot';
 
 export interface StatusFile {
   /** Writes soon; of several calls while a write is under way only the last is written. */
@@ -20,7 +21,7 @@ export function keepStatusFile(path: string, failed: (message: string) => void):
       const statuses = wanted;
       wanted = undefined;
       try {
-        const text = await statusText(statuses);
+        const text = await resultInTurns(statusText(statuses), { monotonic: () => performance.now() });
         if (text === written) continue;
         await writeFile(`${path}.new`, text);
         await rename(`${path}.new`, path);
@@ -43,21 +44,16 @@ export function keepStatusFile(path: string, failed: (message: string) => void):
 
 /** A status that did not change is the same object; ten thousand written anew at each change would take a second. */
 const texts = new WeakMap<ObjectStatus, string>();
-/** How long requests may wait for the next slice to end. Milliseconds. */
-const sliceMs = 4;
 
-/** One document per object, as `kubectl get -o yaml` would show its identity and status. Gives way while it writes. */
-export async function statusText(statuses: readonly ObjectStatus[]): Promise<string> {
+/** One document per object, as `kubectl get -o yaml` would show its identity and status. Gives way after each. */
+export function* statusText(statuses: readonly ObjectStatus[]): Steps<string> {
   const parts: string[] = [];
-  let until = performance.now() + sliceMs;
   for (const each of statuses) {
     const known = texts.get(each);
     const text = known ?? documentOf(each);
     if (known === undefined) texts.set(each, text);
     parts.push(text);
-    if (performance.now() < until) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    until = performance.now() + sliceMs;
+    yield;
   }
   return parts.join('');
 }

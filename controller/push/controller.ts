@@ -1,12 +1,11 @@
 import type { ClusterState } from '#crds';
-import type { Channel, Steps } from '#snapshot';
+import { inTurns, type Channel, type Steps } from '#snapshot';
 import type { Environment, ObjectStatus, Problem, Snapshots, Translation } from '../types.ts';
 import { withBuiltIns } from '../built-ins.ts';
 import { renderEndpoints } from '../render/endpoints.ts';
 import { assignAddresses, type AddressRange } from './addresses.ts';
 import { joinFeedback, joinShortfalls, type Shortfall } from './feedback.ts';
 import { Sessions, type Rejection, type SessionProgress } from './sessions.ts';
-import { inTurns } from './turns.ts';
 
 export interface ControllerEnvironment {
   /** The pure function that this runs after changes of state, in turns of the event loop. */

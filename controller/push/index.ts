@@ -1,6 +1,5 @@
 export { assignAddresses, type AddressRange } from './addresses.ts';
 export { stampTimes, stampTimesInSteps } from './stamp.ts';
-export { inTurns, type TurnsEnvironment } from './turns.ts';
 export { createController, type Controller, type ControllerEnvironment, type Hearsay, type Report } from './controller.ts';
 export { Sessions, type Rejection, type SessionProgress, type SessionsEnvironment } from './sessions.ts';
 export { publish, viewOf } from './view.ts';

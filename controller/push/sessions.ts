@@ -1,6 +1,5 @@
-import { Pace, Publisher, resourceKinds, type Channel, type ProxyNode, type ResourceKind, type Steps, type TypeProgress } from '#snapshot';
+import { inTurns, Pace, Publisher, resourceKinds, type Channel, type ProxyNode, type ResourceKind, type Steps, type TurnsEnvironment, type TypeProgress } from '#snapshot';
 import type { Snapshots } from '../types.ts';
-import { inTurns, type TurnsEnvironment } from './turns.ts';
 import { publishInSteps, seesTable, viewOf } from './view.ts';
 
 /** A resource that a proxy refuses, or can't carry out. */

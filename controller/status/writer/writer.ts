@@ -1,5 +1,4 @@
-import { Pace, type Steps } from '#snapshot';
-import { inTurns } from '../../push/turns.ts';
+import { inTurns, Pace, type Steps } from '#snapshot';
 import { backoff, pause } from '../../kube/backoff.ts';
 import { fieldsOf, reasonOf, type ApiAnswer, type KubeApi } from '../../kube/types.ts';
 import { fieldManager } from '../../names.ts';

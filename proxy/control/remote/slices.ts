@@ -1,11 +1,9 @@
 import { compileInSteps } from '#routing';
-import { decodeResponse, IncomingMessage, readInSteps, referencesInSteps, type Channel, type ControllerChannel, type Decoded, type DeltaResponse, type Pause, type PiecedChannel, type Resource } from '#snapshot';
+import { decodeResponse, IncomingMessage, inTurns, readInSteps, referencesInSteps, type Channel, type ControllerChannel, type Decoded, type DeltaResponse, type Pause, type PiecedChannel, type Resource, type Steps } from '#snapshot';
 import { checkInSteps } from '../check.ts';
 
 /** Characters above which a message that came whole is worth the effort. */
 const longMessage = 32_768;
-/** How long requests may wait for the next slice to end. Milliseconds. */
-const sliceMs = 4;
 
 /**
  * A channel whose long messages are parsed, checked and compiled in slices, beginning while they still come, so that ten thousand routes that
@@ -31,6 +29,7 @@ class Queue {
   readonly #readings: Iterator<Pause, Decoded<DeltaResponse>>[] = [];
   /** The last one's message is still coming. */
   #coming: IncomingMessage | undefined;
+  /** The first is being read, or will be in the next turn. */
   #scheduled = false;
   /** What was read last is about to be given on. */
   #giving = false;
@@ -56,27 +55,31 @@ class Queue {
     if (this.#scheduled || this.#giving || this.#readings.length === 0) return;
     this.#scheduled = true;
     setImmediate(() => {
-      this.#scheduled = false;
-      this.#advance();
+      inTurns(this.#advance(), { monotonic: this.#now, failed: (error) => this.#fail(error) });
     });
   }
 
-  #advance(): void {
-    const [reading] = this.#readings;
-    if (reading === undefined) return;
-    const until = this.#now() + sliceMs;
-    do {
-      const { done, value } = reading.next();
-      if (done === true) return this.#give(value);
+  /** Until the first message is read, or as far as it has come. */
+  *#advance(): Steps<void> {
+    for (;;) {
+      const next = this.#readings[0]?.next();
       // What comes next wakes it.
-      if (value === 'more') return;
-    } while (this.#now() < until);
-    this.#advanceLater();
+      if (next === undefined || next.value === 'more') break;
+      if (next.done === true) return this.#give(next.value);
+      yield;
+    }
+    this.#scheduled = false;
+  }
+
+  /** What comes is data: whatever it is, reading it ends in a result. */
+  #fail(error: unknown): never {
+    throw error;
   }
 
   /** In a turn of its own, for to put it into force takes its time too. */
   #give(decoded: Decoded<DeltaResponse>): void {
     this.#giving = true;
+    this.#scheduled = false;
     this.#readings.shift();
     setImmediate(() => {
       this.#giving = false;

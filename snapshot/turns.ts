@@ -1,4 +1,4 @@
-import type { Steps } from '#snapshot';
+import type { Steps } from './steps.ts';
 
 export interface TurnsEnvironment {
   /** Milliseconds of a clock that never goes back. Without one, each step has a turn of its own. */
@@ -19,4 +19,15 @@ export function inTurns(steps: Steps<void>, env: TurnsEnvironment & { failed(err
     return env.failed(error);
   }
   setImmediate(() => inTurns(steps, env));
+}
+
+/** The same, for what comes of it. */
+export function resultInTurns<T>(steps: Steps<T>, env: TurnsEnvironment): Promise<T> {
+  return new Promise((resolve, reject) => {
+    inTurns(passOn(steps, resolve), { ...env, failed: reject });
+  });
+}
+
+function* passOn<T>(steps: Steps<T>, to: (value: T) => void): Steps<void> {
+  to(yield* steps);
 }
