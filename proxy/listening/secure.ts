@@ -4,6 +4,7 @@ import type { Certificate, ClientValidation } from '#snapshot';
 import { serverCiphers } from '../configuration/certificates.ts';
 import type { Context } from '../context.ts';
 import { normalServerName } from '../streams/index.ts';
+import { Greeting } from './greeting.ts';
 import { ticketKeys, ticketKeysMs } from './tickets.ts';
 
 /** What HTTPS offers by ALPN. */
@@ -78,11 +79,9 @@ export class SecureServer {
 
   /** What was read of the socket must have been put back. It needs an error listener. */
   accept(socket: Socket): void {
-    const { ticketSecret } = this.#context;
-    if (ticketSecret === undefined && this.#context.now() - this.#refreshedAt >= ticketKeysMs) this.refresh();
     // Who ends its side before the handshake is done can't finish it, and would be kept until it ran out of time.
     socket.allowHalfOpen = false;
-    this.#server.emit('connection', socket);
+    new Greeting(this.#context, socket, () => this.#begin(socket));
   }
 
   /**
@@ -101,6 +100,12 @@ export class SecureServer {
       ...(certificate === undefined ? {} : { cert: certificate.chain, key: certificate.key }),
       ...(validation === undefined ? {} : { ca: [...trustedAuthorities(validation)], allowPartialTrustChain: true }),
     });
+  }
+
+  #begin(socket: Socket): void {
+    const { ticketSecret } = this.#context;
+    if (ticketSecret === undefined && this.#context.now() - this.#refreshedAt >= ticketKeysMs) this.refresh();
+    this.#server.emit('connection', socket);
   }
 
   /** OpenSSL looks at a client's certificate in full handshakes only, and each resumed one makes a ticket for the next. */

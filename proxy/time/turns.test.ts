@@ -114,3 +114,17 @@ test('once no more are accepted, those that wait have their turn at once', (t) =
   t.is(turns, 1);
   t.true(loop.turns.mayGoOn());
 });
+
+test('what goes on behind its turn has the turn for itself', (t) => {
+  const loop = new Loop();
+  let turns = 0;
+  class Begins extends Busy {
+    readonly goesOn = true;
+  }
+  for (let index = 0; index < 3; index++) loop.turns.add(new Begins(1, () => turns++));
+  for (const served of [1, 2, 3]) {
+    loop.turn();
+    t.is(turns, served);
+  }
+  t.is(loop.callbacks.length, 0);
+});

@@ -2,6 +2,8 @@
 export interface Waiter {
   /** `Turns`' own. */
   awaitsTurn: boolean;
+  /** What its turn began goes on behind it, and is enough for a turn of the loop. */
+  readonly goesOn?: boolean;
   /** Its turn: does a little, and adds itself again where there is more. Never throws. */
   takeTurn(): void;
 }
@@ -95,7 +97,7 @@ export class Turns {
       const waiter = this.#waiting[this.#next++]!;
       waiter.awaitsTurn = false;
       waiter.takeTurn();
-      if (this.#now() >= end) break;
+      if (waiter.goesOn === true || this.#now() >= end) break;
     }
     if (this.#next === this.#waiting.length || this.#next >= 1024) {
       // In one piece now and then: taken off one by one, each would move all that are behind it.

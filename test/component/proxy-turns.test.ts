@@ -2,6 +2,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import test, { type ExecutionContext } from 'ava';
 import { answering, fetchRaw, getRequest, ok, rawServer, startRig, statusOf } from './proxy-rig.ts';
 import { eventually, setBackends, startStreamRig, streamBackend, streamTable } from './streams-rig.ts';
+import { stopped, type Stopped } from './stopped.ts';
 
 /**
  * Who sends much is read no further after so much before others had their turn. Turns are stopped here, so what passes between two of them can
@@ -13,35 +14,6 @@ const total = 6 * 1024 * 1024;
 const atOnce = 131_072 + 65_536;
 const accepted = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
 const handshake = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n\r\n';
-
-interface Stopped<Rig> {
-  readonly rig: Rig;
-  /** Lets everybody have one turn. */
-  turn(): void;
-  /** From now on turns come by themselves. */
-  goOn(): void;
-}
-
-/** What is begun gets a `setImmediate` that waits. */
-async function stopped<Rig>(begin: () => Promise<Rig>): Promise<Stopped<Rig>> {
-  const real = globalThis.setImmediate;
-  const due: (() => void)[] = [];
-  let isFree = false;
-  globalThis.setImmediate = ((callback: () => void) => (isFree ? real(callback) : due.push(callback))) as unknown as typeof setImmediate;
-  const begun = begin();
-  globalThis.setImmediate = real;
-  const turn = (): void => {
-    for (const callback of due.splice(0)) callback();
-  };
-  return {
-    rig: await begun,
-    turn,
-    goOn: () => {
-      isFree = true;
-      turn();
-    },
-  };
-}
 
 class Sink {
   bytes = 0;

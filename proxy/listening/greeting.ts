@@ -1,0 +1,67 @@
+import type { Socket } from 'node:net';
+import type { Context } from '../context.ts';
+import type { Waiter, WheelTimer } from '../time/index.ts';
+
+/**
+ * A connection whose TLS has not been begun: that is done once its client has said something, and when it is its turn, for the answer to a
+ * ClientHello costs as much as several requests. Who says nothing costs a socket and a timer, and OpenSSL hears of nobody else.
+ */
+export class Greeting implements Waiter, WheelTimer {
+  wheelNext: WheelTimer | undefined = undefined;
+  wheelPrev: WheelTimer | undefined = undefined;
+  wheelSlot = -1;
+  dueAt = 0;
+  awaitsTurn = false;
+  goesOn = false;
+  readonly #context: Context;
+  readonly #socket: Socket;
+  readonly #begin: () => void;
+
+  /** What was read of the socket must have been put back. `begin` is called at most once, with bytes to be read; else the socket is destroyed. */
+  constructor(context: Context, socket: Socket, begin: () => void) {
+    this.#context = context;
+    this.#socket = socket;
+    this.#begin = begin;
+    socket.once('close', this.#left);
+    if (socket.readableLength > 0) {
+      context.turns.add(this);
+      return;
+    }
+    context.wheel.schedule(this, context.now() + context.limits.tlsHandshakeMs);
+    socket.on('readable', this.#heard);
+  }
+
+  takeTurn(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    socket.off('close', this.#left);
+    // Node looks at the bytes behind the turn.
+    this.goesOn = true;
+    try {
+      this.#begin();
+    } catch (error) {
+      this.#context.fault(error);
+      socket.destroy();
+    }
+  }
+
+  /** It has said nothing for too long. */
+  expired(): void {
+    this.#socket.destroy();
+  }
+
+  readonly #heard = (): void => {
+    const socket = this.#socket;
+    socket.off('readable', this.#heard);
+    this.#context.wheel.cancel(this);
+    // Without bytes it is their end.
+    if (socket.readableLength === 0) socket.destroy();
+    else this.#context.turns.add(this);
+  };
+
+  /** Before it was its turn. */
+  readonly #left = (): void => {
+    this.#context.wheel.cancel(this);
+    this.#context.metrics.count('client_tls_handshakes_failed');
+  };
+}
