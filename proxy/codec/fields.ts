@@ -1,5 +1,5 @@
 import type { FailureCode } from '../failures.ts';
-import { isNamed, lookup, stride, valueOf } from './lines.ts';
+import { FieldLines, isNamed, lookup, stride, treatment, valueOf } from './lines.ts';
 import { belongsInHead, field, identifyField, isRemovable, type FieldId } from './names.ts';
 import { bytesOf, COLON, CR, HTAB, isToken, LF, SP, tokenByte, valueByte } from './tables.ts';
 
@@ -24,14 +24,6 @@ const SEMICOLON = 59;
 export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
 export type Framing = (typeof framing)[keyof typeof framing];
 
-/** What becomes of a field when the head is written anew. */
-export const treatment = {
-  copy: 0,
-  drop: 1,
-  /** Valid, but not written as `name: value`: the line is made anew. */
-  rewrite: 2,
-} as const;
-
 const chunked = bytesOf('chunked');
 const trailers = bytesOf('trailers');
 const close = bytesOf('close');
@@ -55,15 +47,7 @@ export interface FieldBlock {
  * Fields of a head, as offsets into the bytes that were parsed. One object serves all messages: what it says holds until the
  * next parse, so whoever needs it later parses the same bytes again (300 ns, and rare).
  */
-export class Fields {
-  count = 0;
-  /** Where the first field begins, and where the empty line does. */
-  start = 0;
-  end = 0;
-  /** By field: name start, name end, value start, value end. */
-  at: Int32Array;
-  ids: Uint8Array;
-  treatments: Uint8Array;
+export class Fields extends FieldLines {
   /** Index of the one field with that id that matters, -1 where there is none. */
   host = -1;
   expect = -1;
@@ -96,15 +80,13 @@ export class Fields {
   #connections = 0;
 
   constructor(limits: HeadLimits, side: 'request' | 'response' | 'trailers') {
+    super(limits.maxHeaders);
     this.#limits = limits;
     this.#side = side;
     this.#faults =
       side === 'request'
         ? { syntax: 'bad-request', size: 'head-too-large', coding: 'unsupported-transfer-coding' }
         : { syntax: 'bad-response', size: 'response-too-large-head', coding: 'bad-response' };
-    this.at = new Int32Array(limits.maxHeaders * stride);
-    this.ids = new Uint8Array(limits.maxHeaders);
-    this.treatments = new Uint8Array(limits.maxHeaders);
     this.#own = { at: this.at, ids: this.ids, treatments: this.treatments };
   }
 
@@ -189,28 +171,6 @@ export class Fields {
     }
   }
 
-  /** Offsets by field number. */
-  nameStart(index: number): number {
-    return this.at[index * stride]!;
-  }
-
-  nameEnd(index: number): number {
-    return this.at[index * stride + 1]!;
-  }
-
-  valueStart(index: number): number {
-    return this.at[index * stride + 2]!;
-  }
-
-  valueEnd(index: number): number {
-    return this.at[index * stride + 3]!;
-  }
-
-  /** The first byte behind the field's line. */
-  lineEnd(index: number): number {
-    return index + 1 < this.count ? this.at[(index + 1) * stride]! : this.end;
-  }
-
   value(bytes: Buffer, index: number): string {
     return valueOf(bytes, this, index);
   }
@@ -227,10 +187,6 @@ export class Fields {
 
   isNamed(bytes: Uint8Array, index: number, lower: string): boolean {
     return isNamed(bytes, this, index, lower);
-  }
-
-  drop(index: number): void {
-    this.treatments[index] = treatment.drop;
   }
 
   /** All lines of a name. */

@@ -1,4 +1,4 @@
-import { framing, isNamed, lookup, stride, treatment, valueOf, type Framing } from '../../codec/index.ts';
+import { FieldLines, framing, isNamed, lookup, stride, valueOf, type Framing } from '../../codec/index.ts';
 
 /** What a header block is: it says which pseudo-header fields it must have. */
 export type Side = 'request' | 'response' | 'trailers';
@@ -13,7 +13,7 @@ export type Excess = 'head-too-large' | 'target-too-long';
  *
  * What a callback gets is lent: it holds until the call returns, unless it is kept.
  */
-export class HeaderBlock {
+export class HeaderBlock extends FieldLines {
   side: Side = 'request';
   method = '';
   scheme = '';
@@ -33,14 +33,6 @@ export class HeaderBlock {
   excess: Excess | '' = '';
 
   bytes: Buffer;
-  count = 0;
-  start = 0;
-  end = 0;
-  /** By field: name start, name end, value start, value end. */
-  at: Int32Array;
-  /** Field numbers of the HTTP/1.1 codec. */
-  ids: Uint8Array;
-  treatments: Uint8Array;
   /** 1: never to be indexed by whoever forwards it (RFC 7541, 6.2.3). */
   sensitive: Uint8Array;
   /** For whoever works with kept blocks: what was made of this one, an encoded block or a decision. */
@@ -48,10 +40,8 @@ export class HeaderBlock {
   #kept = false;
 
   constructor(bytes: Buffer, maxFields: number) {
+    super(maxFields);
     this.bytes = bytes;
-    this.at = new Int32Array(maxFields * stride);
-    this.ids = new Uint8Array(maxFields);
-    this.treatments = new Uint8Array(maxFields);
     this.sensitive = new Uint8Array(maxFields);
   }
 
@@ -76,27 +66,6 @@ export class HeaderBlock {
     return copy;
   }
 
-  nameStart(index: number): number {
-    return this.at[index * stride]!;
-  }
-
-  nameEnd(index: number): number {
-    return this.at[index * stride + 1]!;
-  }
-
-  valueStart(index: number): number {
-    return this.at[index * stride + 2]!;
-  }
-
-  valueEnd(index: number): number {
-    return this.at[index * stride + 3]!;
-  }
-
-  /** The first byte behind the field's line. */
-  lineEnd(index: number): number {
-    return index + 1 < this.count ? this.at[(index + 1) * stride]! : this.end;
-  }
-
   name(index: number): string {
     return this.bytes.toString('latin1', this.nameStart(index), this.nameEnd(index));
   }
@@ -118,10 +87,6 @@ export class HeaderBlock {
 
   isNamed(index: number, lower: string): boolean {
     return isNamed(this.bytes, this, index, lower);
-  }
-
-  drop(index: number): void {
-    this.treatments[index] = treatment.drop;
   }
 
   /** How HTTP/1.1 would tell the body's end, where one may follow. */
