@@ -9,6 +9,7 @@ import type { FailedAttempt } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
 import { statusIn } from './grpc.ts';
 import { failureHeader } from './replies.ts';
+import { wasReused } from './reused.ts';
 import { endAttemptSpan } from './tracing.ts';
 
 /** What comes after an attempt: its result goes to the client, or there is another, or the budget's refusal. */
@@ -110,7 +111,6 @@ export class Attempts {
   endTunnel(): void {
     this.#leave();
   }
-
 
   /** A response's head is there. True: it does not go to the client, something else was begun. */
   replaces(upstream: Upstream, bytes: Buffer): boolean {
@@ -270,11 +270,6 @@ export class Attempts {
   #cancelTimer(): void {
     if (this.#timer !== undefined) this.#exchange.context.wheel.cancel(this.#timer);
   }
-}
-
-/** The connection had been idle, and broke under the request: which says nothing of how the endpoint takes others. */
-function wasReused(upstream: Upstream, code: FailureCode): boolean {
-  return code === 'upstream-reset' && upstream.uses > 1 && !upstream.answered;
 }
 
 const noRetry = { sequel: 'result', delay: 0 } as const;

@@ -11,6 +11,7 @@ import { ByteStore } from './byte-store.ts';
 import type { Exchange } from './exchange.ts';
 import { encodeRequestRest } from './blocks.ts';
 import { putRequestHead, type RequestEdits } from './heads.ts';
+import { wasReused } from './reused.ts';
 
 /** A mirrored request that got no answer by then is given up; nobody waits for it. */
 const patienceMs = 30_000;
@@ -167,7 +168,7 @@ class Mirror implements UpstreamUser {
   }
 
   failed(upstream: Upstream, code: FailureCode, reason: string): void {
-    if (!this.#answered && !(code === 'upstream-reset' && upstream.uses > 1)) this.#backend.attemptFailed(this.#endpoint!, { code, reason }, this.#startedAt);
+    if (!this.#answered && !wasReused(upstream, code)) this.#backend.attemptFailed(this.#endpoint!, { code, reason }, this.#startedAt);
     this.#over('failed');
   }
 
