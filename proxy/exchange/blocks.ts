@@ -1,6 +1,8 @@
 import type { HeaderEdits } from '#routing';
 import { field, isFieldName, isFieldValue } from '../codec/index.ts';
 import type { Context } from '../context.ts';
+import { literalName } from '../http2/index.ts';
+import { uuidLength } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
 import { forwardedBehindTrusted, forwardedTarget, requestDrops, type RequestEdits } from './heads.ts';
 import type { Reply } from './replies.ts';
@@ -9,6 +11,7 @@ import type { Reply } from './replies.ts';
 
 const responseDrops = dropping(field.internal, field.host);
 const noDrops = new Uint8Array(32);
+const requestIdName = literalName('x-request-id');
 
 function dropping(...ids: readonly number[]): Uint8Array {
   const drops = new Uint8Array(32);
@@ -28,10 +31,10 @@ export function encodeRequestHead(exchange: Exchange, edits: RequestEdits, schem
   }
   // Clients that repeat a head get it encoded once for each way in which it goes on; only its id is new.
   let made = block.attachment as EncodedRequest | undefined;
-  if (made === undefined || made.edits !== edits || made.scheme !== scheme || made.idIsNew !== exchange.idIsNew) {
+  if (made === undefined || made.edits !== edits || made.scheme !== scheme || made.idIsNew !== exchange.requestId.isNew) {
     encoder.begin().scheme(scheme);
     putRequestParts(exchange, edits);
-    made = { edits, scheme, idIsNew: exchange.idIsNew, bytes: encoder.copy() };
+    made = { edits, scheme, idIsNew: exchange.requestId.isNew, bytes: encoder.copy() };
     block.attachment = made;
   }
   encoder.begin().putEncoded(made.bytes);
@@ -56,8 +59,9 @@ export function encodeRequestRest(exchange: Exchange, edits: RequestEdits): Uint
   return encoder.view();
 }
 
-function putId(exchange: Exchange): void {
-  if (exchange.idIsNew) exchange.context.encoder.put('x-request-id', exchange.id);
+function putId({ context, requestId }: Exchange): void {
+  const { isNew, uuids, uuidStart } = requestId;
+  if (isNew) context.encoder.putNamed(requestIdName, uuids, uuidStart, uuidStart + uuidLength);
 }
 
 function putRequestParts(exchange: Exchange, edits: RequestEdits): void {

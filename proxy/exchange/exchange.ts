@@ -1,4 +1,4 @@
-import { decide, filtersFor, isGrpc, pickBackend, type FilterPlan, type HeaderValue } from '#routing';
+import { decide, filtersFor, isGrpc, pickBackend, type FilterPlan } from '#routing';
 import type { BackendState } from '../configuration/backends.ts';
 import type { EndpointPool } from '../connection/pool.ts';
 import type { RoutingTable, RequestSettings } from '../configuration/tables.ts';
@@ -9,14 +9,15 @@ import type { Context } from '../context.ts';
 import { failures, type FailureCode } from '../failures.ts';
 import type { Binding } from '../listening/binding.ts';
 import { RequestSession, type SessionSettings } from '../sessions/index.ts';
-import { isRequestId, type AccessRecord, type FailedAttempt, type PathBytes, type TraceSpan } from '../telemetry/index.ts';
+import type { AccessRecord, FailedAttempt, IdBytes, PathBytes, TraceSpan } from '../telemetry/index.ts';
 import { Attempts } from './attempts.ts';
 import { encodeRequestHead } from './blocks.ts';
 import { grpcReply, grpcStatusOf, grpcTimeout } from './grpc.ts';
 import { noEdits, putRequestHead } from './heads.ts';
 import { startMirrors } from './mirror.ts';
-import { failureReply, type Reply } from './replies.ts';
+import { failureReply, filterReply, type Reply } from './replies.ts';
 import { RequestBody } from './request-body.ts';
+import { RequestId } from './request-id.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { beginAttemptSpan, beginSpan, endSpan } from './tracing.ts';
 
@@ -70,8 +71,7 @@ export class Exchange implements AccessRecord, RequestSource {
   isGrpc = false;
   /** What its response says of it; -1 where it is no gRPC, or has not ended yet. */
   grpcStatus = -1;
-  id = '';
-  idIsNew = false;
+  readonly requestId = new RequestId();
   span: TraceSpan | undefined;
   attemptSpan: TraceSpan | undefined;
 
@@ -120,6 +120,14 @@ export class Exchange implements AccessRecord, RequestSource {
   move(downstream: Downstream): void {
     this.downstream = downstream;
     this.binding = downstream.binding;
+  }
+
+  get id(): string {
+    return this.requestId.text;
+  }
+
+  get idBytes(): IdBytes | undefined {
+    return this.requestId.isNew ? this.requestId : undefined;
   }
 
   get path(): string {
@@ -189,7 +197,8 @@ export class Exchange implements AccessRecord, RequestSource {
     this.trailersWelcome = head.fields.trailersWelcome;
     this.isGrpc = this.downstream.protocol === 'HTTP/2' && isGrpc(head.fields.lookup(bytes, 'content-type'));
     this.body.begin(head, rest);
-    this.#identify();
+    const { ids, limits } = this.context;
+    this.requestId.take(head, bytes, this.binding.role === 'mesh' || limits.trustedHops > 0 ? 'trusted' : 'unknown', ids);
     beginSpan(this);
     this.binding.begin(this);
   }
@@ -423,34 +432,9 @@ export class Exchange implements AccessRecord, RequestSource {
   }
 
   #answeredBy(filters: FilterPlan): boolean {
-    const preflight = filters.cors?.preflight(this.context.view);
-    if (preflight !== undefined) {
-      this.answer({ status: preflight.status, headers: preflight.headers, body: '' });
-      return true;
-    }
-    if (filters.redirect === undefined) return false;
-    const { view, requestHead } = this.context;
-    // In the mesh the frontend is the Service port that was dialled, not the sidecar's own.
-    const port = this.binding.role === 'mesh' ? (requestHead.authority.port ?? 80) : this.binding.port;
-    const { status, location } = filters.redirect({ scheme: this.binding.scheme, host: view.host, port, path: view.path, query: view.query });
-    const headers: HeaderValue[] = [{ name: 'location', value: location }];
-    this.answer({ status, headers: filters.response === undefined ? headers : [...headers, ...filters.response.append], body: '' });
-    return true;
-  }
-
-  /** A valid id of a trusted sender stays, so that one request has one id all through the mesh. */
-  #identify(): void {
-    const { fields } = this.context.requestHead;
-    if (fields.requestId >= 0 && (this.binding.role === 'mesh' || this.context.limits.trustedHops > 0)) {
-      const id = fields.value(this.bytes, fields.requestId);
-      if (isRequestId(id)) {
-        this.id = id;
-        this.idIsNew = false;
-        return;
-      }
-    }
-    this.id = this.context.ids.uuid();
-    this.idIsNew = true;
+    const reply = filterReply(this, filters);
+    if (reply !== undefined) this.answer(reply);
+    return reply !== undefined;
   }
 
   /** For all attempts together, in milliseconds; Infinity where there is none. A gRPC client may have less patience than the route. */
@@ -486,7 +470,8 @@ export class Exchange implements AccessRecord, RequestSource {
     this.deadline = Infinity;
     this.asksToClose = this.isGrpc = false;
     this.grpcStatus = -1;
-    this.id = this.host = '';
+    this.requestId.clear();
+    this.host = '';
     this.minorVersion = 1;
     this.#target = undefined;
     this.targetStart = this.targetEnd = 0;

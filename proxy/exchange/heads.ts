@@ -1,5 +1,6 @@
 import type { HeaderEdits, TargetRewrite } from '#routing';
 import { bytesOf, field, framing, isFieldValue, treatment, type Fields, type Framing, type OutputBuffer, type ResponseHead } from '../codec/index.ts';
+import { uuidLength } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
 import { phrases } from './phrases.ts';
 
@@ -51,9 +52,10 @@ export function putRequestHead(exchange: Exchange, edits: RequestEdits): void {
   putFields(output, bytes, head.fields, { drops, first: edits.request, second: undefined });
   if (host !== undefined) output.putText(`host: ${isFieldValue(host) ? host : ''}\r\n`);
   if (exchange.binding.role === 'edge') putForwarded(exchange);
-  if (exchange.idIsNew) {
+  const { requestId } = exchange;
+  if (requestId.isNew) {
     output.putConstant(requestIdName);
-    output.putText(exchange.id);
+    output.putBytes(requestId.uuids, requestId.uuidStart, requestId.uuidStart + uuidLength);
     output.putLineEnd();
   }
   if (exchange.span !== undefined) output.putText(traceLines(exchange));
@@ -66,7 +68,7 @@ export function putRequestHead(exchange: Exchange, edits: RequestEdits): void {
 /** By field id, which fields of the request at hand do not go on as they came. Holds until the next call. */
 export function requestDrops(exchange: Exchange): Uint8Array {
   const drops = exchange.binding.role === 'mesh' ? meshDrops : exchange.context.limits.trustedHops > 0 ? trustingDrops : edgeDrops;
-  drops[field.requestId] = exchange.idIsNew ? 1 : 0;
+  drops[field.requestId] = exchange.requestId.isNew ? 1 : 0;
   drops[field.contentLength] = exchange.body.framing === framing.chunked ? 1 : 0;
   drops[field.traceparent] = drops[field.tracestate] = exchange.span === undefined ? 0 : 1;
   return drops;

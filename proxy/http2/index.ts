@@ -5,7 +5,7 @@ export { Stream, nobody } from './connection/stream.ts';
 export type { Acceptor, Http2Environment, Keeper, ResponseUser, StreamUser, Transport } from './connection/types.ts';
 export { Collector, HeaderBlock, type Excess, type Side } from './fields/index.ts';
 export { errorCode, matchPreface, type ErrorCode } from './frames/index.ts';
-export { HeaderEncoder, type FieldList, type Selection } from './hpack/index.ts';
+export { HeaderEncoder, literalName, type FieldList, type Selection } from './hpack/index.ts';
 export { defaultHttp2Limits, type Http2Limits } from './limits.ts';
 export { acceptSession, connectSession, dialSession, http2Environment, type EnvironmentOptions } from './transport/socket.ts';
 export { Slabs } from './transport/slabs.ts';

@@ -102,6 +102,15 @@ export class HeaderEncoder {
     return this.#string(value);
   }
 
+  /** A field by its name as `literalName` gives it, and the bytes of a value in Latin-1. */
+  putNamed(name: Uint8Array, bytes: Buffer, start: number, end: number): this {
+    this.#reserve(name.length + end - start + 8);
+    this.#bytes.set(name, this.#end);
+    this.#end += name.length;
+    this.#value(bytes, start, end);
+    return this;
+  }
+
   /** A block, or part of one, that was made before. */
   putEncoded(encoded: Uint8Array): this {
     this.#reserve(encoded.length);
@@ -189,6 +198,11 @@ export class HeaderEncoder {
     this.#bytes.copy(wider, 0, 0, this.#end);
     this.#bytes = wider;
   }
+}
+
+/** The beginning of a field with a name in lower case of fewer than 127 bytes that is not in the static table, for `putNamed`. */
+export function literalName(name: string): Uint8Array {
+  return Buffer.from(`${String.fromCharCode(literal, name.length)}${name}`, 'latin1');
 }
 
 function staticName(bytes: Buffer, start: number, length: number): number {

@@ -1,2 +1,2 @@
 export { HeaderDecoder } from './decoder.ts';
-export { HeaderEncoder, type FieldList, type Selection } from './encoder.ts';
+export { HeaderEncoder, literalName, type FieldList, type Selection } from './encoder.ts';

@@ -1,3 +1,4 @@
+import { uuidLength } from '../ids.ts';
 import { bytesOf, type LineBuffer } from './line.ts';
 import type { AccessRecord, FailedAttempt, StreamRecord } from './record.ts';
 
@@ -47,7 +48,9 @@ const lineEnd = bytesOf('}\n');
 /** All of a request's line but its beginning, which is the clock's. */
 export function putLine(to: LineBuffer, record: AccessRecord): void {
   to.constant(id);
-  to.json(record.id, caps.id);
+  const { idBytes } = record;
+  if (idBytes === undefined) to.json(record.id, caps.id);
+  else to.jsonBytes(idBytes.uuids, idBytes.uuidStart, idBytes.uuidStart + uuidLength, caps.id);
   to.constant(protocols[record.protocol]);
   to.json(record.method, caps.method);
   to.constant(host);
