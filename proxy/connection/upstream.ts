@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { brokenChunk, bytesOf, ChunkedReader, framing, invalid, needMore, type Framing } from '../codec/index.ts';
+import { brokenChunk, bytesOf, framing, invalid, needMore, type Framing } from '../codec/index.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
 import type { FailureCode } from '../failures.ts';
@@ -8,6 +8,7 @@ import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import type { RawUpstream, RequestSource, UpstreamUser } from './sides.ts';
+import { ResponseBody, type BodyTarget } from './upstream/response-body.ts';
 import { lateAlert, openSocket, speaksAsAsked } from './upstream/socket.ts';
 
 const lastChunk = bytesOf('0\r\n\r\n');
@@ -26,7 +27,7 @@ const lastWriteMs = 30_000;
 const copiedBytes = 8192;
 
 /** One connection to an endpoint. Frames responses; knows nothing of clients. */
-export class Http1Upstream extends PacedConnection implements RawUpstream {
+export class Http1Upstream extends PacedConnection implements RawUpstream, BodyTarget {
   readonly endpoint: PooledEndpoint;
   readonly socket: Socket;
   /** Requests that it has carried, this one included. */
@@ -37,10 +38,6 @@ export class Http1Upstream extends PacedConnection implements RawUpstream {
   reusable = false;
   /** The endpoint's side takes nothing now: `drained` will say when it does. */
   congested = false;
-  /** How the current response's body is told. */
-  framing: Framing = framing.none;
-  /** Of the body, still to come. */
-  remaining = 0;
 
   readonly #context: Context;
   readonly #pool: EndpointPool;
@@ -49,7 +46,7 @@ export class Http1Upstream extends PacedConnection implements RawUpstream {
   #reached = false;
   #user: UpstreamUser | undefined;
   #method = '';
-  #chunks: ChunkedReader | undefined;
+  readonly #body = new ResponseBody();
   #partial: PartialHead | undefined;
   #interims = 0;
   #discarded = 0;
@@ -127,7 +124,7 @@ export class Http1Upstream extends PacedConnection implements RawUpstream {
     this.#user = undefined;
     this.#idleMs = idleMs;
     this.#discarded = 0;
-    if (this.framing === framing.untilClose || (this.framing === framing.length && this.remaining > this.#context.limits.maxDiscardedBytes)) this.close();
+    if (this.#body.exceeds(this.#context.limits.maxDiscardedBytes)) this.close();
   }
 
   send(bytes: Buffer, start: number, end: number): void {
@@ -379,67 +376,32 @@ export class Http1Upstream extends PacedConnection implements RawUpstream {
     this.#phase = 'body';
     this.beginShare();
     this.#partial = undefined;
-    this.framing = head.framing;
-    this.remaining = head.framing === framing.length ? head.contentLength : 0;
+    this.#body.begin(head);
     this.reusable = head.keepAlive;
     this.#serverIdleMs = head.fields.keepAlive < 0 ? Infinity : head.keepAliveMs(bytes);
-    if (head.framing === framing.chunked) {
-      this.#chunks ??= new ChunkedReader();
-      this.#chunks.reset();
-    }
     this.#user?.responded(this, bytes);
-    if (this.#isReading()) this.#readBody(bytes, end, to);
+    if (this.isReading) this.#readBody(bytes, end, to);
   }
 
   #readBody(bytes: Buffer, from: number, to: number): void {
-    let p = from;
-    let done = false;
-    switch (this.framing) {
-      case framing.none:
-        done = true;
-        break;
-      case framing.length: {
-        const end = Math.min(to, p + this.remaining);
-        this.remaining -= end - p;
-        if (end > p) this.#deliver(bytes, p, end);
-        p = end;
-        done = this.remaining === 0;
-        break;
-      }
-      case framing.chunked:
-        p = this.#readChunks(bytes, p, to);
-        if (p === brokenChunk) {
-          this.#fail('bad-response', 'chunk');
-          return;
-        }
-        done = this.#chunks!.done;
-        break;
-      case framing.untilClose:
-        if (to > p) this.#deliver(bytes, p, to);
-        p = to;
+    const body = this.#body;
+    const end = body.read(bytes, from, to, this);
+    if (end === brokenChunk) {
+      this.#fail('bad-response', 'chunk');
+      return;
     }
-    if (!this.#isReading()) return;
-    if (!done) {
+    if (!this.isReading) return;
+    if (!body.done) {
       this.#user?.flush(this);
       return;
     }
     // Bytes behind the response belong to nothing that was asked for.
-    if (p < to) this.reusable = false;
-    this.#end(this.framing === framing.chunked ? this.#chunks!.trailers : undefined);
+    if (end < to) this.reusable = false;
+    this.#end(body.trailers);
   }
 
-  #readChunks(bytes: Buffer, from: number, to: number): number {
-    const chunks = this.#chunks!;
-    let p = from;
-    while (p < to && !chunks.done && this.#isReading()) {
-      p = chunks.next(bytes, p, to);
-      if (p === brokenChunk) return p;
-      if (chunks.dataEnd > chunks.dataStart) this.#deliver(bytes, chunks.dataStart, chunks.dataEnd);
-    }
-    return p;
-  }
-
-  #deliver(bytes: Buffer, start: number, end: number): void {
+  /** Data of the body, for its user, or for nobody. */
+  deliver(bytes: Buffer, start: number, end: number): void {
     if (this.#user !== undefined) this.#user.received(this, bytes, start, end);
     else if ((this.#discarded += end - start) > this.#context.limits.maxDiscardedBytes) this.close();
   }
@@ -454,7 +416,7 @@ export class Http1Upstream extends PacedConnection implements RawUpstream {
   }
 
   #endOfStream(): void {
-    if (this.#phase === 'body' && this.framing === framing.untilClose) {
+    if (this.#phase === 'body' && this.#body.endsWithConnection) {
       this.reusable = false;
       this.#end(undefined);
     } else if (this.#phase === 'raw') {
@@ -491,8 +453,8 @@ export class Http1Upstream extends PacedConnection implements RawUpstream {
     user?.failed(this, code, reason);
   }
 
-  /** Calls out may have closed it; a method, so that the type checker does not assume what it saw before them. */
-  #isReading(): boolean {
+  /** Calls out may have closed it. */
+  get isReading(): boolean {
     return this.#phase === 'body';
   }
 }
