@@ -1,6 +1,6 @@
 import { Fields, OutputBuffer, RequestHead, ResponseHead } from './codec/index.ts';
 import type { Backends } from './configuration/backends.ts';
-import type { Http1Place } from './connection/http1-place.ts';
+import type { Http1Place } from './connection/http1/place.ts';
 import { HeadView } from './exchange/view.ts';
 import type { RoutingTable } from './configuration/tables.ts';
 import { publicIO, type SocketIO } from './sockets/index.ts';

@@ -10,7 +10,8 @@ import { deafen, drain, spent } from '../sockets/index.ts';
 import { plainAddress } from '../streams/address.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
-import { releasePlace, takePlace, type Http1Place } from './http1-place.ts';
+import { Patience } from './http1/patience.ts';
+import { releasePlace, takePlace, type Http1Place } from './http1/place.ts';
 import { disown, guarded, own, type Owned } from './listeners.ts';
 import { Lingering } from './lingering.ts';
 import { PacedConnection } from './paced.ts';
@@ -36,7 +37,6 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   readonly address: string;
   /** TLS server name, lower case; empty without one. */
   readonly serverName: string;
-  readonly openedAt: number;
   readonly forwarded: Forwarded;
   readonly protocol = 'HTTP/1';
   readonly lendsBytes = false;
@@ -60,10 +60,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   #headEnd = 0;
   #paused = false;
   #tunnel: TunnelEnd | undefined;
-  #timeouts: TimeoutSettings;
-  /** Since when it waits: for a request, for the rest of a head (`#inHead`), or for its end. */
-  #since: number;
-  #inHead = false;
+  readonly #patience: Patience;
   #lingering: Lingering | undefined;
   #halfClosedAt = 0;
 
@@ -74,12 +71,11 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     this.socket = socket;
     this.serverName = serverName;
     this.address = plainAddress(socket.remoteAddress ?? '');
-    this.openedAt = this.#since = context.now();
-    this.#timeouts = binding.initialTimeouts(this);
+    this.#patience = new Patience(binding.initialTimeouts(this), context.now());
     this.forwarded = new Forwarded(this.address, binding, context.parts);
     own(socket, this, ClientConnection.#listeners, context.io);
     // The first head has to come in time as well, though not a byte of it may be there.
-    this.#watch(this.#dueWhileWaiting());
+    this.#watch(this.#patience.due());
   }
 
   static readonly #listeners = {
@@ -98,14 +94,13 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   /** The policy of the section that the client's requests turn out to be for. */
   adopt(timeouts: TimeoutSettings): void {
-    this.#timeouts = timeouts;
+    this.#patience.timeouts = timeouts;
   }
 
   /** Whether the connection is to end with the current response. */
   expiring(now: number): boolean {
-    const { maxConnectionDuration } = this.#timeouts;
     if (this.context.draining || this.binding.closing || (this.halfClosed && this.#input === undefined)) return true;
-    return maxConnectionDuration > 0 && now - this.openedAt >= maxConnectionDuration;
+    return this.#patience.isOld(now);
   }
 
   get client(): Client {
@@ -181,11 +176,11 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   resume(): void {
     if (this.#consuming || this.awaitsTurn || this.#phase === 'closed' || this.#tunnel?.congested === true) return;
     const input = this.#input;
-    if (input !== undefined && !this.#inHead) {
+    if (input !== undefined && !this.#patience.inHead) {
       this.#input = undefined;
       this.#consume(input);
     }
-    if (this.#paused && (this.#input === undefined || this.#inHead) && (this.#exchange?.requestComplete !== false || this.#takesBody())) {
+    if (this.#paused && (this.#input === undefined || this.#patience.inHead) && (this.#exchange?.requestComplete !== false || this.#takesBody())) {
       this.#paused = false;
       this.socket.resume();
     }
@@ -206,7 +201,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
       else this.#gone();
       return;
     }
-    this.#since = now;
+    this.#patience.since = now;
     if (this.#consuming) return;
     this.resume();
   }
@@ -217,7 +212,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     this.#phase = 'lingering';
     this.#input = this.#partial = undefined;
     this.dropUnread();
-    this.#since = this.context.now();
+    this.#patience.since = this.context.now();
     this.#lingering = new Lingering(this.context.limits, this.socket.writableLength);
     this.socket.end();
     this.#paused = false;
@@ -232,7 +227,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   /** Closes a connection that waits for a request. */
   closeIdle(): void {
-    if (this.#phase === 'open' && this.#exchange === undefined && !this.#inHead) this.linger();
+    if (this.#phase === 'open' && this.#exchange === undefined && !this.#patience.inHead) this.linger();
   }
 
   /** At once, so that what was sent can't be taken for a complete response. */
@@ -300,7 +295,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   #join(bytes: Buffer): Buffer | undefined {
     const input = this.#input;
     if (input === undefined) return bytes;
-    if (!this.#inHead) return Buffer.concat([input, bytes]);
+    if (!this.#patience.inHead) return Buffer.concat([input, bytes]);
     this.#partial ??= PartialHead.ofSpent(input, this.context.limits.maxHeadBytes);
     return this.#partial.appendSpent(bytes);
   }
@@ -349,7 +344,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     }
     const end = head.parse(bytes, from, bytes.length);
     if (end === needMore) return this.#awaitHead();
-    this.#inHead = false;
+    this.#patience.inHead = false;
     this.#partial = undefined;
     if (end === invalid) {
       const { failure, reason } = head.fields;
@@ -373,10 +368,11 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   }
 
   #awaitHead(): typeof needMore {
-    if (!this.#inHead) {
-      this.#inHead = true;
-      this.#since = this.context.now();
-      this.#watch(this.#dueWhileWaiting());
+    const patience = this.#patience;
+    if (!patience.inHead) {
+      patience.inHead = true;
+      patience.since = this.context.now();
+      this.#watch(patience.due());
     }
     return needMore;
   }
@@ -398,7 +394,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (this.#phase !== 'open') return;
     if (this.#exchange !== undefined) this.#watch(this.#exchange.idleDue());
     else if (this.halfClosed) this.linger();
-    else this.#watch(this.#dueWhileWaiting());
+    else this.#watch(this.#patience.due());
   }
 
   #takesBody(): boolean {
@@ -450,22 +446,15 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     const { limits } = this.context;
     switch (this.#phase) {
       case 'lingering':
-        return this.#since + (this.#lingering!.hasAll ? limits.lingerMs : this.#timeouts.streamIdle || Infinity);
+        return this.#lingering!.hasAll ? this.#patience.since + limits.lingerMs : this.#patience.lingersUntil();
       case 'tunnel':
         return this.#tunnel!.idleMs > 0 ? this.#tunnel!.activity + this.#tunnel!.idleMs : Infinity;
       case 'open':
-        if (this.#exchange === undefined) return this.#dueWhileWaiting();
+        if (this.#exchange === undefined) return this.#patience.due();
         return Math.min(this.#exchange.idleDue(), this.halfClosed && !this.#exchange.responseStarted ? this.#halfClosedAt + limits.halfClosedMs : Infinity);
       default:
         return Infinity;
     }
-  }
-
-  #dueWhileWaiting(): number {
-    const { idle, requestHeaders, maxConnectionDuration } = this.#timeouts;
-    const limit = this.#inHead ? requestHeaders : idle;
-    const due = limit > 0 ? this.#since + limit : Infinity;
-    return maxConnectionDuration > 0 && !this.#inHead ? Math.min(due, Math.max(this.#since, this.openedAt + maxConnectionDuration)) : due;
   }
 
   #timedOut(now: number): void {
@@ -476,8 +465,8 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     } else if (this.#exchange !== undefined) {
       if (this.halfClosed && !this.#exchange.responseStarted) this.cut();
       else this.#exchange.stoodStill();
-    } else if (this.#inHead) {
-      this.#inHead = false;
+    } else if (this.#patience.inHead) {
+      this.#patience.inHead = false;
       this.#takePlace().exchange.refuse('header-timeout', 'head');
     } else this.linger();
   }
@@ -486,7 +475,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   #lingeredOut(now: number): void {
     if (this.#lingering!.standsStill(this.socket.writableLength)) this.#gone();
     else {
-      this.#since = now;
+      this.#patience.since = now;
       this.#watch(this.#due());
     }
   }

@@ -1,7 +1,7 @@
-import { Exchange } from '../exchange/exchange.ts';
-import type { Downstream } from './sides.ts';
-import { Http1Body } from './http1-body.ts';
-import { Http1Response } from './http1-response.ts';
+import { Exchange } from '../../exchange/exchange.ts';
+import type { Downstream } from '../sides.ts';
+import { Http1Body } from './body.ts';
+import { Http1Response } from './response.ts';
 
 /** Kept for later requests, at most. */
 const maxFree = 256;

@@ -1,8 +1,8 @@
-import { bytesOf, framing, type Framing, type OutputBuffer } from '../codec/index.ts';
-import type { Exchange } from '../exchange/exchange.ts';
-import { putInterimHead, putResponseHead, putTrailers } from '../exchange/heads.ts';
-import { putReply, type Reply } from '../exchange/replies.ts';
-import type { ResponseEdits } from './sides.ts';
+import { bytesOf, framing, type Framing, type OutputBuffer } from '../../codec/index.ts';
+import type { Exchange } from '../../exchange/exchange.ts';
+import { putInterimHead, putResponseHead, putTrailers } from '../../exchange/heads.ts';
+import { putReply, type Reply } from '../../exchange/replies.ts';
+import type { ResponseEdits } from '../sides.ts';
 
 const lastChunk = bytesOf('0\r\n\r\n');
 const connectionEstablished = 'HTTP/1.1 200 Connection Established\r\n\r\n';

@@ -1,5 +1,5 @@
-import { brokenChunk, ChunkedReader, framing, type Framing, type RequestHead } from '../codec/index.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import { brokenChunk, ChunkedReader, framing, type Framing, type RequestHead } from '../../codec/index.ts';
+import type { Exchange } from '../../exchange/exchange.ts';
 
 /** Takes a request's body off a connection of HTTP/1.1. */
 export class Http1Body {
