@@ -44,7 +44,23 @@ export const servicesByName = memoByMap((services: ReadonlyMap<string, Service>)
   [...services].sort(([a], [b]) => compareText(a, b)).map(([, service]) => service),
 );
 
-export const podsByNamespace = memoByMap((pods: ReadonlyMap<string, Pod>) => groupByNamespace(pods.values()));
+/** By `{namespace} {label}={value}`: what a selector picks is among those of any one of its labels. */
+export const podsByLabel = memoByMap((pods: ReadonlyMap<string, Pod>) => {
+  const groups = new Map<string, Pod[]>();
+  for (const pod of pods.values()) {
+    for (const [label, value] of Object.entries(pod.metadata.labels ?? {})) {
+      const key = labelKey(pod.metadata.namespace, label, value);
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [pod]);
+      else group.push(pod);
+    }
+  }
+  return groups;
+});
+
+export function labelKey(namespace: string, label: string, value: string): string {
+  return `${namespace} ${label}=${value}`;
+}
 
 const grantsByNamespace = memoByMap((grants: ReadonlyMap<string, ReferenceGrant>) => groupByNamespace(grants.values()));
 

@@ -1,5 +1,5 @@
 export type * from './types.ts';
-export { attach } from './attach/attach.ts';
+export { attach, attachInSteps } from './attach/attach.ts';
 export { describeTarget, policyKey, policyRef, refKey, rootNamespace, targetKey, targetKinds } from './attach/targets.ts';
 export { connectionPolicy, settle } from './settle/settle.ts';
 export { connectionSteps, gatewayPath, meshPath, type GatewayPathParts, type MeshPathParts, type RouteStep, type ServiceStep } from './settle/paths.ts';

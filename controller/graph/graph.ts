@@ -35,7 +35,7 @@ export function* buildGraph(state: ClusterState, environment: Environment, pace:
     if (pace.spend()) yield;
   }
   const routes = yield* settleRivals(attached, pace);
-  const policies = attachPolicies(cluster, gateways);
+  const policies = yield* attachPolicies(cluster, gateways, pace);
   const attachments: Attachment[] = [];
   for (const route of routes) {
     attachments.push(...route.attachments);

@@ -1,15 +1,16 @@
-import { attach, type AnyPolicy, type Attachments, type Policy, type PolicyTarget } from '#policy';
+import { attachInSteps, type AnyPolicy, type Attachments, type Policy, type PolicyTarget } from '#policy';
+import type { Pace, Steps } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { isOurs, listenerSetsOf, type GatewayFacts } from './listeners/gateways.ts';
 import { parentKey } from './listeners/listener-sets.ts';
 import { controllerName, importKind } from '../names.ts';
 
 /** The policies of a cluster at their targets. */
-export function attachPolicies(cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>): Attachments {
+export function* attachPolicies(cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>, pace: Pace): Steps<Attachments> {
   // The registry that read them knew no other kinds.
   const ours = [...cluster.state.policies.values()] as unknown as readonly Policy[];
   const all: readonly AnyPolicy[] = [...ours, ...cluster.state.backendTrafficPolicies.values()];
-  return attach(all, (target) => lookup(target, cluster, gateways));
+  return yield* attachInSteps(all, (target) => lookup(target, cluster, gateways), { pace });
 }
 
 type Found = 'found' | 'no-target' | 'no-section' | 'foreign';

@@ -82,6 +82,7 @@ export class Sessions {
       for (const { routes } of sections) {
         prepared.add(routes);
         yield* prepareTable(routes, snapshots);
+        if (pace.spend(itemsPerTable)) yield;
       }
     }
     for (const publisher of this.#open.values()) {
@@ -165,6 +166,9 @@ export class Sessions {
     this.#env.changed();
   }
 }
+
+/** What a table counts beside its routes, in items of a step. */
+const itemsPerTable = 10;
 
 function* prepareTable(name: string, snapshots: Snapshots): Steps<void> {
   const table = yield* snapshots.routeTableInSteps(name);

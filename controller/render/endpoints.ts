@@ -1,6 +1,6 @@
 import type { ClusterState, EndpointSlice, Pod, Service, ServicePort } from '#crds';
 import type { Backend, Endpoint, Endpoints } from '#snapshot';
-import { podsByNamespace } from '../cluster.ts';
+import { compareText, labelKey, podsByLabel } from '../cluster.ts';
 import { sourceOf } from '../derived.ts';
 import { derivedName } from '../graph/imports/expand.ts';
 import { portByName } from '../graph/ports.ts';
@@ -89,15 +89,24 @@ function fromSlices(slices: readonly EndpointSlice[], { pods, service, port }: {
 }
 
 function fromPods(state: ClusterState, service: Service, port: ServicePort): readonly Endpoint[] {
-  const selector = service.spec.selector ?? {};
-  if (Object.keys(selector).length === 0) return [];
   const { namespace } = service.metadata;
-  return (podsByNamespace(state.pods).get(namespace) ?? []).flatMap((pod): Endpoint[] => {
-    if (!matchesLabels(selector, pod.metadata.labels ?? {}) || !isReady(pod, service)) return [];
+  return selectedPods(state, service).flatMap((pod): Endpoint[] => {
+    if (!isReady(pod, service)) return [];
     const { podIP } = pod.status;
     const number = containerPort(pod, port);
     return podIP === undefined || number === undefined ? [] : [{ address: podIP, port: number, workload: `${namespace}/${pod.metadata.name}`, ...sidecarOf(pod) }];
   });
+}
+
+/** In the order of their names: of two with one address the later counts. */
+function selectedPods({ pods }: ClusterState, { metadata: { namespace }, spec: { selector = {} } }: Service): readonly Pod[] {
+  const byLabel = podsByLabel(pods);
+  let fewest: readonly Pod[] | undefined;
+  for (const [label, value] of Object.entries(selector)) {
+    const group = byLabel.get(labelKey(namespace, label, value)) ?? [];
+    if (fewest === undefined || group.length < fewest.length) fewest = group;
+  }
+  return (fewest ?? []).filter(({ metadata }) => matchesLabels(selector, metadata.labels ?? {})).sort((a, b) => compareText(a.metadata.name, b.metadata.name));
 }
 
 function sidecarOf(pod: Pod | undefined): { readonly sidecar?: true } {

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from '#crds';
 import { affected, type AffectedObject, type Attachments } from '#policy';
-import type { ObjectRef } from '#snapshot';
+import type { ObjectRef, Pace, Steps } from '#snapshot';
 import type { ConditionDraft, SettledPath } from '../types.ts';
 
 /** Conditions that policies put on objects, by object, section and parent. */
@@ -8,10 +8,10 @@ export interface Affected {
   on(object: KubernetesObject, at?: { readonly section?: string; readonly parent?: ObjectRef }): readonly ConditionDraft[];
 }
 
-export function affectedBy(attachments: Attachments, paths: Iterable<SettledPath>): Affected {
+export function* affectedBy(attachments: Attachments, paths: Iterable<SettledPath>, pace: Pace): Steps<Affected> {
   const known = new Map<string, AffectedObject>();
   if (attachments.verdicts.size > 0) {
-    for (const each of affected(attachments, paths)) known.set(keyOf(each.target, each.target.section, each.parent), each);
+    for (const each of yield* affected(attachments, paths, pace)) known.set(keyOf(each.target, each.target.section, each.parent), each);
   }
   return {
     on: (object, at = {}) => {

@@ -27,7 +27,7 @@ export function* report(graph: Graph, pace: Pace): Steps<Reported> {
   const { cluster, gateways, routes, policies, attachments } = graph;
   const attached = yield* attachedCounts(attachments, pace);
   const telling = yield* tellingPaths(graph, pace);
-  const affected = affectedBy(policies, telling);
+  const affected = yield* affectedBy(policies, telling, pace);
   const classes = reportClasses(cluster, affected);
   const backendTls = reportBackendTls(graph);
   const ingresses = reportIngresses(graph);
@@ -38,7 +38,7 @@ export function* report(graph: Graph, pace: Pace): Steps<Reported> {
     ...(yield* routeStatuses(routes, affected, pace)),
     ...ingresses.statuses,
     ...backendTls.statuses,
-    ...(policies.verdicts.size === 0 ? [] : policyStatuses(policies, telling, controllerName)),
+    ...(policies.verdicts.size === 0 ? [] : yield* policyStatuses(policies, telling, { controllerName, pace })),
   ];
   return {
     statuses: yield* sortInSteps(statuses, byObject, pace),
@@ -51,7 +51,7 @@ export function* report(graph: Graph, pace: Pace): Steps<Reported> {
       ...strangeAnnotations(graph),
       ...orphanGateways(graph),
       ...orphanListenerSets(graph),
-      ...positioned(cluster, [...policies.problems, ...pathProblems(policies, telling)]),
+      ...(yield* positioned(cluster, [...policies.problems, ...(yield* pathProblems(policies, telling, pace))], pace)),
     ],
   };
 }
@@ -67,14 +67,20 @@ function kindOrder(kind: string): number {
 }
 
 /** With the position of the field that each problem is about, not just of its object. */
-function positioned({ state }: Cluster, problems: readonly Problem[]): readonly Problem[] {
-  return problems.map((each) => {
+function* positioned({ state }: Cluster, problems: readonly Problem[], pace: Pace): Steps<readonly Problem[]> {
+  const found: Problem[] = [];
+  for (const each of problems) {
+    if (pace.spend(itemsPerProblem)) yield;
     const { kind, namespace, name } = each.object;
     const object: KubernetesObject | undefined = state.policies.get(`${kind}/${namespace}/${name}`) ?? (kind === 'XBackendTrafficPolicy' ? state.backendTrafficPolicies.get(`${namespace}/${name}`) : findRoute(state, kind, `${namespace}/${name}`));
     const source = object === undefined ? each.source : positionOf(object, each.path);
-    return source === undefined ? each : { ...each, source };
-  });
+    found.push(source === undefined ? each : { ...each, source });
+  }
+  return found;
 }
+
+/** A position that was not asked for before costs a document. In items of a step. */
+const itemsPerProblem = 20;
 
 /** Routes per listener, each counted once however many of its parentRefs lead there. */
 function* attachedCounts(attachments: readonly Attachment[], pace: Pace): Steps<ReadonlyMap<ListenerFacts, number>> {

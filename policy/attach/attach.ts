@@ -1,3 +1,4 @@
+import { Pace, runSteps, sortInSteps, type Steps } from '#snapshot';
 import { flatten } from '../settle/leaves.ts';
 import { trafficLeaves } from '../traffic/leaves.ts';
 import type { AnyPolicy, Attached, Attachments, Lookup, Problem, PolicyVerdict, TargetVerdict } from '../types.ts';
@@ -13,10 +14,16 @@ import { describeTarget, policyKey, refKey, targetKey, targetsOf, type ResolvedT
  * with it need not be settled again.
  */
 export function attach(policies: Iterable<AnyPolicy>, lookup: Lookup, previous?: Attachments): Attachments {
+  return runSteps(attachInSteps(policies, lookup, { pace: new Pace(), previous }));
+}
+
+/** `attach`, giving way. */
+export function* attachInSteps(policies: Iterable<AnyPolicy>, lookup: Lookup, { pace, previous }: { readonly pace: Pace; readonly previous?: Attachments | undefined }): Steps<Attachments> {
   const byTarget = new Map<string, Attached[]>();
   const verdicts: [string, PolicyVerdict][] = [];
   const problems: Problem[] = [];
-  for (const policy of [...policies].sort(byAge)) {
+  for (const policy of yield* sortInSteps([...policies], byAge, pace)) {
+    if (pace.spend(itemsPerPolicy)) yield;
     const attached = leavesOf(policy);
     const { distinct, repeated } = distinctTargets(policy);
     const targets = distinct.flatMap((resolved) => place(attached, resolved, { byTarget, problems, lookup }) ?? []);
@@ -25,11 +32,14 @@ export function attach(policies: Iterable<AnyPolicy>, lookup: Lookup, previous?:
   }
   const next: Attachments = {
     byTarget,
-    verdicts: new Map(verdicts.sort(([a], [b]) => compareText(a, b))),
-    problems: problems.sort((a, b) => compareText(refKey(a.object), refKey(b.object))),
+    verdicts: new Map(yield* sortInSteps(verdicts, ([a], [b]) => compareText(a, b), pace)),
+    problems: yield* sortInSteps(problems, (a, b) => compareText(refKey(a.object), refKey(b.object)), pace),
   };
   return previous !== undefined && sameVerdicts(previous, next) ? previous : next;
 }
+
+/** What a policy counts, in items of a step. */
+const itemsPerPolicy = 5;
 
 function leavesOf(policy: AnyPolicy): Attached {
   if (policy.kind === 'XBackendTrafficPolicy') return { policy, override: [], default: [], direct: trafficLeaves(policy) };

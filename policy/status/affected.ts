@@ -1,4 +1,4 @@
-import type { ObjectRef, PolicyLevel } from '#snapshot';
+import { sortInSteps, type ObjectRef, type Pace, type PolicyLevel, type Steps } from '#snapshot';
 import { compareText } from '../attach/order.ts';
 import { targetKey } from '../attach/targets.ts';
 import type { Attachments, ConditionDraft, PathVerdict, PolicyTarget } from '../types.ts';
@@ -21,9 +21,10 @@ const levelsWithConditions: ReadonlySet<PolicyLevel> = new Set(['GatewayClass', 
  * GEP-713, target object status: `policy.weft-mesh.io/RetryPolicyAffected` and `…/TimeoutPolicyAffected` on each object that a policy
  * targets and on one path at least decides something for. An object that is not in the result has the conditions no more.
  */
-export function affected(attachments: Attachments, paths: Iterable<PathVerdict>): readonly AffectedObject[] {
+export function* affected(attachments: Attachments, paths: Iterable<PathVerdict>, pace: Pace): Steps<readonly AffectedObject[]> {
   const objects = new Map<string, { readonly target: PolicyTarget; readonly parent?: ObjectRef; readonly policies: Map<string, ObjectRef> }>();
   for (const { via, path, settled } of paths) {
+    if (pace.spend(itemsPerPath)) yield;
     for (const [key, { won }] of stakesOf(settled)) {
       const policy = attachments.verdicts.get(key)?.policy;
       if (policy === undefined) continue;
@@ -41,8 +42,16 @@ export function affected(attachments: Attachments, paths: Iterable<PathVerdict>)
       }
     }
   }
-  return [...objects].sort(([a], [b]) => compareText(a, b)).map(([, { policies, ...object }]) => ({ ...object, conditions: conditionsOf(policies) }));
+  const found: AffectedObject[] = [];
+  for (const [, { policies, ...object }] of yield* sortInSteps([...objects], ([a], [b]) => compareText(a, b), pace)) {
+    found.push({ ...object, conditions: conditionsOf(policies) });
+    if (pace.spend(itemsPerPath)) yield;
+  }
+  return found;
 }
+
+/** What a path counts, in items of a step. */
+const itemsPerPath = 5;
 
 function conditionsOf(policies: ReadonlyMap<string, ObjectRef>): readonly ConditionDraft[] {
   const byKind = Map.groupBy(policies.values(), ({ kind }) => kind);

@@ -1,4 +1,4 @@
-import type { ObjectRef } from '#snapshot';
+import { sortInSteps, type ObjectRef, type Pace, type Steps } from '#snapshot';
 import { stanzaPath } from '../attach/problems.ts';
 import { policyRef, refKey } from '../attach/targets.ts';
 import type { Attachments, Finding, PathVerdict, Problem, SettledPolicy } from '../types.ts';
@@ -11,10 +11,11 @@ const reported: ReadonlySet<string> = new Set(['DeadDefault', 'NoEffectAtLevel']
  * The warnings that only merged results show, each once per policy and field, however many paths have it. One about a field that
  * stands in a route is the route's.
  */
-export function pathProblems(attachments: Attachments, paths: Iterable<Pick<PathVerdict, 'settled'>>): readonly Problem[] {
+export function* pathProblems(attachments: Attachments, paths: Iterable<Pick<PathVerdict, 'settled'>>, pace: Pace): Steps<readonly Problem[]> {
   const groups = new Map<string, { readonly finding: Finding; readonly messages: Set<string> }>();
   const seen = new Set<SettledPolicy>();
   for (const { settled } of paths) {
+    if (pace.spend()) yield;
     if (seen.has(settled)) continue;
     seen.add(settled);
     for (const finding of settled.findings) {
@@ -25,7 +26,7 @@ export function pathProblems(attachments: Attachments, paths: Iterable<Pick<Path
       groups.set(key, group);
     }
   }
-  return [...groups].sort(([a], [b]) => compareText(a, b)).map(([, { finding, messages }]) => problemOf(attachments, finding, [...messages].sort()));
+  return (yield* sortInSteps([...groups], ([a], [b]) => compareText(a, b), pace)).map(([, { finding, messages }]) => problemOf(attachments, finding, [...messages].sort()));
 }
 
 function problemOf({ verdicts }: Attachments, { reason, field, origin }: Finding, messages: readonly string[]): Problem {

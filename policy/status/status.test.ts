@@ -1,13 +1,19 @@
 import test from 'ava';
+import { Pace, runSteps } from '#snapshot';
 import { attach } from '../attach/attach.ts';
 import { lookup, paths, policyOf, type PathName, type PolicyRow } from '../cases/world.ts';
 import { gatewayPath } from '../settle/paths.ts';
 import { settle } from '../settle/settle.ts';
-import type { PathVerdict, Policy } from '../types.ts';
-import { affected } from './affected.ts';
+import type { Attachments, PathVerdict, Policy, Problem } from '../types.ts';
+import * as affectedInSteps from './affected.ts';
 import { affects } from './affects.ts';
-import { pathProblems } from './problems.ts';
-import { policyStatuses } from './status.ts';
+import * as problemsInSteps from './problems.ts';
+import * as statusesInSteps from './status.ts';
+
+const affected = (attachments: Attachments, over: readonly PathVerdict[]): readonly affectedInSteps.AffectedObject[] => runSteps(affectedInSteps.affected(attachments, over, new Pace(1)));
+const pathProblems = (attachments: Attachments, over: readonly Pick<PathVerdict, 'settled'>[]): readonly Problem[] => runSteps(problemsInSteps.pathProblems(attachments, over, new Pace(1)));
+const policyStatuses = (attachments: Attachments, over: readonly PathVerdict[], controllerName: string): readonly statusesInSteps.PolicyObjectStatus[] =>
+  runSteps(statusesInSteps.policyStatuses(attachments, over, { controllerName, pace: new Pace(1) }));
 
 const controller = 'weft-mesh.io/controller';
 

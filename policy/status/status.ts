@@ -1,3 +1,4 @@
+import type { Pace, Steps } from '#snapshot';
 import { describeTarget, targetKey, targetKinds } from '../attach/targets.ts';
 import { compareText } from '../attach/order.ts';
 import type { Attachments, ConditionDraft, PathVerdict, PolicyTarget, PolicyVerdict, TargetVerdict } from '../types.ts';
@@ -26,14 +27,20 @@ export interface PolicyObjectStatus {
  * The status of every policy (GEP-713, PolicyAncestorStatus): one entry per Gateway, Service or mesh on whose paths it stands, one
  * per target that refused it, and one per target that no request passes. `paths` are all paths, settled with `attachments`.
  */
-export function policyStatuses(attachments: Attachments, paths: Iterable<PathVerdict>, controllerName: string): readonly PolicyObjectStatus[] {
-  const { byPolicy, passed } = tally(attachments, paths);
-  return [...attachments.verdicts].map(([key, verdict]) => {
+export function* policyStatuses(attachments: Attachments, paths: Iterable<PathVerdict>, { controllerName, pace }: { readonly controllerName: string; readonly pace: Pace }): Steps<readonly PolicyObjectStatus[]> {
+  const { byPolicy, passed } = yield* tally(attachments, paths, pace);
+  const statuses: PolicyObjectStatus[] = [];
+  for (const [key, verdict] of attachments.verdicts) {
+    if (pace.spend(itemsPerPolicy)) yield;
     const entries = entriesOf(verdict, byPolicy.get(key) ?? new Map(), passed);
     const { apiVersion, kind, metadata } = verdict.policy;
-    return { apiVersion, kind, namespace: metadata.namespace, name: metadata.name, status: { ancestors: render(verdict, entries, controllerName) } };
-  });
+    statuses.push({ apiVersion, kind, namespace: metadata.namespace, name: metadata.name, status: { ancestors: render(verdict, entries, controllerName) } });
+  }
+  return statuses;
 }
+
+/** What a policy counts, in items of a step. */
+const itemsPerPolicy = 10;
 
 interface Entry {
   readonly ancestor: PolicyTarget;

@@ -1,4 +1,4 @@
-import type { PolicyLevel } from '#snapshot';
+import type { Pace, PolicyLevel, Steps } from '#snapshot';
 import { targetKey, targetKinds } from '../attach/targets.ts';
 import type { Attachments, LostField, PathVerdict, PolicyTarget } from '../types.ts';
 import { stakesOf, type Stake } from './stakes.ts';
@@ -20,11 +20,12 @@ export interface Tallies {
 }
 
 /** Counts over all paths. Linear in paths × policies on a path. */
-export function tally(attachments: Attachments, paths: Iterable<PathVerdict>): Tallies {
+export function* tally(attachments: Attachments, paths: Iterable<PathVerdict>, pace: Pace): Steps<Tallies> {
   const byPolicy = new Map<string, Map<string, Tally>>();
   const passed = new Set<string>();
   const conflicts = conflictedTargets(attachments);
   for (const path of paths) {
+    if (pace.spend(itemsPerPath)) yield;
     for (const { target } of path.path.steps) {
       const key = targetKey(target);
       if (attachments.byTarget.has(key)) passed.add(key);
@@ -38,6 +39,9 @@ export function tally(attachments: Attachments, paths: Iterable<PathVerdict>): T
   }
   return { byPolicy, passed };
 }
+
+/** What a path counts, in items of a step. */
+const itemsPerPath = 5;
 
 function count(path: PathVerdict, { won, lost }: Stake, tallies: Map<string, Tally>): void {
   const touched = new Set<Tally>();
