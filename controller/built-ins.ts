@@ -1,5 +1,6 @@
 import type { ClusterState, GatewayClass, XMesh } from '#crds';
-import { withIngresses } from './graph/ingress/expand.ts';
+import { runSteps, Pace, type Steps } from '#snapshot';
+import { withIngressesInSteps } from './graph/ingress/expand.ts';
 import { withImports } from './graph/imports/expand.ts';
 import { memoByMap } from './memo.ts';
 import { controllerName, gatewayClassName, meshName } from './names.ts';
@@ -22,7 +23,12 @@ const mesh: XMesh = {
 
 /** The state with what need not be written down: GatewayClass `weft` and XMesh `weft`, and what Ingresses and ServiceImports mean in the words of Gateway API. */
 export function withBuiltIns(written: ClusterState): ClusterState {
-  const state = withImports(withIngresses(written));
+  return runSteps(withBuiltInsInSteps(written, new Pace()));
+}
+
+/** `withBuiltIns`, giving way; that has the result at hand afterwards. */
+export function* withBuiltInsInSteps(written: ClusterState, pace: Pace): Steps<ClusterState> {
+  const state = withImports(yield* withIngressesInSteps(written, pace));
   const gatewayClasses = withClass(state.gatewayClasses);
   const meshes = withMesh(state.meshes);
   return gatewayClasses === state.gatewayClasses && meshes === state.meshes ? state : { ...state, gatewayClasses, meshes };

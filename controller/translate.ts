@@ -1,6 +1,6 @@
 import type { ClusterState } from '#crds';
 import { Pace, runSteps, type Steps } from '#snapshot';
-import { withBuiltIns } from './built-ins.ts';
+import { withBuiltInsInSteps } from './built-ins.ts';
 import { namespacesOf } from './cluster.ts';
 import { buildGraph, type Graph } from './graph/graph.ts';
 import { isStream } from './graph/listeners/listeners.ts';
@@ -28,7 +28,7 @@ export function translate(written: ClusterState, environment: Environment): Tran
 
 /** `translate`, giving way after every few items; other translations may run in between. */
 export function* translateInSteps(written: ClusterState, environment: Environment, pace = new Pace()): Steps<Translation> {
-  const state = withBuiltIns(written);
+  const state = yield* withBuiltInsInSteps(written, pace);
   const { graph, reported, resources, paths } = yield* withoutEndpoints.getInSteps(state.httpRoutes, inputsOf(state, environment), () => translateRest(state, environment, pace));
   const idle = yield* idleBackends(state, graph.attachments, pace);
   return {

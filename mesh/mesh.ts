@@ -269,7 +269,7 @@ class EmbeddedMesh implements Mesh {
   #isSettled(): boolean {
     const report = this.#controller.report();
     if (report === undefined || report.state !== this.#loaded?.state || this.#stamping || this.#reading) return false;
-    return this.#fleet.settled() && this.#controller.progress().every(({ current }) => current) && this.#heard(report);
+    return this.#fleet.settled() && this.#controller.current() && this.#heard(report);
   }
 
   /** The controller knows of every socket that could not be bound, and of no other. */

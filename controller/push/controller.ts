@@ -1,7 +1,7 @@
 import type { ClusterState } from '#crds';
-import { inTurns, type Channel, type Steps } from '#snapshot';
+import { inTurns, Pace, type Channel, type Steps } from '#snapshot';
 import type { Environment, ObjectStatus, Problem, Snapshots, Translation } from '../types.ts';
-import { withBuiltIns } from '../built-ins.ts';
+import { withBuiltIns, withBuiltInsInSteps } from '../built-ins.ts';
 import { renderEndpoints } from '../render/endpoints.ts';
 import { assignAddresses, type AddressRange } from './addresses.ts';
 import { joinFeedback, joinShortfalls, type Shortfall } from './feedback.ts';
@@ -58,6 +58,8 @@ export interface Controller {
   hear(hearsay: Hearsay): void;
   /** How far each connected proxy has followed. */
   progress(): readonly SessionProgress[];
+  /** Whether each has followed to the end; what `progress` says of all, without listing it. */
+  current(): boolean;
   report(): Report | undefined;
   close(): void;
 }
@@ -117,6 +119,10 @@ class Rebuilder implements Controller {
     return this.#sessions.progress();
   }
 
+  current(): boolean {
+    return this.#sessions.current();
+  }
+
   report(): Report | undefined {
     return this.#report;
   }
@@ -148,6 +154,8 @@ class Rebuilder implements Controller {
 
   *#rebuildInSteps(state: ClusterState): Steps<void> {
     const { addresses, portOffset, bind = 'address' } = this.#env;
+    // Whoever asks for the addresses asks for it too, in one turn.
+    yield* withBuiltInsInSteps(state, new Pace());
     this.#addresses = typeof addresses === 'function' ? addresses(state) : assignAddresses(state, addresses, this.#addresses);
     const translation = yield* this.#env.translate(state, { gatewayAddresses: this.#addresses, portOffset, bind });
     yield* this.#sessions.prepare(translation.snapshots);

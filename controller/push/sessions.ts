@@ -118,8 +118,11 @@ export class Sessions {
     // Those that are added meanwhile come last, and have their turn too.
     for (const [publisher, types] of this.#waiting) {
       this.#waiting.delete(publisher);
-      publisher.refresh([...new Set(types)]);
-      yield;
+      for (const type of new Set(types)) {
+        yield* publisher.prepare(type);
+        publisher.refresh([type]);
+        yield;
+      }
     }
     this.#refreshing = false;
   }
@@ -132,6 +135,10 @@ export class Sessions {
       const types = new Map(resourceKinds.map((type) => [type, publisher.progress(type)] as const));
       return [{ proxy, types, current: [...types.values()].every(upToDate), ...(since === undefined ? {} : { since }) }];
     });
+  }
+
+  current(): boolean {
+    return this.#open.values().every((publisher) => publisher.node === undefined || resourceKinds.every((type) => publisher.isCurrent(type)));
   }
 
   rejections(): readonly Rejection[] {

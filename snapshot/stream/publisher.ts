@@ -1,4 +1,5 @@
 import type { ResourceKind } from '../resources.ts';
+import { Pace, type Steps } from '../steps.ts';
 import { decodeRequest, resourceKinds } from './codec.ts';
 import type { DeltaRequest, ProxyNode } from './messages.ts';
 
@@ -38,6 +39,8 @@ export interface TypeProgress {
 export const maxSubscriptions = 100_000;
 /** A response is cut at about this many characters; the rest follows when it is acknowledged. */
 const responseLength = 1 << 20;
+/** Looked up in one step. */
+const namesAtOnce = 50;
 
 interface Subscription {
   wildcard: boolean;
@@ -83,6 +86,26 @@ export class Publisher {
     this.#flush(request.type, subscription);
     if (answered) this.#env.reported?.();
     return undefined;
+  }
+
+  /** Looks up what `refresh` will compare, so that it finds it made. */
+  *prepare(type: ResourceKind): Steps<void> {
+    const pace = new Pace(namesAtOnce);
+    for (const name of this.#types.get(type)?.names ?? []) {
+      this.#view?.find(type, name);
+      if (pace.spend()) yield;
+    }
+  }
+
+  /** Whether the proxy has answered for everything that it should have, with the newest versions; refused ones count as answered. */
+  isCurrent(type: ResourceKind): boolean {
+    const subscription = this.#types.get(type);
+    if (subscription === undefined) return true;
+    if (subscription.pending !== undefined) return false;
+    for (const name of this.#names(type, subscription)) {
+      if (!subscription.rejected.has(name) && subscription.acked.get(name) !== this.#view?.find(type, name)?.version) return false;
+    }
+    return true;
   }
 
   /** Sends what differs from what the proxy was told; of all types, or of those whose resources changed. */

@@ -1,4 +1,5 @@
-import { objectKey, type ClusterState, type Ingress, type KubernetesObject } from '#crds';
+import { objectKey, type ClusterState, type HTTPRoute, type Ingress, type KubernetesObject } from '#crds';
+import { Pace, runSteps, type Steps } from '#snapshot';
 import { Memo } from '../../memo.ts';
 import { ourIngresses } from './classes.ts';
 import { gatewayOfIngresses, grantsOfIngresses } from './gateway.ts';
@@ -14,24 +15,40 @@ const expandedGateways = new WeakSet<ClusterState['gateways']>();
  * Ingresses, and where they are expanded already, the state itself.
  */
 export function withIngresses(state: ClusterState): ClusterState {
+  return runSteps(withIngressesInSteps(state, new Pace()));
+}
+
+/** `withIngresses`, giving way; that has the result at hand afterwards. */
+export function* withIngressesInSteps(state: ClusterState, pace: Pace): Steps<ClusterState> {
   if (state.ingresses.size === 0 || expandedGateways.has(state.gateways)) return state;
   const { ingresses, ingressClasses, httpRoutes, gateways, referenceGrants, services, secrets } = state;
-  const expanded = known.get(ingresses, [ingressClasses, httpRoutes, gateways, referenceGrants, services, secrets], () => expand(state, ourIngresses(state)));
+  const expanded = yield* known.getInSteps(ingresses, [ingressClasses, httpRoutes, gateways, referenceGrants, services, secrets], () => expand(state, pace));
   return expanded.gateways === gateways ? state : { ...state, ...expanded };
 }
 
-function expand(state: ClusterState, ingresses: readonly Ingress[]): Expanded {
+function* expand(state: ClusterState, pace: Pace): Steps<Expanded> {
   const { httpRoutes, gateways, referenceGrants } = state;
+  const ingresses: readonly Ingress[] = ourIngresses(state);
+  yield;
   if (ingresses.length === 0) return { httpRoutes, gateways, referenceGrants };
+  const routes: HTTPRoute[] = [];
+  for (const ingress of ingresses) {
+    routes.push(...routesOfIngress(ingress, state.services));
+    if (pace.spend(itemsPerIngress)) yield;
+  }
   const gateway = gatewayOfIngresses(ingresses, state);
+  yield;
   const expanded = {
-    httpRoutes: added(httpRoutes, ingresses.flatMap((ingress) => routesOfIngress(ingress, state.services))),
+    httpRoutes: added(httpRoutes, routes),
     gateways: added(gateways, [gateway]),
     referenceGrants: added(referenceGrants, grantsOfIngresses(ingresses)),
   };
   expandedGateways.add(expanded.gateways);
   return expanded;
 }
+
+/** What an Ingress counts, in items of a step. */
+const itemsPerIngress = 3;
 
 function added<T extends KubernetesObject>(map: ReadonlyMap<string, T>, objects: readonly T[]): ReadonlyMap<string, T> {
   return objects.length === 0 ? map : new Map([...map, ...objects.map((object) => [objectKey(object), object] as const)]);
