@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { startMesh, type Mesh } from '#mesh';
-import { AccessLog, createTracer, descriptorSink, fileSink, socketModes, startAdmin, type AdminServer, type SocketMode, type Tracer } from '#proxy';
+import { AccessLog, collectLessOften, createTracer, descriptorSink, fileSink, socketModes, startAdmin, type AdminServer, type SocketMode, type Tracer } from '#proxy';
 import type { CliEnvironment } from './environment.ts';
 import { failWith, pathsOption } from './options.ts';
 import { UsageError } from './explain/place.ts';
@@ -46,6 +46,7 @@ export function register(program: Command, environment: CliEnvironment): void {
 }
 
 async function up(options: UpOptions, environment: CliEnvironment): Promise<void> {
+  collectLessOften();
   const reporter = new Reporter({ format: options.json === true ? 'json' : 'text', environment });
   const statusFile = options.statusOut === undefined ? undefined : keepStatusFile(options.statusOut, (message) => environment.err(`${message}\n`));
   const accessLog = accessLogOf(options.accessLog, environment);

@@ -192,6 +192,8 @@ export interface JoinParts {
 
 /** Takes connections that were accepted elsewhere, such as captured ones. */
 export interface Intake {
+  /** A connection was accepted, whatever becomes of it: others may stand behind it. */
+  accepted(): void;
   /** Serves HTTP/1 on a paused connection; what was read of it must have been put back (`unshift`). The place decides, whatever Host says. */
   serve(socket: Socket, place: Place): void;
   /** Whether HTTP/2 without TLS can be served by this RouteTable: there are GRPCRoutes in it, or backends that speak HTTP/2. */

@@ -129,10 +129,12 @@ export class RequestHead {
   }
 
   #parseTarget(bytes: Buffer, from: number, to: number): number {
+    // What is behind the limit needs no look: there may be much of it.
+    const end = Math.min(to, from + this.#limits.maxTargetBytes + 1);
     let p = from;
     let classes = 0;
     for (;;) {
-      if (p >= to) return p - from > this.#limits.maxTargetBytes ? this.#refuseTarget() : needMore;
+      if (p >= end) return p - from > this.#limits.maxTargetBytes ? this.#refuseTarget() : needMore;
       const byteClass = targetByte[bytes[p]!]!;
       if (byteClass === 0) break;
       classes |= byteClass;

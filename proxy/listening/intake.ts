@@ -35,6 +35,10 @@ export class IntakeBinding implements Binding, Intake {
     this.#outsideSettings = tablelessSettings(context.metrics, options.source, 'passthrough');
   }
 
+  accepted(): void {
+    this.#context.turns.accepted();
+  }
+
   serve(socket: Socket, place: Place): void {
     const { metrics } = this.#context;
     metrics.move('client_connections_active', 1);

@@ -60,7 +60,8 @@ export class CaptureListener {
 
   #accept(socket: Socket): void {
     socket.on('error', ignore);
-    const { metrics, original, isOwn, wayTo } = this.#options;
+    const { metrics, intake, original, isOwn, wayTo } = this.#options;
+    intake.accepted();
     metrics.count('client_connections_accepted');
     const to = original(socket);
     // A connection that nobody redirected was going to this very port.
