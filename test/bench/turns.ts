@@ -1,33 +1,14 @@
 /**
- * How long the controller keeps its event loop, and how long until a change is sent, with many routes at one Gateway and a proxy that follows:
- * `node test/bench/turns.ts [routes]`. The proxy acknowledges at once and reads nothing, so the turns are the controller's alone.
+ * How long the controller keeps its event loop, and how long until a change is sent, with a large configuration and a proxy of its Gateway that follows:
+ * `node test/bench/turns.ts [routes] [world]`, of those in `worlds.ts`. The proxy acknowledges at once and reads nothing, so the turns are the controller's alone.
  */
-import { applyObject, readManifests, stateOf, type ClusterState, type HTTPRoute } from '#crds';
-import { createController, knownKinds, translateInSteps } from '#controller';
+import { applyObject, type ClusterState, type HTTPRoute } from '#crds';
+import { createController, translateInSteps } from '#controller';
 import { channelPair, type DeltaRequest, type ResourceKind } from '#snapshot';
+import { worlds } from './worlds.ts';
 
-const [routes = 10_000] = process.argv.slice(2).map(Number);
+const [routes = '10000', world = 'routes'] = process.argv.slice(2);
 const rounds = 7;
-const gateway = 'gateway.networking.k8s.io/v1';
-
-function document(kind: string, apiVersion: string, name: string, spec: object): string {
-  return JSON.stringify({ apiVersion, kind, metadata: { name, namespace: 'shop', ...(kind === 'Pod' ? { labels: { app: 'web' } } : {}) }, spec, ...(kind === 'Pod' ? { status: { podIP: '127.0.1.1', phase: 'Running' } } : {}) });
-}
-
-function world(): ClusterState {
-  const documents = [
-    document('Gateway', gateway, 'edge', { gatewayClassName: 'weft', listeners: [{ name: 'http', port: 8080, protocol: 'HTTP' }] }),
-    document('Service', 'v1', 'web', { selector: { app: 'web' }, ports: [{ name: 'http', port: 80 }] }),
-    document('Pod', 'v1', 'web-1', { containers: [{ name: 'c' }] }),
-  ];
-  for (let index = 0; index < routes; index++) {
-    const rules = [{ matches: [{ path: { type: 'PathPrefix', value: `/p${index % 100}` } }], backendRefs: [{ name: 'web', port: 80 }] }];
-    documents.push(document('HTTPRoute', gateway, `r${index}`, { parentRefs: [{ name: 'edge' }], hostnames: [`h${Math.floor(index / 100)}.example`], rules }));
-  }
-  const { objects, problems } = readManifests([{ file: 'bench.yaml', text: documents.join('\n---\n') }], knownKinds);
-  if (problems.length > 0) throw new Error(JSON.stringify(problems[0]));
-  return stateOf(objects);
-}
 
 /** The same route, with another header to add. */
 function edited(route: HTTPRoute, edition: number): HTTPRoute {
@@ -53,9 +34,11 @@ class Follower {
     });
     this.#send({ node: { id: 'gateway/shop/edge/1', role: 'gateway', namespace: 'shop', name: 'edge' }, type: 'Listener', subscribe: ['*'], unsubscribe: [] });
     this.#send({ type: 'RouteTable', subscribe: ['listener/shop/edge/http'], unsubscribe: [] });
+    const backends = [...state.services.values()].map(({ metadata }) => `${metadata.namespace}/${metadata.name}:80`);
+    for (const type of ['Backend', 'Endpoints'] as const) this.#send({ type, subscribe: backends, unsubscribe: [] });
   }
 
-  /** Until the table has come again. */
+  /** Until the table has come again: where the Gateway's own listener has none of the routes, it does not. */
   next(): Promise<void> {
     return new Promise((resolve) => (this.#told = resolve));
   }
@@ -67,7 +50,8 @@ class Follower {
 
 let reported: () => void = () => {};
 const controller = createController({ translate: translateInSteps, addresses: { first: '127.0.0.1' }, portOffset: 0, changed: () => reported(), monotonic: () => performance.now(), failed: (message) => console.error(message) });
-let state = world();
+let state = worlds[world]!(Number(routes));
+const sendsTable = world !== 'listeners';
 const follower = new Follower();
 
 /** Turns are seen from setImmediate to setImmediate. */
@@ -75,7 +59,7 @@ async function watch(change: () => ClusterState): Promise<{ readonly longest: nu
   await new Promise((resolve) => setTimeout(resolve, 300));
   const next = change();
   const { bytes } = follower;
-  const done = Promise.all([follower.next(), new Promise<void>((resolve) => (reported = resolve))]);
+  const done = Promise.all([sendsTable ? follower.next() : undefined, new Promise<void>((resolve) => (reported = resolve))]);
   let over = false;
   const start = performance.now();
   let end = start;
@@ -101,7 +85,7 @@ async function measure(name: string, change: (edition: number) => ClusterState):
   console.log(`${name}: longest turn ${median((each) => each.longest).toFixed(1)} ms (worst ${Math.max(...seen.map(({ longest }) => longest)).toFixed(1)}), sent and told after ${median(({ total }) => total).toFixed(0)} ms, ${median(({ bytes }) => bytes)} characters sent`);
 }
 
-console.log(`${routes} HTTPRoutes at one Gateway`);
+console.log(`${routes} HTTPRoutes at one Gateway (${world})`);
 await measure('all routes change', (edition) => ({ ...state, httpRoutes: new Map([...state.httpRoutes].map(([key, route]) => [key, edited(route, edition)])) }));
 await measure('one route changes', (edition) => applyObject(state, edited([...state.httpRoutes.values()][edition * 7]!, 100 + edition)));
 process.exit();

@@ -42,7 +42,7 @@ function times(count: number, make: (index: number) => readonly Written[]): read
   return Array.from({ length: count }, (_, index) => make(index)).flat();
 }
 
-/** Large configurations of several kinds, by name. */
+/** Large configurations of several kinds, by name, for `turns.ts`; it takes those with HTTPRoutes at the Gateway `edge`. */
 export const worlds: Readonly<Record<string, (count: number) => ClusterState>> = {
   /** Many routes at one Gateway, to one Service. */
   routes: (count) => stateWith([edge, ...service('web'), ...times(count, (index) => [route(index, 'web')])]),
