@@ -8,6 +8,7 @@ import type { CostResult, Figure } from '../rows/types.ts';
 import { costTable, goalTable } from './cost-table.ts';
 import { figureTable } from './figure-table.ts';
 import { handshakeLines } from './handshakes.ts';
+import { paceLines } from './pace.ts';
 
 export interface Results {
   readonly costs: readonly CostResult[];
@@ -35,6 +36,7 @@ export function pageOf({ costs, figures, profiles }: Results, surroundings: Surr
     ...goalTable(costs),
     '',
     ...costTable(costs),
+    ...paceLines(costs),
     ...handshakeLines(costs),
     '',
     '## Latency, memory, start, changes',

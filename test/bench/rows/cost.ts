@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { runClient } from '../loads/client.ts';
 import { h2load } from '../loads/h2load.ts';
 import type { Done } from '../loads/types.ts';
+import { paced } from '../loads/paced.ts';
 import { browserHeaders, wrk } from '../loads/wrk.ts';
 import { grpcMessageFile, largeBytes, smallBytes } from '../targets/backends.ts';
 import { rawWeft } from '../targets/types.ts';
@@ -11,6 +12,14 @@ type Load = CostRow['load'];
 
 const keepAlive = (path: string, bodyBytes: number): Load => (bench, { port, scenario }, seconds) =>
   wrk({ url: `${scenario === 'tls' ? 'https' : 'http'}://127.0.0.1:${port}${path}`, connections: 64, seconds, headers: browserHeaders, bodyBytes, script: bench.scripts.one });
+
+/** What the slowest of those that are compared can do. */
+const pacePerSecond = 8000;
+
+const atOnePace: Load = (bench, { port }, seconds) => {
+  if (!bench.tools.h2load) throw new Error('h2load is not installed');
+  return paced({ url: `http://127.0.0.1:${port}/product/1?view=full`, connections: 64, perSecond: pacePerSecond, seconds, headers: browserHeaders, bodyBytes: smallBytes });
+};
 
 const everyRoute: Load = (bench, { port }, seconds) =>
   wrk({ url: `http://127.0.0.1:${port}/`, connections: 64, seconds, headers: browserHeaders, bodyBytes: smallBytes, script: bench.scripts.routes });
@@ -43,6 +52,7 @@ const warmUp = 10;
 /** Rows whose figure is CPU time per request, in the order of the page. */
 export const costRows: readonly CostRow[] = [
   { id: 'keep-alive', warmUpSeconds: 5, title: 'HTTP/1.1, 1 KiB, 64 keep-alive connections', scenario: 'plain', peers: [rawWeft, 'nginx', 'HAProxy', 'Envoy', 'undici', 'http-proxy'], goals: [{ peer: 'Envoy', atMost: 0.5 }, { peer: 'nginx', atMost: 1.25 }], load: keepAlive('/product/1?view=full', smallBytes) },
+  { id: 'paced', title: `HTTP/1.1, 1 KiB, 64 keep-alive connections, ${pacePerSecond.toLocaleString('en-US')} requests/s for each proxy`, scenario: 'plain', peers: [rawWeft, 'nginx', 'HAProxy', 'Envoy'], goals: [], load: atOnePace },
   { id: 'large', title: '64 KiB responses', scenario: 'plain', peers: [rawWeft, 'nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.7 }], load: keepAlive('/large', largeBytes) },
   { id: 'new-connection', title: 'a new client connection for each request', scenario: 'plain', peers: [rawWeft, 'nginx', 'HAProxy', 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.85 }], load: newConnections },
   { id: 'routes', warmUpSeconds: warmUp, title: '1 KiB with retries, timeouts, a mirror at 1 %, 1,000 routes', scenario: 'routes', peers: [rawWeft, 'Envoy'], goals: [{ peer: 'Envoy', atMost: 0.6 }], load: everyRoute },
