@@ -1,8 +1,9 @@
-import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type Document } from 'yaml';
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type CST, type Document } from 'yaml';
 import type { FieldPath } from '../result.ts';
 import { isObject } from '../schema/record.ts';
 import { quote } from '../schema/words.ts';
 import { DocumentText, offsetOf, type Place } from './positions.ts';
+import { withoutItems, type ListToken } from './lists.ts';
 import type { Pace } from './types.ts';
 import { maxAliases, maxDepth, maxSyntaxProblems, yamlOptions } from './yaml.ts';
 
@@ -34,10 +35,14 @@ const costs = { token: 1, document: 30 };
 
 /** The documents of a passage. One with a fault has no objects. */
 export function* readDocuments(text: string, place: Place, pace: Pace): Steps<Written> {
-  const objects: WrittenObject[] = [];
   const faults: Fault[] = [];
-  for (const document of yield* parsed(text, faults, pace)) {
-    const found = [...syntaxFaults(document), ...structureFaults(document)].slice(0, maxSyntaxProblems);
+  const tokens = yield* parsed(text, faults, pace);
+  const list = withoutItems(tokens);
+  const items = list === undefined ? undefined : yield* readItems(list, { text, place, pace });
+  if (items !== undefined) return { objects: items, faults: [] };
+  const objects: WrittenObject[] = [];
+  for (const document of yield* composed(tokens, faults, pace)) {
+    const found = faultsOf(document);
     if (found.length > 0) faults.push(...found);
     else objects.push(...objectsOf(document, place, faults));
     if (pace.spend(costs.document)) yield;
@@ -45,27 +50,80 @@ export function* readDocuments(text: string, place: Place, pace: Pace): Steps<Wr
   return { objects, faults };
 }
 
-/** `parseAllDocuments` of the library, giving way. */
-function* parsed(text: string, faults: Fault[], pace: Pace): Steps<readonly Document.Parsed[]> {
-  const documents: Document.Parsed[] = [];
-  const composer = new Composer(yamlOptions);
+/** What `parseAllDocuments` of the library begins with, giving way. */
+function* parsed(text: string, faults: Fault[], pace: Pace): Steps<readonly CST.Token[]> {
+  const tokens: CST.Token[] = [];
   const parser = new Parser();
   try {
     for (const lexeme of new Lexer().lex(text)) {
-      for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
+      tokens.push(...parser.next(lexeme));
       if (pace.spend(costs.token)) yield;
     }
-    for (const token of parser.end()) documents.push(...composer.next(token));
+    tokens.push(...parser.end());
+    return tokens;
+  } catch (error) {
+    faults.push(unreadable(error));
+    return [];
+  }
+}
+
+/** What it goes on with. */
+function* composed(tokens: readonly CST.Token[], faults: Fault[], pace: Pace): Steps<readonly Document.Parsed[]> {
+  const documents: Document.Parsed[] = [];
+  const composer = new Composer(yamlOptions);
+  try {
+    for (const token of tokens) {
+      documents.push(...composer.next(token));
+      if (pace.spend(token.type === 'document' ? costs.document : 1)) yield;
+    }
     documents.push(...composer.end());
     if (documents.length > 0) return documents;
     const { errors, warnings } = composer.streamInfo();
     faults.push(...[...errors, ...warnings].slice(0, maxSyntaxProblems).map(({ pos, message }) => ({ offset: pos[0], message })));
     return [];
   } catch (error) {
-    // Nesting so deep that the parser runs out of stack ends here.
-    faults.push({ offset: 0, message: `can't be read as YAML: ${error instanceof Error ? error.message : String(error)}` });
+    faults.push(unreadable(error));
     return [];
   }
+}
+
+/** Nesting so deep that the parser runs out of stack ends here. */
+function unreadable(error: unknown): Fault {
+  return { offset: 0, message: `can't be read as YAML: ${error instanceof Error ? error.message : String(error)}` };
+}
+
+/** The items of a long list, each as a document of its own. Undefined where one has a fault, or refers to another: then the list is read in one piece. */
+function* readItems({ rest, items }: ListToken, { text, place, pace }: { readonly text: string; readonly place: Place; readonly pace: Pace }): Steps<readonly WrittenObject[] | undefined> {
+  const about = composeAlone(rest)?.raw;
+  if (!isObject(about)) return undefined;
+  const objects: WrittenObject[] = [];
+  for (const value of items) {
+    const alone = composeAlone({ type: 'document', offset: value.offset, start: [], value });
+    const range = alone?.document.contents?.range;
+    if (alone === undefined || range === undefined || range === null) return undefined;
+    const [start, end] = range;
+    const [item] = expanded({ ...about, items: [alone.raw] });
+    if (item === undefined || item.prefix.length === 0) return undefined;
+    const column = start - (text.lastIndexOf('\n', start) + 1);
+    objects.push({ raw: item.raw, prefix: [], document: new DocumentText(place, { start, end, column }), offset: start });
+    if (pace.spend(costs.document)) yield;
+  }
+  return objects;
+}
+
+/** Undefined where something is wrong with it. */
+function composeAlone(token: CST.Document): { readonly document: Document.Parsed; readonly raw: unknown } | undefined {
+  const composer = new Composer(yamlOptions);
+  try {
+    const [document] = [...composer.next(token), ...composer.end()];
+    return document === undefined || faultsOf(document).length > 0 ? undefined : { document, raw: document.toJS({ maxAliasCount: maxAliases }) };
+  } catch {
+    return undefined;
+  }
+}
+
+function faultsOf(document: Document.Parsed): readonly Fault[] {
+  return [...syntaxFaults(document), ...structureFaults(document)].slice(0, maxSyntaxProblems);
 }
 
 const messages: Readonly<Partial<Record<string, string>>> = {
@@ -105,7 +163,7 @@ function objectsOf(document: Document.Parsed, place: Place, faults: Fault[]): re
   try {
     const raw: unknown = document.toJS({ maxAliasCount: maxAliases });
     if (raw === null || raw === undefined) return [];
-    const text = new DocumentText(place, start, end);
+    const text = new DocumentText(place, { start, end, column: 0 });
     return expanded(raw).map((part) => ({ ...part, document: text, offset: offsetOf(document, part.prefix) }));
   } catch (error) {
     faults.push({ offset: startOf(document.contents), message: aliasFault(error) });

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { builtInKinds, positionOf, readManifests, readManifestsInSteps, type KubernetesObject, type ManifestFile, type Manifests } from '../index.ts';
+import { builtInKinds, positionOf, readManifests, readManifestsInSteps, type FieldPath, type KubernetesObject, type ManifestFile, type Manifests } from '../index.ts';
 import { readDocuments, type Steps, type Written } from './documents.ts';
 import { documentsOf } from './passages.ts';
 import { Place, TextFile } from './positions.ts';
@@ -18,7 +18,7 @@ function run<T>(steps: Steps<T>): { readonly value: T; readonly count: number } 
 /** What is written, with offsets in the text. */
 function offsets(reads: readonly (readonly [number, Written])[]): { readonly objects: readonly unknown[]; readonly faults: readonly unknown[] } {
   return {
-    objects: reads.flatMap(([start, { objects }]) => objects.map(({ raw, prefix, offset }) => [raw, prefix, start + offset])),
+    objects: reads.flatMap(([start, { objects }]) => objects.map(({ raw, offset }) => [raw, start + offset])),
     faults: reads.flatMap(([start, { faults }]) => faults.map(({ offset, message }) => [start + offset, message])),
   };
 }
@@ -87,5 +87,42 @@ test('reading gives way after a few documents, also within one that is a long li
     const { value, count } = run(readManifestsInSteps(named([text]), builtInKinds, { pace }));
     t.is(value.objects.length, 500);
     t.true(count > 100, `${count} steps`);
+  }
+});
+
+test('a long list is what its items are in a short one: as YAML, as JSON, with positions of fields', (t) => {
+  const item = (name: string): object => ({ apiVersion: 'v1', kind: 'Service', metadata: { name, annotations: { a: 'b # c', d: "it's" } }, spec: { ports: [{ name: 'a', port: 80 }, { name: 'b', port: 81 }] } });
+  const block = (name: string): string => `apiVersion: v1\n  kind: Service # c\n  metadata:\n    name: ${name}\n    annotations: { a: "b # c", d: 'it''s' }\n  spec:\n    ports:\n    - name: a\n      port: 80\n    - {port: 81, name: b}`;
+  const names = Array.from({ length: 60 }, (_, index) => `s${index}`);
+  const paths: readonly FieldPath[] = [[], ['kind'], ['metadata', 'name'], ['spec', 'ports'], ['spec', 'ports', 0], ['spec', 'ports', 1, 'name'], ['spec', 'ports', 1, 'targetPort']];
+  const forms: readonly ((of: readonly string[]) => string)[] = [
+    (of) => `# c\nkind: List\napiVersion: v1\nitems:\n- ${of.map(block).join('\n# between\n- ')}\nmetadata: {}\n`,
+    (of) => `---\nkind: ServiceList\napiVersion: v1\nitems:\n  -\n    ${of.map((name) => block(name).replaceAll('\n', '\n  ')).join('\n\n  -\n    ')}\n`,
+    (of) => JSON.stringify({ kind: 'List', apiVersion: 'v1', items: of.map(item) }),
+    (of) => JSON.stringify({ kind: 'List', apiVersion: 'v1', items: of.map(item) }, null, 2),
+  ];
+  for (const form of forms) {
+    const long = readManifests(named([form(names)]), builtInKinds);
+    const short = readManifests(named([form(names.slice(0, 3))]), builtInKinds).objects;
+    t.deepEqual(long.problems, []);
+    t.is(long.objects.length, 60);
+    for (const [index, object] of short.entries()) {
+      t.deepEqual(long.objects[index], object);
+      for (const path of paths) t.deepEqual(positionOf(long.objects[index]!, path), positionOf(object, path), path.join('.'));
+    }
+  }
+});
+
+test('in a long list an alias of another item, a tag of an item and a fault are what they are in a short one', (t) => {
+  const service = (name: string): string => `- {apiVersion: v1, kind: Service, metadata: {name: ${name}}, spec: {ports: [{port: 80}]}}`;
+  const many = Array.from({ length: 60 }, (_, index) => service(`s${index}`));
+  const read = (...lines: readonly string[]): Manifests => readManifests(named([`kind: List\napiVersion: v1\nitems:\n${lines.join('\n')}\n`]), builtInKinds);
+  t.is(read(...many, '- &a {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: &d {k: v}}', '- {apiVersion: v1, kind: Secret, metadata: {name: b}, stringData: *d}').objects.length, 62);
+  for (const line of ['- {a: 1, a: 2}', '- [', '- !!foo {}', '- {a: *nowhere}', '- {? [a] : b}']) {
+    const [long, short] = [read(...many, line), read(many[0]!, line)];
+    t.deepEqual([long.objects.length, long.problems.map(({ message }) => message)], [0, short.problems.map(({ message }) => message)], line);
+    // An alias of nothing is told of the document as a whole.
+    const at = short.problems[0]?.source.line ?? 0;
+    t.is(long.problems[0]?.source.line, at === 1 ? 1 : at + 59, line);
   }
 });

@@ -57,27 +57,41 @@ export class Place {
   }
 }
 
-/**
- * One YAML document. Its nodes take many times the room of the text, and positions are asked for when something is wrong only;
- * so they are made anew at the first question and then kept as long as one of its objects.
- */
+/** Where in its place a document, or an item of a list, begins and ends. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+  /** Of its first character, from 0: what follows is indented as much. */
+  readonly column: number;
+}
+
+/** What was asked last: nodes take many times the room of the text, and of one document several positions are asked for. */
+let latest: { readonly of: DocumentText; readonly document: Document.Parsed } | undefined;
+
+/** One YAML document, or an item of a list as if it were one. Positions are asked for when something is wrong only: it is parsed anew for them, and each is kept. */
 export class DocumentText {
   readonly place: Place;
-  readonly #start: number;
-  readonly #end: number;
-  #document: Document.Parsed | undefined;
+  readonly #span: Span;
+  #offsets: Map<string, number> | undefined;
 
-  /** From `start` to `end` of what stands at the place. */
-  constructor(place: Place, start: number, end: number) {
+  constructor(place: Place, span: Span) {
     this.place = place;
-    this.#start = start;
-    this.#end = end;
+    this.#span = span;
   }
 
   /** Where the field begins; where it is not written, the nearest thing around it that is. */
   position(path: FieldPath): SourcePosition {
-    this.#document ??= parseDocument(this.place.text(this.#start, this.#end), yamlOptions);
-    return this.place.position(this.#start + offsetOf(this.#document, path));
+    const key = JSON.stringify(path);
+    this.#offsets ??= new Map();
+    const offset = this.#offsets.get(key) ?? this.#offset(path);
+    this.#offsets.set(key, offset);
+    return this.place.position(offset);
+  }
+
+  #offset(path: FieldPath): number {
+    const { start, end, column } = this.#span;
+    if (latest?.of !== this) latest = { of: this, document: parseDocument(' '.repeat(column) + this.place.text(start, end), yamlOptions) };
+    return start - column + offsetOf(latest.document, path);
   }
 }
 
