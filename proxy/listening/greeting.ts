@@ -4,7 +4,8 @@ import type { Waiter, WheelTimer } from '../time/index.ts';
 
 /**
  * A connection whose TLS has not been begun: that is done once its client has said something, and when it is its turn, for the answer to a
- * ClientHello costs as much as several requests. Who says nothing costs a socket and a timer, and OpenSSL hears of nobody else.
+ * ClientHello costs as much as several requests. Who says nothing costs a socket and a timer, and OpenSSL hears of nobody else. A client has
+ * `tlsHandshakeMs` for its first bytes, and as long again, by Node's own timer, for the rest.
  */
 export class Greeting implements Waiter, WheelTimer {
   wheelNext: WheelTimer | undefined = undefined;
