@@ -48,7 +48,7 @@ export interface ProxyLimits {
   /** How long, and for how many bytes, a connection that is to be closed is read on, so that the client gets the last response. */
   readonly lingerMs: number;
   readonly lingerBytes: number;
-  /** For a handshake, and before it for the ClientHello where that decides who ends TLS. */
+  /** For a handshake, and before it for its first bytes, or for all of the ClientHello where that decides who ends TLS. */
   readonly tlsHandshakeMs: number;
   /** How long a connection of a TCPRoute or TLSRoute may go without a byte in either direction. */
   readonly streamConnectionIdleMs: number;
