@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import { stateFrom, translateYaml } from '../testing.ts';
 import { renderEndpoints } from './endpoints.ts';
 
@@ -108,4 +109,21 @@ test('it is said which endpoints have a sidecar before them', (t) => {
   t.deepEqual(told(selecting + withSidecar.replace('labels:', 'annotations: { weft-mesh.io/exclude-inbound-ports: "9000" }, labels:')), [['shop/a', undefined]]);
   const targets = ['a', 'b', 'unknown'].map((name, index) => `{ addresses: [127.0.1.${index + 1}], targetRef: { kind: Pod, name: ${name}, namespace: shop } }`);
   t.deepEqual(told(selecting + others + slice('s', `[${targets.join(', ')}]`)), [['shop/a', true], ['shop/b', undefined], ['shop/unknown', undefined]]);
+});
+
+test('a selector picks the Pods that have all its labels, whatever other Pods have', (t) => {
+  const labels = fc.dictionary(fc.constantFrom('app', 'tier', 'x'), fc.constantFrom('a', 'b'), { maxKeys: 3 });
+  fc.assert(fc.property(labels, fc.array(labels, { maxLength: 6 }), (selector, all) => {
+    const yaml = service(JSON.stringify({ selector, ports: [{ port: 80 }] })) + all.map((each, index) => pod(`p${index}`, { labels: JSON.stringify(each), status: `{ podIP: 127.0.1.${index + 1} }` })).join('');
+    const picked = all.flatMap((each, index) => (Object.keys(selector).length > 0 && Object.entries(selector).every(([label, value]) => each[label] === value) ? [`127.0.1.${index + 1}:80`] : []));
+    t.deepEqual(addresses(yaml), picked);
+  }), { numRuns: 100 });
+});
+
+test('the endpoints of a thousand Services are not looked for among the Pods of all of them', (t) => {
+  const state = stateFrom(Array.from({ length: 1000 }, (_, index) => `${service(`{ selector: { app: a${index} }, ports: [{ port: 80 }] }`).replace('name: app', `name: s${index}`)}${pod(`p${index}`, { labels: `{ app: a${index} }` })}`).join(''));
+  let looks = 0;
+  const pods = new Map([...state.pods].map(([key, each]) => [key, { ...each, get metadata() { looks++; return each.metadata; } }]));
+  for (let index = 0; index < 1000; index++) t.is(renderEndpoints({ ...state, pods }, `shop/s${index}:80`)?.endpoints.length, 1);
+  t.true(looks < 20_000, `${looks}`);
 });
