@@ -13,13 +13,17 @@ test('fuzz: heads, chunks, frames, HPACK, hellos, messages, route tables, whole 
   const faults: unknown[] = [];
   const sockets = await socketProperties((error) => faults.push(error));
   const before = heapInUse();
-  for (const each of [...pureProperties((error) => faults.push(error)), ...sockets.properties]) t.log(`${each.name}: ${await fuzz(each, options)} runs`);
-  for (const each of protocolTargets(await clientHello())) {
-    const { runs, kept, blocks } = fuzzGuided(each, options);
-    t.log(`${each.name}: ${runs} runs, ${kept} inputs kept, ${blocks} blocks`);
-    t.true(kept > 0 && blocks > 20, 'coverage guides it');
+  try {
+    for (const each of [...pureProperties((error) => faults.push(error)), ...sockets.properties]) t.log(`${each.name}: ${await fuzz(each, options)} runs`);
+    for (const each of protocolTargets(await clientHello())) {
+      const { runs, kept, blocks } = fuzzGuided(each, options);
+      t.log(`${each.name}: ${runs} runs, ${kept} inputs kept, ${blocks} blocks`);
+      t.true(kept > 0 && blocks > 20, 'coverage guides it');
+    }
+  } finally {
+    // What is open keeps the process, and with it all tests behind this one.
+    await sockets.close();
   }
-  await sockets.close();
   t.true(heapInUse() - before < 64 * 2 ** 20);
   t.deepEqual(faults, []);
 });

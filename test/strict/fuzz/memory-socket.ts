@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 /** As much of a socket as a session needs: takes everything, says nothing. */
 export class MemorySocket extends EventEmitter {
   readonly writableLength = 0;
+  readonly readableLength = 0;
   destroyed = false;
   writableEnded = false;
 
