@@ -92,13 +92,16 @@ function unreadable(error: unknown): Fault {
   return { offset: 0, message: `can't be read as YAML: ${error instanceof Error ? error.message : String(error)}` };
 }
 
+/** Levels around an item: the list's mapping, and `items`. */
+const depthOfItem = 2;
+
 /** The items of a long list, each as a document of its own. Undefined where one has a fault, or refers to another: then the list is read in one piece. */
 function* readItems({ rest, items }: ListToken, { text, place, pace }: { readonly text: string; readonly place: Place; readonly pace: Pace }): Steps<readonly WrittenObject[] | undefined> {
   const about = composeAlone(rest)?.raw;
   if (!isObject(about)) return undefined;
   const objects: WrittenObject[] = [];
   for (const value of items) {
-    const alone = composeAlone({ type: 'document', offset: value.offset, start: [], value });
+    const alone = composeAlone({ type: 'document', offset: value.offset, start: [], value }, depthOfItem);
     const range = alone?.document.contents?.range;
     if (alone === undefined || range === undefined || range === null) return undefined;
     const [start, end] = range;
@@ -111,19 +114,19 @@ function* readItems({ rest, items }: ListToken, { text, place, pace }: { readonl
   return objects;
 }
 
-/** Undefined where something is wrong with it. */
-function composeAlone(token: CST.Document): { readonly document: Document.Parsed; readonly raw: unknown } | undefined {
+/** Undefined where something is wrong with it. `depth`: levels around it. */
+function composeAlone(token: CST.Document, depth = 0): { readonly document: Document.Parsed; readonly raw: unknown } | undefined {
   const composer = new Composer(yamlOptions);
   try {
     const [document] = [...composer.next(token), ...composer.end()];
-    return document === undefined || faultsOf(document).length > 0 ? undefined : { document, raw: document.toJS({ maxAliasCount: maxAliases }) };
+    return document === undefined || faultsOf(document, depth).length > 0 ? undefined : { document, raw: document.toJS({ maxAliasCount: maxAliases }) };
   } catch {
     return undefined;
   }
 }
 
-function faultsOf(document: Document.Parsed): readonly Fault[] {
-  return [...syntaxFaults(document), ...structureFaults(document)].slice(0, maxSyntaxProblems);
+function faultsOf(document: Document.Parsed, depth = 0): readonly Fault[] {
+  return [...syntaxFaults(document), ...structureFaults(document, depth)].slice(0, maxSyntaxProblems);
 }
 
 const messages: Readonly<Partial<Record<string, string>>> = {
@@ -135,9 +138,9 @@ function syntaxFaults(document: Document.Parsed): readonly Fault[] {
 }
 
 /** Keys that occur twice, and nesting beyond the bound. */
-function structureFaults(document: Document.Parsed): readonly Fault[] {
+function structureFaults(document: Document.Parsed, around: number): readonly Fault[] {
   const faults: Fault[] = [];
-  const waiting: { readonly node: unknown; readonly depth: number }[] = [{ node: document.contents, depth: 0 }];
+  const waiting: { readonly node: unknown; readonly depth: number }[] = [{ node: document.contents, depth: around }];
   for (let next = waiting.pop(); next !== undefined && faults.length < maxSyntaxProblems; next = waiting.pop()) {
     const { node, depth } = next;
     if (depth > maxDepth) return [{ offset: startOf(node), message: `nests deeper than ${maxDepth} levels` }];

@@ -118,7 +118,7 @@ test('in a long list an alias of another item, a tag of an item and a fault are 
   const many = Array.from({ length: 60 }, (_, index) => service(`s${index}`));
   const read = (...lines: readonly string[]): Manifests => readManifests(named([`kind: List\napiVersion: v1\nitems:\n${lines.join('\n')}\n`]), builtInKinds);
   t.is(read(...many, '- &a {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: &d {k: v}}', '- {apiVersion: v1, kind: Secret, metadata: {name: b}, stringData: *d}').objects.length, 62);
-  for (const line of ['- {a: 1, a: 2}', '- [', '- !!foo {}', '- {a: *nowhere}', '- {? [a] : b}']) {
+  for (const line of ['- {a: 1, a: 2}', '- [', '- !!foo {}', '- {a: *nowhere}', '- {? [a] : b}', `- {a: ${'['.repeat(99)}${']'.repeat(99)}}`]) {
     const [long, short] = [read(...many, line), read(many[0]!, line)];
     t.deepEqual([long.objects.length, long.problems.map(({ message }) => message)], [0, short.problems.map(({ message }) => message)], line);
     // An alias of nothing is told of the document as a whole.
