@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { stolenMs } from '../../stolen.ts';
 import type { Bench } from '../bench.ts';
 import { runClient } from '../loads/client.ts';
 import { median, spread } from '../statistics.ts';
@@ -65,11 +65,6 @@ async function leastDisturbed<Result>(atMostMs: number, run: () => Promise<Resul
     if (best === undefined || stolen < best.stolen) best = { result, stolen };
   }
   return best!;
-}
-
-/** What the host has taken away from this machine's cores since it started. Milliseconds; the kernel counts hundredths of a second. */
-function stolenMs(): number {
-  return Number(/^cpu +(?:\d+ +){7}(\d+)/.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0) * 10;
 }
 
 function ordered(targets: readonly Target[], round: number): readonly Target[] {

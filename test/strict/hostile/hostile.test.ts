@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
 import { sleep } from '../../faults/rig.ts';
+import { stolenMs } from '../../stolen.ts';
 import { startAttacker, startScene, type Attacker, type Counts, type Scene, type Taken, type Told } from './rig.ts';
-import { seated, stolenMs } from './seats.ts';
+import { seated } from './seats.ts';
 
 /**
  * Hostile clients in numbers, against `weft up` in a process of its own: each attack has a bound on time and memory, and another client is

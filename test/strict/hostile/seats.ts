@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
 /**
@@ -32,13 +31,4 @@ export const seated = ((): boolean => {
 export function seat(who: Seat, command: readonly string[]): readonly [string, readonly string[]] {
   const [first, ...rest] = seated ? [...words[who], ...command] : command;
   return [first!, rest];
-}
-
-/** How much time the host has taken from this (virtual) machine so far, of all cores together, in milliseconds (`steal` of /proc/stat, in hundredths of a second); 0 where it does not tell. */
-export function stolenMs(): number {
-  try {
-    return Number(/^cpu +(?:\d+ +){7}(\d+)/.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0) * 10;
-  } catch {
-    return 0;
-  }
 }
