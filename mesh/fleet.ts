@@ -20,6 +20,12 @@ export interface FleetOptions {
   changed(): void;
 }
 
+interface RunningGateway {
+  /** What the controller knows it by. */
+  readonly id: string;
+  readonly gateway: GatewayProxy;
+}
+
 interface RunningSidecar {
   workload: Workload;
   sidecar: Sidecar | undefined;
@@ -34,11 +40,10 @@ const retryMs = 1000;
 /** The proxies of this machine: one per Gateway, one per injected Pod. They know the controller by their channel alone. */
 export class Fleet {
   readonly #options: FleetOptions;
-  readonly #gateways = new Map<string, GatewayProxy>();
+  readonly #gateways = new Map<string, RunningGateway>();
   readonly #sidecars = new Map<string, RunningSidecar>();
   /** By the id that the controller knows them by. */
   readonly #proxies = new Map<string, Proxy>();
-  readonly #gatewayIds = new Map<string, string>();
   readonly #leaving = new Set<Promise<void>>();
   #instances = 0;
   #ended = false;
@@ -48,7 +53,7 @@ export class Fleet {
   }
 
   gateway(key: string): GatewayProxy | undefined {
-    return this.#gateways.get(key);
+    return this.#gateways.get(key)?.gateway;
   }
 
   sidecar(key: string): Sidecar | undefined {
@@ -56,7 +61,7 @@ export class Fleet {
   }
 
   gateways(): ReadonlyMap<string, GatewayProxy> {
-    return this.#gateways;
+    return new Map([...this.#gateways].map(([key, { gateway }]) => [key, gateway] as const));
   }
 
   sidecars(): ReadonlyMap<string, Sidecar> {
@@ -65,7 +70,7 @@ export class Fleet {
 
   /** Every proxy serves, or has said why it can't. */
   settled(): boolean {
-    return [...this.#gateways.values()].every((gateway) => gateway.ready()) && [...this.#sidecars.values()].every(({ busy, sidecar, failure }) => !busy && (sidecar !== undefined || failure !== undefined));
+    return [...this.#gateways.values()].every(({ gateway }) => gateway.ready()) && [...this.#sidecars.values()].every(({ busy, sidecar, failure }) => !busy && (sidecar !== undefined || failure !== undefined));
   }
 
   problems(): readonly MeshProblem[] {
@@ -83,10 +88,10 @@ export class Fleet {
   set(gateways: ReadonlySet<string>, workloads: ReadonlyMap<string, Workload>): void {
     if (this.#ended) return;
     for (const key of gateways) if (!this.#gateways.has(key)) this.#startGateway(key);
-    for (const [key, gateway] of this.#gateways) {
+    for (const [key, { id, gateway }] of this.#gateways) {
       if (gateways.has(key)) continue;
       this.#gateways.delete(key);
-      this.#proxies.delete(this.#gatewayIds.get(key) ?? '');
+      this.#proxies.delete(id);
       this.#leave(gateway);
     }
     for (const [key, workload] of workloads) this.#setSidecar(key, workload);
@@ -105,7 +110,7 @@ export class Fleet {
     this.#end();
     const start = this.#options.now();
     // Gateways first, sidecars last: a workload may need its sidecar to answer a request that is in flight at a gateway.
-    await Promise.all([...this.#gateways.values()].map((gateway) => gateway.drain(ms)));
+    await Promise.all([...this.#gateways.values()].map(({ gateway }) => gateway.drain(ms)));
     const left = Math.max(0, ms - (this.#options.now() - start));
     await Promise.all([...this.#sidecars.values()].map(async ({ sidecar }) => sidecar?.drain(left)));
     await Promise.all(this.#leaving);
@@ -113,7 +118,7 @@ export class Fleet {
 
   async close(): Promise<void> {
     this.#end();
-    await Promise.all([...this.#gateways.values(), ...this.sidecars().values()].map((proxy) => proxy.close()));
+    await Promise.all([...this.gateways().values(), ...this.sidecars().values()].map((proxy) => proxy.close()));
   }
 
   #end(): void {
@@ -138,8 +143,8 @@ export class Fleet {
     const { dial, now, random, drainMs, changed } = this.#options;
     // A number that is never used again: the last gateway of that name may still be draining.
     const id = `gateway/${key}/${++this.#instances}`;
-    this.#gatewayIds.set(key, id);
-    this.#gateways.set(key, startGateway({ node: { id, role: 'gateway', namespace, name }, proxy: this.#createProxy(id), dial, now, random, drainMs, changed }));
+    const gateway = startGateway({ node: { id, role: 'gateway', namespace, name }, proxy: this.#createProxy(id), dial, now, random, drainMs, changed });
+    this.#gateways.set(key, { id, gateway });
   }
 
   #setSidecar(key: string, workload: Workload): void {

@@ -133,12 +133,12 @@ export class Sessions {
       if (proxy === undefined) return [];
       const since = this.#since.get(channel);
       const types = new Map(resourceKinds.map((type) => [type, publisher.progress(type)] as const));
-      return [{ proxy, types, current: [...types.values()].every(upToDate), ...(since === undefined ? {} : { since }) }];
+      return [{ proxy, types, current: isCurrent(publisher), ...(since === undefined ? {} : { since }) }];
     });
   }
 
   current(): boolean {
-    return this.#open.values().every((publisher) => publisher.node === undefined || resourceKinds.every((type) => publisher.isCurrent(type)));
+    return this.#open.values().every((publisher) => publisher.node === undefined || isCurrent(publisher));
   }
 
   rejections(): readonly Rejection[] {
@@ -182,6 +182,6 @@ function* prepareTable(name: string, snapshots: Snapshots): Steps<void> {
   if (table !== undefined) yield* publishInSteps(table);
 }
 
-function upToDate({ wanted, acked, rejected, settled }: TypeProgress): boolean {
-  return settled && [...wanted].every(([name, version]) => acked.get(name) === version || rejected.has(name));
+function isCurrent(publisher: Publisher): boolean {
+  return resourceKinds.every((type) => publisher.isCurrent(type));
 }

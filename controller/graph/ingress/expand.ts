@@ -1,5 +1,5 @@
 import { objectKey, type ClusterState, type HTTPRoute, type Ingress, type KubernetesObject } from '#crds';
-import { Pace, runSteps, type Steps } from '#snapshot';
+import type { Pace, Steps } from '#snapshot';
 import { Memo } from '../../memo.ts';
 import { ourIngresses } from './classes.ts';
 import { gatewayOfIngresses, grantsOfIngresses } from './gateway.ts';
@@ -12,13 +12,8 @@ const expandedGateways = new WeakSet<ClusterState['gateways']>();
 
 /**
  * The state with what Ingresses of our class mean in the words of Gateway API: routes, and one Gateway for all of them. Without such
- * Ingresses, and where they are expanded already, the state itself.
+ * Ingresses, and where they are expanded already, the state itself. Gives way, and has the result at hand afterwards.
  */
-export function withIngresses(state: ClusterState): ClusterState {
-  return runSteps(withIngressesInSteps(state, new Pace()));
-}
-
-/** `withIngresses`, giving way; that has the result at hand afterwards. */
 export function* withIngressesInSteps(state: ClusterState, pace: Pace): Steps<ClusterState> {
   if (state.ingresses.size === 0 || expandedGateways.has(state.gateways)) return state;
   const { ingresses, ingressClasses, httpRoutes, gateways, referenceGrants, services, secrets } = state;
