@@ -17,11 +17,11 @@ export function translateYaml(yaml: string, environment?: Partial<Environment>):
   return translateState(stateFrom(yaml), environment);
 }
 
-function translateState(state: ClusterState, environment?: Partial<Environment>): Translation {
+export function translateState(state: ClusterState, environment?: Partial<Environment>): Translation {
   return translate(state, { ...environmentOf(state), ...environment });
 }
 
-function environmentOf(state: ClusterState): Environment {
+export function environmentOf(state: ClusterState): Environment {
   return { gatewayAddresses: assignAddresses(state, { first: '127.0.0.1' }, new Map()), portOffset: 0 };
 }
 

@@ -68,6 +68,8 @@ const slicesByService = memoByMap((slices: ReadonlyMap<string, EndpointSlice>) =
       else group.push(slice);
     }
   }
+  // In the order of their names: of two that have one address the later counts.
+  for (const group of byService.values()) group.sort((a, b) => compareText(a.metadata.name, b.metadata.name));
   return byService;
 });
 

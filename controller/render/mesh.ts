@@ -1,7 +1,7 @@
 import type { Service, ServicePort } from '#crds';
 import { connectionPolicy, meshPath } from '#policy';
 import { intersectHostnames, Pace, type Destination, type Steps } from '#snapshot';
-import { createdAt, type Cluster } from '../cluster.ts';
+import { createdAt, servicesByName, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import { backendName, portOf, protocolRefusal } from '../graph/ports.ts';
 import { portKey, type PortRoutes } from '../graph/mesh.ts';
@@ -150,7 +150,7 @@ export function hostOf(service: Service): string {
 
 /** By the names that DNS gives a Service or a ServiceImport, and by their cluster IPs. */
 function findService(cluster: Cluster, clientNamespace: string, host: string): Service | undefined {
-  const byAddress = servicesByAddress(cluster).get(host);
+  const byAddress = servicesByAddress(cluster.state.services).get(host);
   if (byAddress !== undefined) return byAddress;
   const imported = host.endsWith(clusterSet) ? host.slice(0, -clusterSet.length).split('.') : [];
   if (imported.length === 2) return cluster.backend({ kind: importKind, namespace: imported[1]!, name: imported[0]! });
@@ -162,17 +162,14 @@ function findService(cluster: Cluster, clientNamespace: string, host: string): S
   return cluster.service(namespace ?? clientNamespace, name);
 }
 
-const addresses = new WeakMap<object, ReadonlyMap<string, Service>>();
-
-function servicesByAddress({ state }: Cluster): ReadonlyMap<string, Service> {
-  const known = addresses.get(state.services);
-  if (known !== undefined) return known;
+/** Of two with one address, which only manifests can have, the first by name. */
+const servicesByAddress = memoByMap((services: ReadonlyMap<string, Service>): ReadonlyMap<string, Service> => {
   const byAddress = new Map<string, Service>();
-  for (const service of state.services.values()) {
+  for (const service of servicesByName(services)) {
     for (const address of [...service.spec.clusterIPs, service.spec.clusterIP]) {
-      if (address !== undefined && address !== '' && address !== 'None') byAddress.set(address.toLowerCase(), service);
+      const key = address?.toLowerCase() ?? '';
+      if (key !== '' && address !== 'None' && !byAddress.has(key)) byAddress.set(key, service);
     }
   }
-  addresses.set(state.services, byAddress);
   return byAddress;
-}
+});

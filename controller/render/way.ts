@@ -64,8 +64,8 @@ export interface TableWay {
 }
 
 /**
- * The effective policy at the end of a way. Where no policy stands on route and backend, all ends of a way have the same, and
- * their paths need not even be written out.
+ * The effective policy at the end of a way. Where no policy stands on route and backend, all ends of a way have the same, but for what
+ * direct policies of a dialled Service say to requests that go on to another; so their paths need not even be written out.
  */
 export function settleAt(end: PathEnd, way: TableWay): SettledPolicy {
   if (!isPlain(end, standingOf(way.attachments))) return settle(way.pathOf(end), way.attachments);
@@ -83,14 +83,16 @@ interface Plain {
   readonly touched: boolean;
 }
 
-const plains = new WeakMap<TableWay, Plain>();
+/** By whether the end has a backend. */
+const plains = { toBackend: new WeakMap<TableWay, Plain>(), toNone: new WeakMap<TableWay, Plain>() };
 
 function plainOf(end: PathEnd, way: TableWay): Plain {
-  const known = plains.get(way);
+  const ofSort = end.backend === undefined ? plains.toNone : plains.toBackend;
+  const known = ofSort.get(way);
   if (known !== undefined) return known;
   const path = way.pathOf(end);
   const made = { settled: settle(path, way.attachments), touched: path.steps.some(({ target }) => way.attachments.byTarget.has(targetKey(target))) };
-  plains.set(way, made);
+  ofSort.set(way, made);
   return made;
 }
 
