@@ -13,6 +13,8 @@ export interface ObjectStatus {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
+  /** Of the object that it was made of: another one may come by its name. Absent for one of a manifest. */
+  readonly uid?: string;
   readonly status: Readonly<Record<string, unknown>>;
 }
 

@@ -3,5 +3,6 @@ import { refOf } from '../problems.ts';
 import type { ObjectStatus } from '../types.ts';
 
 export function statusOf(object: KubernetesObject, status: ObjectStatus['status']): ObjectStatus {
-  return { apiVersion: object.apiVersion, ...refOf(object), status };
+  const { uid } = object.metadata;
+  return { apiVersion: object.apiVersion, ...refOf(object), ...(uid === undefined ? {} : { uid }), status };
 }

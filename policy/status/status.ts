@@ -20,6 +20,7 @@ export interface PolicyObjectStatus {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
+  readonly uid?: string;
   readonly status: { readonly ancestors: readonly AncestorStatus[] };
 }
 
@@ -34,7 +35,7 @@ export function* policyStatuses(attachments: Attachments, paths: Iterable<PathVe
     if (pace.spend(itemsPerPolicy)) yield;
     const entries = entriesOf(verdict, byPolicy.get(key) ?? new Map(), passed);
     const { apiVersion, kind, metadata } = verdict.policy;
-    statuses.push({ apiVersion, kind, namespace: metadata.namespace, name: metadata.name, status: { ancestors: render(verdict, entries, controllerName) } });
+    statuses.push({ apiVersion, kind, namespace: metadata.namespace, name: metadata.name, ...(metadata.uid === undefined ? {} : { uid: metadata.uid }), status: { ancestors: render(verdict, entries, controllerName) } });
   }
   return statuses;
 }

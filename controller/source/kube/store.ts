@@ -11,6 +11,7 @@ export interface LiveObject {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
+  readonly uid: string;
   readonly resourceVersion: string;
   readonly status: Readonly<Record<string, unknown>>;
   /** Nobody has written the addresses in it (`loadBalancer`) since we did. */
@@ -88,7 +89,7 @@ export class KindStore {
     const live: LiveObject | undefined =
       status === 'drop' || this.#location === undefined
         ? undefined
-        : { apiVersion, kind: definition.kind, namespace, name, resourceVersion, status: fieldsOf(raw['status']), addressesAreOurs: areAddressesOurs(managedFields), location: this.#location };
+        : { apiVersion, kind: definition.kind, namespace, name, uid, resourceVersion, status: fieldsOf(raw['status']), addressesAreOurs: areAddressesOurs(managedFields), location: this.#location };
     const stamp = status === 'drop' ? '' : stampOf(metadata);
     // A status that was written, as a rule by us, changes nothing of what is translated: the object stays the same one.
     if (before?.object !== undefined && before.uid === uid && stamp !== '' && before.stamp === stamp && before.problems.length === 0) return { ...before, resourceVersion, live };

@@ -7,12 +7,12 @@ import { createStatusWriter, type StatusWriter } from './writer.ts';
 const location = { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'gateways', namespaced: true };
 const path = '/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/front';
 
-function live(resourceVersion: string, status: object): LiveObject {
-  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', resourceVersion, status: { ...status }, addressesAreOurs: false, location };
+function live(resourceVersion: string, status: object, more: Partial<LiveObject> = {}): LiveObject {
+  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', uid: 'u1', resourceVersion, status: { ...status }, addressesAreOurs: false, location, ...more };
 }
 
-function draft(message: string): ObjectStatus {
-  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', status: { conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted', message }] } };
+function draft(message: string, more: Partial<ObjectStatus> = {}): ObjectStatus {
+  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', status: { conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted', message }] }, ...more };
 }
 
 interface Run {
@@ -153,4 +153,67 @@ test('who no longer leads writes no more', async (t) => {
   writer.stop();
   await settled();
   t.is(patches().length, 0);
+});
+
+test('what fails is in nobody\'s way while it waits for its next try', async (t) => {
+  const { writer, patches, objects } = await run(t, (seen, response) => (seen.path.endsWith('/front/status') ? accepts(seen, response) : json(response, { message: 'later' }, 503, { 'retry-after': '30' })));
+  const others = Array.from({ length: 12 }, (_, index) => `other${index}`);
+  const written = async (count: number): Promise<void> => {
+    for (let turn = 0; turn < 1000 && patches().length < count; turn++) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  objects.push(...others.map((name) => live('1', {}, { name })));
+  writer.start();
+  writer.want(others.map((name) => draft('one', { name })));
+  await written(others.length);
+  t.is(patches().length, others.length);
+  // Nor does what is new call them back.
+  writer.want([...others.map((name) => draft('two', { name })), draft('one')]);
+  await written(others.length + 1);
+  t.is(patches().length, others.length + 1);
+});
+
+test('what the server takes and does not keep is told, and not written again and again', async (t) => {
+  const { writer, patches, settled, failures } = await run(t, (seen, response) => {
+    const { conditions } = JSON.parse(seen.body).status;
+    json(response, { metadata: { resourceVersion: '2' }, status: conditions === undefined ? {} : { conditions } });
+  });
+  const status = { ...draft('one').status, attachedListenerSets: 0 };
+  writer.start();
+  writer.want([draft('one', { status })]);
+  await settled();
+  writer.review();
+  await settled();
+  t.is(patches().length, 1);
+  t.regex(failures.join(), /does not keep all of the status of .*front: not as written are attachedListenerSets/);
+  writer.want([draft('two', { status: { ...draft('two').status, attachedListenerSets: 0 } })]);
+  await settled();
+  t.is(patches().length, 2);
+});
+
+test('what was found out about an object is not said of another one that was made by its name', async (t) => {
+  const { writer, patches, settled, objects } = await run(t, accepts);
+  objects[0] = live('5', {}, { uid: 'u2' });
+  writer.start();
+  writer.want([draft('one', { uid: 'u1' })]);
+  await settled();
+  t.is(patches().length, 0);
+  writer.want([draft('one', { uid: 'u2' })]);
+  await settled();
+  t.is(patches().length, 1);
+});
+
+test('an object that was made anew while its status was written is left to the watch', async (t) => {
+  const { writer, patches, settled, objects } = await run(t, (seen, response) => {
+    if (seen.method === 'GET') return json(response, { metadata: { resourceVersion: '9', uid: 'u2' }, status: {} });
+    if (JSON.parse(seen.body).metadata.resourceVersion === '1') return json(response, { message: 'conflict' }, 409);
+    accepts(seen, response);
+  });
+  writer.start();
+  writer.want([draft('one', { uid: 'u1' })]);
+  await settled();
+  t.is(patches().length, 1);
+  objects[0] = live('9', {}, { uid: 'u2' });
+  writer.want([draft('one', { uid: 'u2' })]);
+  await settled();
+  t.deepEqual(patches().map(({ metadata }) => metadata.resourceVersion), ['1', '9']);
 });

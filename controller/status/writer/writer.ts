@@ -57,15 +57,18 @@ interface Written {
 interface Change {
   readonly object: LiveObject;
   readonly resourceVersion: string;
+  /** Of what is wanted. */
+  readonly text: string;
   readonly patch: Fields;
 }
 
-const texts = createSlot<Fields, string>();
+const texts = createSlot<ObjectStatus, string>();
 
 /** Made once: a translation gives the same object while the status stays. */
-function textOf(status: Fields): string {
-  const text = texts.find(status) ?? JSON.stringify(status);
-  texts.keep(status, text);
+function textOf(wanted: ObjectStatus | undefined): string {
+  if (wanted === undefined) return '';
+  const text = texts.find(wanted) ?? `${wanted.uid ?? ''} ${JSON.stringify(wanted.status)}`;
+  texts.keep(wanted, text);
   return text;
 }
 
@@ -81,7 +84,9 @@ class Writer implements StatusWriter {
   readonly #failures = new Map<string, number>();
   readonly #queue = new Set<string>();
   readonly #busy = new Set<string>();
-  #wanted: ReadonlyMap<string, Fields> = new Map();
+  /** What failed waits here for its next try, in nobody's way, and in no haste for what changes meanwhile. */
+  readonly #resting = new Set<string>();
+  #wanted: ReadonlyMap<string, ObjectStatus> = new Map();
   #objects: ReadonlyMap<string, LiveObject> = new Map();
   #known = false;
   #term: AbortController | undefined;
@@ -96,7 +101,7 @@ class Writer implements StatusWriter {
   }
 
   want(statuses: readonly ObjectStatus[]): void {
-    this.#wanted = new Map(statuses.map((each) => [keyOf(each), each.status]));
+    this.#wanted = new Map(statuses.map((each) => [keyOf(each), each]));
     this.#known = true;
     this.review();
   }
@@ -126,10 +131,11 @@ class Writer implements StatusWriter {
     this.#term?.abort();
     this.#term = undefined;
     this.#queue.clear();
+    this.#resting.clear();
   }
 
   settled(): boolean {
-    return !this.#comparing && this.#queue.size === 0 && this.#busy.size === 0;
+    return !this.#comparing && this.#queue.size === 0 && this.#busy.size === 0 && this.#resting.size === 0;
   }
 
   /** Until nothing has changed while it was looked at. */
@@ -149,27 +155,30 @@ class Writer implements StatusWriter {
     for (const [key, object] of this.#objects) {
       if (pace.spend()) yield;
       const wanted = this.#wanted.get(key);
-      const text = wanted === undefined ? '' : textOf(wanted);
+      const text = textOf(wanted);
       if (this.#clean.get(object) === text) continue;
       if (this.#change(key) === undefined) this.#clean.set(object, text);
-      else this.#queue.add(key);
+      else if (!this.#resting.has(key)) this.#queue.add(key);
     }
-    for (const key of this.#written.keys()) if (!this.#objects.has(key)) this.#written.delete(key);
+    for (const known of [this.#written, this.#refused, this.#failures]) for (const key of known.keys()) if (!this.#objects.has(key)) known.delete(key);
     this.#pump();
   }
 
   /** What has to be written of the object, against the newest that is known of it. */
   #change(key: string): Change | undefined {
     const object = this.#objects.get(key);
-    if (object === undefined) return undefined;
+    const wanted = this.#wanted.get(key);
+    // What was found out about an object is not said of the one that was made under its name since.
+    if (object === undefined || (wanted?.uid !== undefined && wanted.uid !== object.uid)) return undefined;
     const written = this.#written.get(key);
     const lags = written?.basedOn === object.resourceVersion;
     if (written !== undefined && !lags) this.#written.delete(key);
     const { status, resourceVersion } = lags ? written : object;
-    const draft = this.#wanted.get(key) ?? retraction(status, object.addressesAreOurs ? 'ours' : 'foreign');
+    const draft = wanted?.status ?? retraction(status, object.addressesAreOurs ? 'ours' : 'foreign');
     const patch = draft === undefined ? undefined : mergeStatus(status, draft, timeOf(this.#env.now()));
-    if (patch === undefined || this.#refused.get(key) === `${resourceVersion} ${JSON.stringify(draft)}`) return undefined;
-    return { object, resourceVersion, patch };
+    const text = textOf(wanted);
+    if (patch === undefined || this.#refused.get(key) === `${resourceVersion} ${text}`) return undefined;
+    return { object, resourceVersion, text, patch };
   }
 
   #pump(): void {
@@ -211,27 +220,39 @@ class Writer implements StatusWriter {
     switch (answer.status) {
       case 200:
         this.#failures.delete(key);
-        return this.#remember(key, object, answer.body);
+        this.#remember(key, object, answer.body);
+        return this.#checkKept(key, change, fieldsOf(fieldsOf(answer.body)['metadata'])['resourceVersion']);
       case 404:
-        // Gone; the watch will say so.
-        return;
+        // Gone, as a rule: the watch will say so.
+        return this.#rest(key, signal);
       case 409:
         return this.#refresh(key, object, signal);
       case 400:
       case 413:
       case 422:
         // Another try could only end the same way.
-        this.#refused.set(key, `${resourceVersion} ${JSON.stringify(this.#wanted.get(key))}`);
+        this.#refused.set(key, `${resourceVersion} ${change.text}`);
         return this.#env.failed(`the status of ${path} is refused: ${answer.status} ${reasonOf(answer.body)}`);
       default:
         return this.#again(key, `${path}: ${answer.status} ${reasonOf(answer.body)}`, signal, answer.retryAfterMs);
     }
   }
 
+  /** Where the server takes a status and leaves out some of it (its CRD is an older one), another try could only end the same way. */
+  #checkKept(key: string, { object, text }: Change, answered: unknown): void {
+    const left = this.#change(key);
+    // What is wanted, or what there is, may be another by now.
+    if (left?.text !== text || left.resourceVersion !== answered) return;
+    this.#queue.delete(key);
+    this.#refused.set(key, `${left.resourceVersion} ${text}`);
+    this.#env.failed(`the API server does not keep all of the status of ${pathOf(object.location, object)}: not as written are ${Object.keys(left.patch).join(', ')}`);
+  }
+
   #remember(key: string, object: LiveObject, body: unknown): void {
     const { metadata, status } = fieldsOf(body);
-    const { resourceVersion } = fieldsOf(metadata);
-    if (typeof resourceVersion !== 'string') return;
+    const { resourceVersion, uid = object.uid } = fieldsOf(metadata);
+    // One of another uid the watch will bring, and what is to be said of it the next translation.
+    if (typeof resourceVersion !== 'string' || uid !== object.uid) return;
     this.#written.set(key, { basedOn: object.resourceVersion, resourceVersion, status: fieldsOf(status) });
     // A newer draft may have come meanwhile.
     if (this.#change(key) !== undefined) this.#queue.add(key);
@@ -242,19 +263,29 @@ class Writer implements StatusWriter {
     try {
       const answer = await this.#env.api.send({ path: pathOf(object.location, object), signal });
       if (answer.status === 200) this.#remember(key, object, answer.body);
-      else if (answer.status !== 404) await this.#again(key, `${object.kind} ${key}: ${answer.status}`, signal, answer.retryAfterMs);
+      else if (answer.status !== 404) this.#again(key, `${object.kind} ${key}: ${answer.status}`, signal, answer.retryAfterMs);
     } catch (error) {
-      await this.#again(key, error instanceof Error ? error.message : String(error), signal);
+      this.#again(key, error instanceof Error ? error.message : String(error), signal);
     }
   }
 
-  async #again(key: string, reason: string, signal: AbortSignal, askedMs = 0): Promise<void> {
+  #again(key: string, reason: string, signal: AbortSignal, askedMs = 0): void {
     if (signal.aborted) return;
+    this.#env.failed(`a status could not be written: ${reason}`);
+    this.#rest(key, signal, askedMs);
+  }
+
+  #rest(key: string, signal: AbortSignal, askedMs = 0): void {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
-    this.#env.failed(`a status could not be written: ${reason}`);
-    await pause(Math.min(askedMs, retry.max) + backoff(failures, retry, () => this.#env.random()), signal);
-    if (!signal.aborted) this.#queue.add(key);
+    this.#queue.delete(key);
+    this.#resting.add(key);
+    void pause(Math.min(askedMs, retry.max) + backoff(failures, retry, () => this.#env.random()), signal).then(() => {
+      if (signal.aborted) return;
+      this.#resting.delete(key);
+      this.#queue.add(key);
+      this.#pump();
+    });
   }
 }
 
