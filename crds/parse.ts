@@ -24,6 +24,8 @@ export function parseObject(raw: unknown, registry: KindRegistry): Result<Kubern
       return refuse(['apiVersion'], `${apiVersion} is not a version of ${kind} that is read here; use ${lookup.definition.apiVersions.join(' or ')}`);
     case 'similar':
       return refuse(['kind'], `${kind} is not a kind of ${apiVersion}; did you mean ${lookup.definition.kind}?`);
+    case 'elsewhere':
+      return refuse(['apiVersion'], `${apiVersion} has no kind ${kind}; use ${lookup.definition.apiVersions[0]}`);
     case 'nothing':
       return refuse(['kind'], `${kind} of ${apiVersion} is not a kind that is read here`);
   }

@@ -28,6 +28,8 @@ export type Lookup =
   | { readonly found: 'version'; readonly definition: KindDefinition }
   /** Likely a slip for a kind of the same group. */
   | { readonly found: 'similar'; readonly definition: KindDefinition }
+  /** A kind of another group, under a group of Kubernetes or one related to its own, where nobody else has a kind of that name. */
+  | { readonly found: 'elsewhere'; readonly definition: KindDefinition }
   | { readonly found: 'nothing' };
 
 /** The kinds that we read. Immutable. */
@@ -54,8 +56,15 @@ export class KindRegistry {
     const definition = kinds?.get(kind);
     if (definition !== undefined) return { found: definition.apiVersions.includes(apiVersion) ? 'kind' : 'version', definition };
     const similar = kinds === undefined ? undefined : kinds.get(nearest(kind, kinds.keys()) ?? '');
-    return similar === undefined ? { found: 'nothing' } : { found: 'similar', definition: similar };
+    if (similar !== undefined) return { found: 'similar', definition: similar };
+    const elsewhere = this.definitions.find((candidate) => candidate.kind === kind && mixedUp(groupOf(apiVersion), groupOf(candidate.apiVersions[0])));
+    return elsewhere === undefined ? { found: 'nothing' } : { found: 'elsewhere', definition: elsewhere };
   }
+}
+
+/** `networking.istio.io` may have a Gateway of its own; `networking.k8s.io`, `apps` and the core group have none. */
+function mixedUp(written: string, meant: string): boolean {
+  return !written.includes('.') || written.endsWith('k8s.io') || meant.endsWith(`.${written}`) || written.endsWith(`.${meant}`);
 }
 
 /** `apps` of `apps/v1`; empty for the core group. */

@@ -36,10 +36,10 @@ test("a Service's mistakes", (t) => {
     [{ spec: { ports: [{ name: 'a', port: 80 }, { name: 'a', port: 81 }] } }, 'spec.ports: the names of the ports must differ'],
     [{ spec: { ports: [{ name: 'a', port: 80 }, { name: 'b', port: 80 }] } }, 'spec.ports[1]: repeats item 0: port 80, protocol "TCP" must occur once in the list'],
     [{ spec: { ports: [{ port: 0 }] } }, 'spec.ports[0].port: must be at least 1, is 0'],
-    [{ spec: { ports: [{ port: '80' }] } }, 'spec.ports[0].port: must be a number, but is the string "80"'],
+    [{ spec: { ports: [{ port: '80' }] } }, 'spec.ports[0].port: must be a number, but is the string "80"; remove the quotes'],
     [{ spec: {} }, 'spec.ports: needs at least one port'],
     [{ spec: { type: 'ExternalName' } }, 'spec.externalName: type ExternalName needs externalName'],
-    [{ metadata: { name: 'a.b' }, spec: { clusterIP: 'None' } }, 'metadata.name: "a.b" must match ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'],
+    [{ metadata: { name: 'a.b' }, spec: { clusterIP: 'None' } }, 'metadata.name: "a.b" must be a name of lower-case letters, digits and -, with a letter or digit at both ends'],
   ];
   for (const [more, fault] of cases) t.deepEqual(faults('Service', more), [fault]);
   t.deepEqual(faults('Service', { spec: { clusterIP: 'None' } }), []);

@@ -88,7 +88,7 @@ export function* documentsOf(text: string): Generator<readonly [number, number],
 function checked({ raw, document, prefix, offset }: WrittenObject, registry: KindRegistry): ReadObject {
   const name = nameOf(raw);
   const lookup = registry.find(name.apiVersion, name.kind);
-  const reason = lookup.found === 'version' ? 'UnknownVersion' : lookup.found === 'similar' ? 'UnknownKind' : 'InvalidObject';
+  const reason = lookup.found === 'version' ? 'UnknownVersion' : lookup.found === 'similar' || lookup.found === 'elsewhere' ? 'UnknownKind' : 'InvalidObject';
   const unread = lookup.found === 'nothing' && name.apiVersion !== '' && name.kind !== '';
   return { origin: { document, prefix }, offset, name, reason, result: unread ? undefined : parseObject(raw, registry) };
 }

@@ -121,6 +121,13 @@ test('a fault costs one object only, and has its place', (t) => {
   t.true(lines.some((line) => line.startsWith('i.yaml:4:11 SyntaxError Unresolved tag')), lines.join('\n'));
 });
 
+test('a kind of ours under a group that has none of that name is a problem; under the group of somebody else it is theirs', (t) => {
+  const named = (apiVersion: string, kind: string): string => `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x}\nspec: {}\n`;
+  const manifests = read([named('networking.k8s.io/v1', 'HTTPRoute'), named('networking.istio.io/v1', 'Gateway'), named('serving.knative.dev/v1', 'Service')].join('---\n'));
+  t.deepEqual(report(manifests), ['a.yaml:1:1 UnknownKind HTTPRoute x: apiVersion: networking.k8s.io/v1 has no kind HTTPRoute; use gateway.networking.k8s.io/v1']);
+  t.deepEqual(manifests.ignored.map(({ kind }) => kind), ['Gateway', 'Service']);
+});
+
 test('two objects with one name are a problem that names both places; the first one stays', (t) => {
   const service = (apiVersion: string): string => `apiVersion: gateway.networking.k8s.io/${apiVersion}\nkind: HTTPRoute\nmetadata: {name: x}\nspec: {}\n`;
   const manifests = readManifests([{ file: 'a.yaml', text: `---\n${service('v1')}` }, { file: 'b.yaml', text: service('v1beta1') }], builtInKinds);

@@ -12,7 +12,7 @@ test('each keyword refuses what breaks it, with the path and what to do', (t) =>
   const cases: readonly [Schema, unknown, string][] = [
     [{ type: 'string' }, 5, ': must be a string, but is the number 5; put it in quotes'],
     [{ type: 'string' }, true, ': must be a string, but is the boolean true; put it in quotes'],
-    [{ type: 'integer' }, '5', ': must be a number, but is the string "5"'],
+    [{ type: 'integer' }, '5', ': must be a number, but is the string "5"; remove the quotes'],
     [{ type: 'integer' }, 1.5, ': must be a whole number, but is the number 1.5'],
     [{ type: 'integer', format: 'int32' }, 2 ** 31, ': must fit in 32 bits'],
     [{ type: 'integer', minimum: 1 }, 0, ': must be at least 1, is 0'],
@@ -34,7 +34,7 @@ test('each keyword refuses what breaks it, with the path and what to do', (t) =>
     [object({ matches: {} }), { match: 1 }, 'match: is not a field; did you mean matches?'],
     [object({ a: {} }), { xyz: 1 }, 'xyz: is not a field; remove it, or use one of a'],
     [object({ a: object({ b: { type: 'string' } }) }), { a: { b: 1 } }, 'a.b: must be a string, but is the number 1; put it in quotes'],
-    [{ type: 'object', maxProperties: 1, additionalProperties: { type: 'string' } }, { a: '', b: '' }, ': must have at most 1 entries, has 2'],
+    [{ type: 'object', maxProperties: 1, additionalProperties: { type: 'string' } }, { a: '', b: '' }, ': must have at most 1 fields, has 2'],
     [{ type: 'object', additionalProperties: { type: 'string' } }, { 'a/b': 1 }, '["a/b"]: must be a string, but is the number 1; put it in quotes'],
     [{ type: 'array', 'x-kubernetes-list-type': 'set' }, ['a', 'a'], '[1]: repeats item 0: "a" must occur once in the list'],
     [{ 'x-kubernetes-int-or-string': true }, true, ': must be a whole number or a string, but is the boolean true'],

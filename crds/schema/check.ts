@@ -92,11 +92,14 @@ class Checker {
     for (const key of schema.required ?? []) {
       if (!Object.hasOwn(value, key) && (raw[key] === null || raw[key] === undefined)) this.#at(key, () => this.#refuse('is required; add it'));
     }
-    const count = Object.keys(value).length;
-    const { minProperties = 0, maxProperties = Infinity } = schema;
-    if (count < minProperties) this.#refuse(`must have at least ${minProperties} entries, has ${count}`);
-    if (count > maxProperties) this.#refuse(`must have at most ${maxProperties} entries, has ${count}`);
+    this.#counted(schema, { raw, count: Object.keys(value).length });
     return value;
+  }
+
+  #counted({ minProperties = 0, maxProperties = Infinity }: Schema, { raw, count }: { readonly raw: JsonObject; readonly count: number }): void {
+    // Where all that was written is refused, what is wrong has been said.
+    if (count < minProperties && Object.keys(raw).length < minProperties) this.#refuse(minProperties === 1 ? 'is empty; set a field of it, or remove it' : `must have at least ${minProperties} fields, has ${count}`);
+    if (count > maxProperties) this.#refuse(`must have at most ${maxProperties} fields, has ${count}`);
   }
 
   #field(into: JsonObject, key: string, { schema, raw }: { readonly schema: Schema; readonly raw: unknown }): void {
@@ -175,7 +178,7 @@ class Checker {
   }
 
   #wrongType(wanted: string, raw: unknown): undefined {
-    const advice = wanted === 'a string' && (typeof raw === 'number' || typeof raw === 'boolean') ? '; put it in quotes' : '';
+    const advice = wanted === 'a string' && (typeof raw === 'number' || typeof raw === 'boolean') ? '; put it in quotes' : wanted === 'a number' && typeof raw === 'string' && /^-?\d+$/.test(raw) ? '; remove the quotes' : '';
     this.#refuse(`must be ${wanted}, but is ${describe(raw)}${advice}`);
     return undefined;
   }
@@ -196,9 +199,15 @@ function isOpen(schema: Schema): boolean {
   return schema['x-kubernetes-preserve-unknown-fields'] === true || schema.additionalProperties === true || (schema.type === undefined && schema.properties === undefined);
 }
 
+function sharedBeginning(a: string, b: string): number {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at += 1;
+  return at;
+}
+
 function unknownField(key: string, schema: Schema): string {
   const known = Object.keys(schema.properties ?? {});
-  const similar = nearest(key, known) ?? known.find((name) => key.length > 3 && name.startsWith(key));
+  const similar = nearest(key, known) ?? known.find((name) => key.length > 3 && (name.startsWith(key) || sharedBeginning(name, key) >= Math.max(4, key.length - 2)));
   if (similar !== undefined) return `is not a field; did you mean ${similar}?`;
   return known.length === 0 ? 'is not a field; remove it' : `is not a field; remove it, or use one of ${known.join(', ')}`;
 }

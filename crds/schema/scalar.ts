@@ -4,6 +4,20 @@ import { describe, quote } from './words.ts';
 
 const patterns = new Map<string, RegExp>();
 
+const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const hostname = 'be a host name in lower case, without port, after "*." at most; where every host is meant, leave it out';
+
+/** What the patterns that are most often missed ask for. */
+const patternWords: ReadonlyMap<string, string> = new Map([
+  ['^([0-9]{1,5}(h|m|s|ms)){1,4}$', 'be a duration such as 1m30s or 250ms: whole numbers, each with h, m, s or ms behind it'],
+  [`^(\\*\\.)?${label}(\\.${label})*$`, hostname],
+  [`^((\\*\\.)?${label}(\\.${label})*)?$`, hostname],
+  [`^${label}$`, 'be a name of lower-case letters, digits and -, with a letter or digit at both ends'],
+  [`^${label}(\\.${label})*$`, 'be a name of lower-case letters, digits, - and ., with a letter or digit at both ends'],
+  ["^[A-Za-z0-9!#$%&'*+\\-.^_\\x60|~]+$", "be the name of a header: letters, digits and !#$%&'*+-.^_`|~"],
+  ['^[!-~]+([\\t ]?[!-~]+)*$', 'be the value of a header: visible ASCII, with single spaces in between'],
+]);
+
 /** Strings longer than this meet no pattern that has no `maxLength` beside it (a bound on the time a pattern can take). */
 const longestForPattern = 4096;
 
@@ -27,7 +41,7 @@ export function stringFault(schema: Schema, text: string): string | undefined {
   if (text.length < minLength) return minLength === 1 ? 'must not be empty' : `must have at least ${minLength} characters, has ${text.length}`;
   if (text.length > maxLength && length(text) > maxLength) return `must have at most ${maxLength} characters, has ${length(text)}`;
   if (pattern !== undefined && (text.length > Math.max(longestForPattern, maxLength === Infinity ? 0 : 2 * maxLength) || !patternOf(pattern).test(text))) {
-    return `${quote(text)} must match ${pattern}`;
+    return `${quote(text)} must ${patternWords.get(pattern) ?? `match ${pattern}`}`;
   }
   return format === undefined ? undefined : formatFault(format, text);
 }

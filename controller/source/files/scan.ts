@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Stats } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -57,7 +58,9 @@ export async function scan(paths: readonly string[]): Promise<Scan> {
 /** The file's text, undefined where it is gone; other failures are faults. */
 export async function readText(path: string): Promise<{ readonly text: string } | { readonly fault: FileFault } | undefined> {
   try {
-    return { text: await readFile(path, 'utf8') };
+    const bytes = await readFile(path);
+    if (!isUtf8(bytes)) return { fault: { file: path, missing: false, message: 'is no text in UTF-8; save it as such' } };
+    return { text: bytes.toString('utf8') };
   } catch (error) {
     return codeOf(error) === 'ENOENT' ? undefined : { fault: faultOf(path, error) };
   }

@@ -150,3 +150,11 @@ test('links that lead in circles end, and a file with two names is read once', a
   t.deepEqual([...files.texts.values()].sort(), ['a', 'b']);
   t.deepEqual(files.faults, []);
 });
+
+test('a file that is no UTF-8 is told, and what it said before goes on', async (t) => {
+  const { folder, until } = await watched(t, { 'a.yaml': 'old' });
+  await writeFile(join(folder, 'a.yaml'), Buffer.from('new', 'utf16le').fill(0xff, 0, 2));
+  const { texts, faults } = await until((files) => files.faults.length > 0);
+  t.is(texts.get(join(folder, 'a.yaml')), 'old');
+  t.deepEqual(faults.map(({ message }) => message), ['is no text in UTF-8; save it as such']);
+});
