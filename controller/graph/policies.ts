@@ -3,6 +3,7 @@ import type { Pace, Steps } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { isOurs, listenerSetsOf, type GatewayFacts } from './listeners/gateways.ts';
 import { parentKey } from './listeners/listener-sets.ts';
+import { createSlot } from '../memo.ts';
 import { controllerName, importKind } from '../names.ts';
 
 /** The policies of a cluster at their targets. */
@@ -10,8 +11,14 @@ export function* attachPolicies(cluster: Cluster, gateways: ReadonlyMap<string, 
   // The registry that read them knew no other kinds.
   const ours = [...cluster.state.policies.values()] as unknown as readonly Policy[];
   const all: readonly AnyPolicy[] = [...ours, ...cluster.state.backendTrafficPolicies.values()];
-  return yield* attachInSteps(all, (target) => lookup(target, cluster, gateways), { pace });
+  const { policies } = cluster.state;
+  const attachments = yield* attachInSteps(all, (target) => lookup(target, cluster, gateways), { pace, previous: before.find(policies) });
+  before.keep(policies, attachments);
+  return attachments;
 }
+
+/** The last of the same policies: where they are attached as before, what was settled with them still holds. */
+const before = createSlot<Cluster['state']['policies'], Attachments>();
 
 type Found = 'found' | 'no-target' | 'no-section' | 'foreign';
 

@@ -122,3 +122,41 @@ test('a policy without a target is an error with the position of its targetRef',
   t.is(problem?.reason, 'TargetNotFound');
   t.is(problem?.source?.column, 9);
 });
+
+/** Namespaces with a policy each and a Service each. */
+function crowd(count: number): string {
+  return Array.from({ length: count }, (_, index) => `
+apiVersion: v1
+kind: Service
+metadata: { name: s, namespace: n${index} }
+spec: { ports: [{ name: http, port: 80 }] }
+---${policy(`{ group: "", kind: Namespace, name: n${index} }`, 'default: { maxRetries: 1 }', { namespace: `n${index}` })}`).join('\n');
+}
+
+function programmed(translation: Translation, name: string): ConditionDraft | undefined {
+  const { status } = translation.statuses.find(({ kind, namespace }) => kind === 'RetryPolicy' && namespace === name)!;
+  const [ancestor] = status['ancestors'] as readonly { readonly conditions: readonly ConditionDraft[] }[];
+  return ancestor?.conditions.find(({ type }) => type === 'Programmed');
+}
+
+test('with few namespaces that have policies each is looked at with all Services, with many with some, and its status says so', (t) => {
+  t.regex(programmed(translateYaml(crowd(12)), 'n11')!.message, /on 1 of 23 paths; /);
+  const many = programmed(translateYaml(crowd(120)), 'n99');
+  t.is(many?.reason, 'PartiallyProgrammed');
+  // 41 Services and its own as a client, and 41 namespaces as that of a Service.
+  t.regex(many!.message, /on 1 of 83 paths that were looked at; /);
+});
+
+test('a namespace with routes of its own for a Service is a client of its own there, and nowhere else', (t) => {
+  const consumer = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: own, namespace: client }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: cart, namespace: shop }]
+  rules: [{ name: pay, backendRefs: [{ name: cart, namespace: shop, port: 80 }] }]
+---`;
+  const translation = translateYaml(world + consumer + policy('{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: own }', 'default: { maxRetries: 2 }', { namespace: 'client' }) + policy('{ group: "", kind: Service, name: plain }', 'default: { maxRetries: 1 }', { name: 'q' }));
+  const messages = translation.statuses.filter(({ kind }) => kind === 'RetryPolicy').map(({ name, status }) => [name, ...(status['ancestors'] as readonly { readonly conditions: readonly ConditionDraft[] }[]).map(({ conditions }) => conditions[1]?.message)]);
+  t.deepEqual(messages, [['p', 'Decides retry.maxRetries on its one path.'], ['q', 'Decides retry.maxRetries on its one path.']]);
+});

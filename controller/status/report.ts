@@ -26,7 +26,7 @@ import { routeStatus } from './route.ts';
 export function* report(graph: Graph, pace: Pace): Steps<Reported> {
   const { cluster, gateways, routes, policies, attachments } = graph;
   const attached = yield* attachedCounts(attachments, pace);
-  const telling = yield* tellingPaths(graph, pace);
+  const { paths: telling, partly } = yield* tellingPaths(graph, pace);
   const affected = yield* affectedBy(policies, telling, pace);
   const classes = reportClasses(cluster, affected);
   const backendTls = reportBackendTls(graph);
@@ -38,7 +38,7 @@ export function* report(graph: Graph, pace: Pace): Steps<Reported> {
     ...(yield* routeStatuses(routes, affected, pace)),
     ...ingresses.statuses,
     ...backendTls.statuses,
-    ...(policies.verdicts.size === 0 ? [] : yield* policyStatuses(policies, telling, { controllerName, pace })),
+    ...(policies.verdicts.size === 0 ? [] : yield* policyStatuses(policies, telling, { controllerName, partly, pace })),
   ];
   return {
     statuses: yield* sortInSteps(statuses, byObject, pace),

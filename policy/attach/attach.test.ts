@@ -164,3 +164,11 @@ test('a direct policy of backends attaches to backends alone', (t) => {
   const { verdicts } = attach([{ ...policy, spec: { ...policy.spec, targetRefs: [{ group: gatewayGroup, kind: 'HTTPRoute', name: 'api' }] } }], lookup);
   t.like([...verdicts.values()][0]!.targets[0]!, { reason: 'Invalid', message: 'This policy cannot attach to kind HTTPRoute; it can to Service, ServiceImport.' });
 });
+
+test('of many policies on one target that decide nothing some are kept to be told of', (t) => {
+  const rows = Array.from({ length: 40 }, (_, index): PolicyRow => ({ on: 'route', name: `p${String(index).padStart(2, '0')}`, retry: { default: { maxRetries: index } } }));
+  const { byTarget, verdicts, problems } = attach(rows.map(policyOf), lookup);
+  t.is([...verdicts.values()].filter(({ targets }) => targets[0]!.reason === 'Conflicted').length, 39);
+  t.is(problems.length, 39);
+  t.deepEqual(byTarget.get('HTTPRoute/shop/foo')!.map(({ policy }) => policy.metadata.name), rows.slice(0, 17).map(({ name }) => name));
+});

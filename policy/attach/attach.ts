@@ -3,7 +3,7 @@ import { flatten } from '../settle/leaves.ts';
 import { trafficLeaves } from '../traffic/leaves.ts';
 import type { AnyPolicy, Attached, Attachments, Lookup, Problem, PolicyVerdict, TargetVerdict } from '../types.ts';
 import { byAge, compareText } from './order.ts';
-import { overlap, overlapText, type Overlap } from './overlap.ts';
+import { overlapText, Standing, type Overlap } from './overlap.ts';
 import { duplicateTarget, olderWins, refusedTarget, stanzaProblems, strayVersion } from './problems.ts';
 import { describeTarget, policyKey, refKey, targetKey, targetsOf, type ResolvedTarget } from './targets.ts';
 
@@ -19,7 +19,7 @@ export function attach(policies: Iterable<AnyPolicy>, lookup: Lookup, previous?:
 
 /** `attach`, giving way. */
 export function* attachInSteps(policies: Iterable<AnyPolicy>, lookup: Lookup, { pace, previous }: { readonly pace: Pace; readonly previous?: Attachments | undefined }): Steps<Attachments> {
-  const byTarget = new Map<string, Attached[]>();
+  const byTarget = new Map<string, Standing>();
   const verdicts: [string, PolicyVerdict][] = [];
   const problems: Problem[] = [];
   for (const policy of yield* sortInSteps([...policies], byAge, pace)) {
@@ -31,7 +31,7 @@ export function* attachInSteps(policies: Iterable<AnyPolicy>, lookup: Lookup, { 
     verdicts.push([policyKey(policy), { policy, targets }]);
   }
   const next: Attachments = {
-    byTarget,
+    byTarget: new Map([...byTarget].map(([key, { all }]) => [key, all])),
     verdicts: new Map(yield* sortInSteps(verdicts, ([a], [b]) => compareText(a, b), pace)),
     problems: yield* sortInSteps(problems, (a, b) => compareText(refKey(a.object), refKey(b.object)), pace),
   };
@@ -58,7 +58,7 @@ function sameVerdicts(previous: Attachments, next: Attachments): boolean {
 }
 
 interface Placing {
-  readonly byTarget: Map<string, Attached[]>;
+  readonly byTarget: Map<string, Standing>;
   readonly problems: Problem[];
   readonly lookup: Lookup;
 }
@@ -75,15 +75,14 @@ function place(attached: Attached, resolved: ResolvedTarget, { byTarget, problem
     return verdict;
   }
   const key = targetKey(resolved.target);
-  const older = byTarget.get(key) ?? [];
-  const rival = policy.kind === 'XBackendTrafficPolicy' ? older.find((each) => each.policy.kind === policy.kind) : undefined;
-  if (rival !== undefined) {
-    const verdict = directConflict(resolved, policyKey(rival.policy));
+  const standing = byTarget.get(key) ?? new Standing();
+  byTarget.set(key, standing);
+  if (policy.kind === 'XBackendTrafficPolicy' && standing.direct !== undefined) {
+    const verdict = directConflict(resolved, standing.direct);
     problems.push(...refusedTarget(policy, resolved, verdict));
     return verdict;
   }
-  const overlapping = overlap(attached, older);
-  byTarget.set(key, [...older, attached]);
+  const overlapping = standing.add(attached);
   const verdict = acceptance(resolved, overlapping);
   problems.push(...refusedTarget(policy, resolved, verdict), ...olderWins(policy, resolved, overlapping));
   return verdict;

@@ -27,7 +27,7 @@ interface Station {
 const memo = new WeakMap<Attachments, Map<string, SettledPolicy>>();
 const inlineKeys = new WeakMap<object, string>();
 /** Attachments may outlive many paths; forgetting all now and then costs less than knowing which are gone. */
-const maxRemembered = 100_000;
+const maxRemembered = 50_000;
 
 /**
  * The effective policy of one path, all kinds at once, with the origin of every leaf (policy.md, Precedence). Leaf by leaf:

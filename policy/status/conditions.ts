@@ -11,15 +11,18 @@ export function acceptedCondition(refused: readonly TargetVerdict[], accepted: r
   return { type: 'Accepted', status: 'False', reason: first.reason, message: message(refused) };
 }
 
+/** Whether all paths of a tally were looked at. */
+type Seen = 'all' | 'partly';
+
 /**
  * GEP-713's `Programmed`, and one reason more: `NoEffect`, where no request passes the target or the fields cannot act there.
  * Without a tally no path leads through the target.
  */
-export function programmedCondition(tally: Tally | undefined): ConditionDraft {
+export function programmedCondition(tally: Tally | undefined, seen: Seen): ConditionDraft {
   if (tally === undefined) return programmed('False', 'NoEffect', 'No request on which it could act passes the target.');
   const won = [...tally.won].sort();
-  const losses = lossTexts(tally);
-  if (losses.length === 0) return programmed('True', 'Programmed', `Decides ${won.join(', ')} on ${pathCount(tally.paths)}.`);
+  const losses = lossTexts(tally, seen);
+  if (losses.length === 0) return programmed('True', 'Programmed', `Decides ${won.join(', ')} on ${pathCount(tally.paths, seen)}.`);
   if (won.length > 0) return programmed('True', 'PartiallyProgrammed', `Decides ${won.join(', ')}. Does not decide ${listed(losses)}.`);
   const idle = [...tally.lost.values()].every((winners) => [...winners.keys()].every((to) => to.startsWith('nothing: ')));
   return programmed('False', idle ? 'NoEffect' : 'Overridden', `Decides nothing. Not ${listed(losses)}.`);
@@ -36,17 +39,21 @@ function programmed(status: 'True' | 'False', reason: string, message: string): 
 }
 
 /** `retry.maxRetries: RetryPolicy/weft-system/gold (override at GatewayClass) on 2 of 3 paths`. */
-function lossTexts({ lost, paths }: Tally): readonly string[] {
+function lossTexts({ lost, paths }: Tally, seen: Seen): readonly string[] {
   return [...lost].sort(byFirst).flatMap(([field, winners]) =>
     [...winners].sort(byFirst).map(([to, count]) => {
-      const where = count >= paths ? `on ${pathCount(paths)}` : `on ${count} of ${paths} paths`;
+      const where = count >= paths ? `on ${pathCount(paths, seen)}` : `on ${count} of ${paths} paths${lookedAt(seen)}`;
       return to.startsWith('nothing: ') ? `${field}: ${to.slice('nothing: '.length).replace(/\.$/, '')}` : `${field}: ${to} does, ${where}`;
     }),
   );
 }
 
-function pathCount(count: number): string {
-  return count === 1 ? 'its one path' : `all ${count} paths`;
+function pathCount(count: number, seen: Seen): string {
+  return count === 1 && seen === 'all' ? 'its one path' : `all ${count} paths${lookedAt(seen)}`;
+}
+
+function lookedAt(seen: Seen): string {
+  return seen === 'all' ? '' : ' that were looked at';
 }
 
 function listed(texts: readonly string[], separator = '; '): string {

@@ -24,16 +24,24 @@ export interface PolicyObjectStatus {
   readonly status: { readonly ancestors: readonly AncestorStatus[] };
 }
 
+export interface StatusOptions {
+  readonly controllerName: string;
+  /** Of the paths through the mesh some were left out; the messages then say so. */
+  readonly partly?: boolean;
+  readonly pace: Pace;
+}
+
 /**
  * The status of every policy (GEP-713, PolicyAncestorStatus): one entry per Gateway, Service or mesh on whose paths it stands, one
- * per target that refused it, and one per target that no request passes. `paths` are all paths, settled with `attachments`.
+ * per target that refused it, and one per target that no request passes. `paths` are all paths, settled with `attachments`,
+ * but for those through the mesh that `partly` tells of.
  */
-export function* policyStatuses(attachments: Attachments, paths: Iterable<PathVerdict>, { controllerName, pace }: { readonly controllerName: string; readonly pace: Pace }): Steps<readonly PolicyObjectStatus[]> {
+export function* policyStatuses(attachments: Attachments, paths: Iterable<PathVerdict>, { controllerName, partly = false, pace }: StatusOptions): Steps<readonly PolicyObjectStatus[]> {
   const { byPolicy, passed } = yield* tally(attachments, paths, pace);
   const statuses: PolicyObjectStatus[] = [];
   for (const [key, verdict] of attachments.verdicts) {
     if (pace.spend(itemsPerPolicy)) yield;
-    const entries = entriesOf(verdict, byPolicy.get(key) ?? new Map(), passed);
+    const entries = entriesOf(verdict, { tallies: byPolicy.get(key) ?? new Map(), passed, partly });
     const { apiVersion, kind, metadata } = verdict.policy;
     statuses.push({ apiVersion, kind, namespace: metadata.namespace, name: metadata.name, ...(metadata.uid === undefined ? {} : { uid: metadata.uid }), status: { ancestors: render(verdict, entries, controllerName) } });
   }
@@ -49,7 +57,14 @@ interface Entry {
   readonly conditions: readonly ConditionDraft[];
 }
 
-function entriesOf({ targets }: PolicyVerdict, tallies: ReadonlyMap<string, Tally>, passed: ReadonlySet<string>): readonly Entry[] {
+interface Counted {
+  /** By ancestor. */
+  readonly tallies: ReadonlyMap<string, Tally>;
+  readonly passed: ReadonlySet<string>;
+  readonly partly: boolean;
+}
+
+function entriesOf({ targets }: PolicyVerdict, { tallies, passed, partly }: Counted): readonly Entry[] {
   const accepted = targets.filter(({ reason }) => reason === 'Accepted');
   const unused = accepted.filter(({ target }) => !passed.has(targetKey(target)));
   // Where fields stand that nobody looks for at the target, paths pass and nothing was counted.
@@ -63,7 +78,7 @@ function entriesOf({ targets }: PolicyVerdict, tallies: ReadonlyMap<string, Tall
     const here = tallies.get(targetKey(ancestor));
     const own = accepted.filter(({ target }) => identity(target) === identity(ancestor));
     const condition = acceptedCondition(refused, here === undefined && own.length > 0 ? own : accepted);
-    return { ancestor, refused, conditions: refused.length > 0 ? [condition] : [condition, programmedCondition(here)] };
+    return { ancestor, refused, conditions: refused.length > 0 ? [condition] : [condition, programmedCondition(here, partly && ancestor.kind !== 'Gateway' ? 'partly' : 'all')] };
   });
 }
 
