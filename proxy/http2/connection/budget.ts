@@ -51,6 +51,11 @@ export class Budget {
     return ++this.#settings <= this.#limits.maxSettingsFrames;
   }
 
+  /** Whether streams were reset lately. */
+  get hadResets(): boolean {
+    return this.#resets > 0;
+  }
+
   emptyData(): boolean {
     return ++this.#emptyData <= this.#limits.maxEmptyDataFrames;
   }

@@ -127,6 +127,8 @@ export class ClientSession extends Session {
     this.#tellAvailable();
   }
 
+  protected readThrough(): void {}
+
   protected freed(): void {
     if (this.streams.size === 0) this.#keeper.idle?.(this);
     this.#tellAvailable();

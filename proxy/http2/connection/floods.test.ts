@@ -1,7 +1,7 @@
 import test from 'ava';
 import { errorCode, flag, frameType, preface } from '../frames/index.ts';
 import { ServerSession } from './server.ts';
-import { frame, goawayCode, requestBlock, responseBlock, serverBench, uint32, type Frame } from '../testing/rig.ts';
+import { frame, goawayCode, requestBlock, responseBlock, serverBench, trailerBlock, uint32, type Frame } from '../testing/rig.ts';
 
 const { data, headers, reset, settings, ping, windowUpdate, continuation } = frameType;
 const END = flag.endStream;
@@ -28,6 +28,31 @@ test('floods end the connection', (t) => {
     'refused streams': () => serverBench({ maxConcurrentStreams: 1 }).send(...Array.from({ length: 405 }, (_, index) => open(2 * index + 1))),
   };
   for (const [what, flood] of Object.entries(floods)) t.is(goawayCode(flood()), calm, what);
+});
+
+test('who takes requests back: what was sent behind a request is looked at before it begins', (t) => {
+  const { send, acceptor, session } = serverBench();
+  const takenBack = (id: number): Buffer[] => [open(id), frame(reset, 0, id, uint32(8))];
+  send(...Array.from({ length: 100 }, (_, index) => takenBack(2 * index + 1)).flat());
+  t.is(acceptor.requests.length, 1, 'of the first nobody knew');
+  t.is(acceptor.events.filter((event) => event === 'refused taken-back').length, 99);
+  // All sorts that stay, among others that don't: a body, trailers, an end without either, more than are held back.
+  send(open(301), frame(data, 0, 301, Buffer.from('ab')), frame(data, END, 301, Buffer.from('c')), ...takenBack(303), open(305, WHOLE | END), open(307), frame(data, END, 307));
+  send(open(309), frame(headers, WHOLE | END, 309, trailerBlock({ a: 'b' })), ...takenBack(311));
+  t.deepEqual(acceptor.requests.slice(1).map(({ events }) => events), [['ended'], ['ended'], ['ended'], ['trailers [["a","b"]]', 'ended']]);
+  t.is(acceptor.requests[1]!.body, 'abc');
+  send(...Array.from({ length: 20 }, (_, index) => open(401 + 2 * index, WHOLE | END)), frame(reset, 0, 401, uint32(8)), frame(reset, 0, 439, uint32(8)));
+  t.is(acceptor.requests.length, 5 + 19, 'the first had begun, the last had not');
+  t.deepEqual(acceptor.requests.at(-1)!.events, ['ended']);
+  t.true(session.reading);
+});
+
+test('a request that is held back is over with its connection', (t) => {
+  const { send, acceptor, session } = serverBench();
+  send(open(1), frame(reset, 0, 1, uint32(8)), open(3), frame(data, 0, 0));
+  t.is(acceptor.requests.length, 1);
+  t.true(acceptor.events.includes('refused taken-back'));
+  t.false(session.reading);
 });
 
 test('an acknowledgement for each frame that we send is no flood', (t) => {

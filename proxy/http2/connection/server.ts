@@ -1,5 +1,6 @@
 import { errorCode, fault, flag, maxStreamId, type ErrorCode } from '../frames/index.ts';
 import type { HeaderBlock } from '../fields/index.ts';
+import { PostponedRequests } from './postponed.ts';
 import { Session } from './session.ts';
 import { nobody, Stream } from './stream.ts';
 import type { Acceptor, Http2Environment, Transport } from './types.ts';
@@ -12,6 +13,7 @@ const excessive = fault(errorCode.enhanceYourCalm, 'header-lists');
 /** The server's side of a connection: takes requests. */
 export class ServerSession extends Session {
   readonly #acceptor: Acceptor;
+  #postponed: PostponedRequests | undefined;
   /** The highest stream that the client has opened, whatever became of it. */
   #last = 0;
   /** Streams beyond it are refused: the end has been announced, and had time to be heard. */
@@ -91,6 +93,10 @@ export class ServerSession extends Session {
 
   protected settled(): void {}
 
+  protected readThrough(): void {
+    this.#postponed?.beginAll();
+  }
+
   protected freed(): void {}
 
   protected answered(): void {
@@ -139,8 +145,20 @@ export class ServerSession extends Session {
       this.connectionFault(excessive);
       return;
     }
+    if (block.excess === '' && this.budget.hadResets) {
+      this.#postpone(stream, block);
+      return;
+    }
     stream.user = block.excess === '' ? this.#acceptor.request(stream, block) : this.#acceptor.excessive(stream, block);
     if (ends && !stream.closed) stream.user.ended(stream);
+  }
+
+  #postpone(stream: Stream, block: HeaderBlock): void {
+    this.#postponed ??= new PostponedRequests({
+      begin: (begun, its) => this.#acceptor.request(begun, its),
+      takenBack: () => this.#acceptor.refused(this, 'taken-back'),
+    });
+    this.#postponed.add(stream, block);
   }
 
   #refuse(id: number, reason: string): void {

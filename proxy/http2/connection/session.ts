@@ -99,6 +99,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     let p = to;
     try {
       p = this.reader.read(bytes, from, to);
+      if (p === to && this.reading) this.readThrough();
     } catch (error) {
       this.environment.onError(error);
       this.connectionFault(fault(errorCode.internal, 'internal'));
@@ -381,6 +382,8 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   protected abstract isIdle(id: number): boolean;
   protected abstract lastStreamId(): number;
   protected abstract settled(): void;
+  /** All that was read has been looked at. */
+  protected abstract readThrough(): void;
   /** A stream has gone. */
   protected abstract freed(): void;
   protected abstract answered(): void;
