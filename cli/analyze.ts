@@ -44,19 +44,20 @@ function findingsOf({ problems, unreadable, translation }: Loaded): readonly Fin
   return [...unread, ...understood].toSorted((a, b) => (a.file ?? '').localeCompare(b.file ?? '') || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }
 
-function findingsText(findings: readonly Finding[], { ignored }: Loaded): string {
+function findingsText(findings: readonly Finding[], { ignored, objects }: Loaded): string {
   const lines = findings.map(({ severity, file, line, column, object, path, reason, message }) => {
     const where = file === undefined ? '' : `${file}:${line}:${column}: `;
     const field = file === undefined && path.length > 0 ? `${formatPath(path)}: ` : '';
     // What was found while reading names the object itself, as far as it has a name.
-    const subject = object === undefined || object.name === '' || message.startsWith(`${object.kind} ${nameOf(object)}`) ? '' : `${object.kind} ${nameOf(object)}: `;
+    const title = object === undefined || object.name === '' ? '' : [object.kind, nameOf(object)].filter((part) => part !== '').join(' ');
+    const subject = title === '' || message.startsWith(title) ? '' : `${title}: `;
     return `${where}${severity}: ${subject}${field}${message} [${reason}]`;
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   const kinds = new Map<string, number>();
-  for (const { kind } of ignored) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  for (const { kind, apiVersion } of ignored) kinds.set(`${kind} (${apiVersion})`, (kinds.get(`${kind} (${apiVersion})`) ?? 0) + 1);
   if (kinds.size > 0) lines.push(`not read, as they mean nothing to Weft: ${[...kinds].map(([kind, count]) => `${count} ${kind}`).join(', ')}`);
-  lines.push(findings.length === 0 ? 'no problems' : `${count(errors, 'problem')}, ${count(findings.length - errors, 'warning')}`);
+  lines.push(findings.length === 0 ? `no problems in ${count(objects, 'object')}` : `${count(errors, 'problem')}, ${count(findings.length - errors, 'warning')}`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -14,6 +14,8 @@ export interface Source extends ClusterOptions {
 export interface Loaded {
   readonly state: ClusterState;
   readonly translation: Translation;
+  /** How many were read. */
+  readonly objects: number;
   /** What could not be read in files. */
   readonly problems: readonly ManifestProblem[];
   /** Objects of a cluster that could not be read. */
@@ -43,7 +45,11 @@ async function loadFiles(paths: readonly string[]): Promise<Loaded> {
   if (faults.length > 0) throw new UsageError(faults.map(({ file, message }) => `${file}: ${message}`).join('\n      '));
   const state = withBuiltIns(read);
   const gatewayAddresses = assignAddresses(state, { first: '127.0.0.1' }, new Map());
-  return { state, translation: translate(state, { gatewayAddresses, portOffset: 0 }), problems, unreadable: [], ignored, notes: [] };
+  return { state, translation: translate(state, { gatewayAddresses, portOffset: 0 }), objects: sizeOf(read), problems, unreadable: [], ignored, notes: [] };
+}
+
+function sizeOf(state: ClusterState): number {
+  return Object.values(state).reduce((sum: number, map: ReadonlyMap<string, object>) => sum + map.size, 0);
 }
 
 async function loadCluster(from: ClusterOptions, environment: CliEnvironment): Promise<Loaded> {
@@ -55,7 +61,7 @@ async function loadCluster(from: ClusterOptions, environment: CliEnvironment): P
     ...(missing.length === 0 ? [] : [`the cluster has no ${missing.join(', ')}; 'weft check --pre' says what to install`]),
     ...unread.map(({ what, reason }) => `${what} could not be read and counts as missing: ${reason}`),
   ];
-  return { state, translation: translate(state, { gatewayAddresses: provisionedAddresses(state), portOffset: 0, bind: 'any' }), problems: [], unreadable: problems, ignored: [], notes };
+  return { state, translation: translate(state, { gatewayAddresses: provisionedAddresses(state), portOffset: 0, bind: 'any' }), objects: sizeOf(state), problems: [], unreadable: problems, ignored: [], notes };
 }
 
 /** What is worked out here is what the controller works out; while none is up, no proxy hears of it. Who may not look is told nothing. */

@@ -54,7 +54,7 @@ test('TCP and UDP through a Gateway go by the listener; one that is not there is
   const tcp = await asked('--gateway', 'shop/edge', 'tcp://edge:5432');
   t.regex(tcp, /TCPRoute shop\/db, rule 0\n/);
   t.regex(tcp, /shop\/db:3306 +75 % +127.0.1.9:3306/);
-  t.regex(tcp, /shop\/none:1 +25 % +invalid: BackendNotFound/);
+  t.regex(tcp, /shop\/none:1 +25 % +invalid, resets the connection: BackendNotFound/);
   t.regex(await asked('--gateway', 'shop/edge', 'udp://edge:53'), /UDPRoute shop\/dns/);
   t.regex(await refusal('--gateway', 'shop/edge', 'tcp://edge:53'), /no TCP listener on port 53; it has .*udp \(UDP 53\)/);
   t.regex(await refusal('--gateway', 'shop/edge', 'tcp://edge'), /is not tcp:\/\/HOST:PORT/);

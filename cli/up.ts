@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { startMesh, type Mesh } from '#mesh';
+import { startMesh, type Mesh, type MeshProblem } from '#mesh';
 import { AccessLog, collectLessOften, createTracer, descriptorSink, fileSink, socketModes, startAdmin, type AdminServer, type SocketMode, type Tracer } from '#proxy';
 import type { CliEnvironment } from './environment.ts';
 import { failWith, pathsOption } from './options.ts';
@@ -38,6 +38,7 @@ export function register(program: Command, environment: CliEnvironment): void {
     .action(async (options: UpOptions) => {
       try {
         await checkPaths(options.file);
+        await checkOutputs(options);
         await up(options, environment);
       } catch (error) {
         failWith(error, environment);
@@ -64,6 +65,7 @@ async function up(options: UpOptions, environment: CliEnvironment): Promise<void
     reporter.update(running.mesh);
     statusFile?.set(running.mesh.statuses());
   };
+  const early = tellEarly(reporter);
   const mesh = await startMesh(
     {
       files: options.file,
@@ -73,10 +75,12 @@ async function up(options: UpOptions, environment: CliEnvironment): Promise<void
       ...(accessLog && { accessLog }),
       ...(tracer && { tracer }),
       onChange: tell,
+      onProblem: early.problem,
       onEdit: (edit) => reporter.edit(edit),
     },
     { now: () => performance.now(), wallClock: () => environment.now(), random: () => environment.random() },
   );
+  early.end();
   running.mesh = mesh;
   const admin = options.admin === undefined ? undefined : await openAdmin(options.admin, mesh, () => running.draining === true);
   if (admin !== undefined) reporter.note('admin', `admin serves http://${admin.address}:${admin.port}/metrics`);
@@ -87,6 +91,48 @@ async function up(options: UpOptions, environment: CliEnvironment): Promise<void
   await Promise.all([admin?.close(), accessLog?.close(), tracer?.close(), flush(statusFile, mesh)]);
   reporter.note('ended', 'ended');
   environment.exit(0);
+}
+
+/** A start that takes long says why: what cannot be served is waited for. */
+const patienceMs = 1000;
+
+/** Problems are told when the mesh has started, all at once; those of a start that takes long, when it has taken long. */
+function tellEarly(reporter: Reporter): { readonly problem: (problem: MeshProblem) => void; readonly end: () => void } {
+  const problems: MeshProblem[] = [];
+  let late = false;
+  let started = false;
+  const timer = setTimeout(() => {
+    late = true;
+    reporter.early(problems);
+  }, patienceMs);
+  return {
+    problem: (problem) => {
+      if (started) return;
+      problems.push(problem);
+      if (late) reporter.early([problem]);
+    },
+    end: () => {
+      started = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** What is to be written must be writable before anything is served. */
+async function checkOutputs({ accessLog, statusOut }: UpOptions): Promise<void> {
+  const outputs = [
+    ...(accessLog === undefined || accessLog === '-' ? [] : [{ option: '--access-log', path: accessLog, file: accessLog }]),
+    // The status is written beside its place, and then takes it.
+    ...(statusOut === undefined ? [] : [{ option: '--status-out', path: statusOut, file: `${statusOut}.new` }]),
+  ];
+  for (const { option, path, file } of outputs) {
+    try {
+      if ((await stat(path).catch(() => undefined))?.isDirectory()) throw new Error('is a folder');
+      await (await open(file, 'a')).close();
+    } catch (error) {
+      throw new UsageError(`${option} ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
 }
 
 async function checkPaths(paths: readonly string[]): Promise<void> {

@@ -7,7 +7,7 @@ import { compareInSteps } from './edits.ts';
 import { Fleet } from './fleet.ts';
 import { formatProblem, readingProblems, translationProblem, type MeshProblem } from './problems.ts';
 import type { GatewayAddress, Mesh, MeshEnvironment, MeshOptions, SidecarAddress } from './types.ts';
-import { injectedWorkloads, servedGateways } from './workloads.ts';
+import { injectedWorkloads, servedGateways, workloadProblems } from './workloads.ts';
 
 const settleTimeoutMs = 10_000;
 
@@ -113,6 +113,7 @@ class EmbeddedMesh implements Mesh {
     return [
       ...(this.#loaded === undefined ? [] : readingProblems(this.#loaded)),
       ...(report?.problems.map((problem) => translationProblem(problem, report.state)) ?? []),
+      ...(report === undefined ? [] : workloadProblems(report.state)),
       ...this.#fleet.problems(),
       ...this.#internal,
     ];

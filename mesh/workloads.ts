@@ -1,5 +1,6 @@
 import { isInjected, type Report } from '#controller';
-import { objectKey, type ClusterState } from '#crds';
+import { objectKey, type ClusterState, type Pod } from '#crds';
+import type { MeshProblem } from './problems.ts';
 
 /** A Pod that gets a sidecar. */
 export interface Workload {
@@ -13,13 +14,42 @@ export function servedGateways({ translation }: Pick<Report, 'translation'>): Re
   return new Set([...translation.snapshots.listeners].flatMap(([key, listeners]) => (listeners.length > 0 ? [key] : [])));
 }
 
-/** Pods that get a sidecar, by `{namespace}/{name}`: injected ones that have an address and are not over. */
+/** Pods that get a sidecar, by `{namespace}/{name}`: injected ones that have an address, of their own, and are not over. */
 export function injectedWorkloads(state: ClusterState): ReadonlyMap<string, Workload> {
-  const workloads = new Map<string, Workload>();
+  const places = [...placesOf(state)].flatMap(([podIP, [pod]]) => (podIP === '' || pod === undefined ? [] : [[objectKey(pod), { namespace: pod.metadata.namespace, name: pod.metadata.name, podIP }] as const]));
+  return new Map(places);
+}
+
+const problems = new WeakMap<ClusterState, readonly MeshProblem[]>();
+
+/** Pods that should have a sidecar and can't have one here. */
+export function workloadProblems(state: ClusterState): readonly MeshProblem[] {
+  const known = problems.get(state) ?? problemsOf(state);
+  problems.set(state, known);
+  return known;
+}
+
+function problemsOf(state: ClusterState): readonly MeshProblem[] {
+  return [...placesOf(state)].flatMap(([podIP, pods]) =>
+    podIP === ''
+      ? pods.map((pod) => about(pod, { severity: 'warning', reason: 'NoPodIP', message: 'has no sidecar here, as it has no status.podIP; give it one, such as 127.0.1.1' }))
+      : pods.slice(1).map((pod) => about(pod, { severity: 'error', reason: 'AddressTaken', message: `has no sidecar, as ${podIP} is the status.podIP of Pod ${objectKey(pods[0]!)}, too; give it an address of its own` })),
+  );
+}
+
+/** Injected Pods that are not over, by their address, in their order; those without one by the empty text. */
+function placesOf(state: ClusterState): ReadonlyMap<string, readonly Pod[]> {
+  const places = new Map<string, Pod[]>();
   for (const pod of state.pods.values()) {
-    const { podIP, phase } = pod.status;
-    if (podIP === undefined || podIP === '' || phase === 'Succeeded' || phase === 'Failed' || !isInjected(state, pod)) continue;
-    workloads.set(objectKey(pod), { namespace: pod.metadata.namespace, name: pod.metadata.name, podIP });
+    const { podIP = '', phase } = pod.status;
+    if (phase === 'Succeeded' || phase === 'Failed' || !isInjected(state, pod)) continue;
+    const there = places.get(podIP);
+    if (there === undefined) places.set(podIP, [pod]);
+    else there.push(pod);
   }
-  return workloads;
+  return places;
+}
+
+function about(pod: Pod, problem: Pick<MeshProblem, 'severity' | 'reason' | 'message'>): MeshProblem {
+  return { ...problem, ...(pod.source === undefined ? {} : { source: pod.source }), subject: `Pod ${objectKey(pod)}` };
 }

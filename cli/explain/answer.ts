@@ -1,7 +1,9 @@
 import { isFrontend, type Translation } from '#controller';
 import { explainCandidates, filtersFor, isGrpc, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
+import type { LostField } from '#policy';
 import type { EffectivePolicy, Filter, ObjectRef, RouteTable, WeightedBackend } from '#snapshot';
 import { explainedTls, type ExplainedTls } from '../policy/tls.ts';
+import { builtIn, lostFields } from './effective.ts';
 import type { PassedOver, Place } from './place.ts';
 
 /** A request to be explained. Header names are lower case. */
@@ -59,6 +61,12 @@ export interface Answer {
   readonly timeouts?: NonNullable<EffectivePolicy['timeouts']>;
   readonly session?: NonNullable<EffectivePolicy['session']>;
   readonly origins: EffectivePolicy['origins'];
+  /** What the proxy takes for fields that nobody has set, by field. */
+  readonly builtIn?: Readonly<Record<string, unknown>>;
+  /** Fields that were written for this request and that something else decided. */
+  readonly lost?: readonly LostField[];
+  /** What the backend gets, where filters change it. */
+  readonly forwarded?: { readonly path?: string; readonly host?: string };
   readonly rejected: readonly ExplainedRejection[];
   readonly notes: readonly string[];
 }
@@ -67,7 +75,9 @@ const nothing = { filters: [], backends: [], origins: {}, rejected: [] } as cons
 
 /** Asks the data plane's own `decide` at `place`, and says what comes of its decision. */
 export function explain(translation: Translation, place: Place, request: ExplainedRequest): Answer {
-  const answer = explainRequest(translation, place, request);
+  const explained = explainRequest(translation, place, request);
+  const lost = explained.outcome === 'forward' ? (lostFields(translation, explained, place.kind === 'service' ? place.clientNamespace : undefined) ?? []) : [];
+  const answer = lost.length === 0 ? explained : { ...explained, lost };
   const grpcStatus = isGrpc(request.headers.get('content-type')) ? grpcStatuses.get(answer.status ?? 0) : undefined;
   return grpcStatus === undefined ? answer : { ...answer, grpcStatus };
 }
@@ -76,7 +86,7 @@ export function explain(translation: Translation, place: Place, request: Explain
 const grpcStatuses: ReadonlyMap<number, number> = new Map([[404, 12], [500, 14]]);
 
 function explainRequest(translation: Translation, place: Place, request: ExplainedRequest): Answer {
-  if (place.kind === 'passthrough') return { ...nothing, outcome: 'passthrough', notes: [...place.notes, `${request.url.host} is no Service that the mesh knows: forwarded untouched`] };
+  if (place.kind === 'passthrough') return { ...nothing, outcome: 'passthrough', notes: [...place.notes, `${request.url.host} is no port of a Service that the mesh knows: forwarded untouched`] };
   if (place.kind === 'no-listener') return { ...nothing, outcome: 'respond', status: 404, reason: place.reason, notes: place.notes };
   const where = place.kind === 'listener' ? { listener: place.listener } : { service: place.service };
   const target = normalizePath(`${request.url.pathname}${request.url.search}`);
@@ -107,7 +117,16 @@ function answerFrom(translation: Translation, table: RouteTable, asked: Asked): 
     ...(isFrontend(route.ref) ? {} : { route: route.ref, rule: { index: rule.index, ...(rule.name === undefined ? {} : { name: rule.name }) }, match: { index: match.index } }),
     filters: rule.filters,
   };
-  return { ...chosen, ...outcomeOf(decision.candidate, asked), ...policiesOf(table, decision.candidate, backends) };
+  const outcome = outcomeOf(decision.candidate, asked);
+  const policies = policiesOf(table, decision.candidate, backends);
+  return { ...chosen, ...outcome, ...policies, ...(outcome.outcome === 'forward' ? { ...forwardedOf(decision.candidate, asked), builtIn: builtIn(policies) } : {}) };
+}
+
+/** The rule's filters; a backend's own may change it once more and stand beside it. */
+function forwardedOf(candidate: Candidate, { target }: Asked): Pick<Answer, 'forwarded'> {
+  const { target: rewrite, host } = filtersFor(candidate);
+  const path = rewrite?.(target.path, target.query);
+  return path === undefined && host === undefined ? {} : { forwarded: { ...(path === undefined ? {} : { path }), ...(host === undefined ? {} : { host }) } };
 }
 
 /** A route that is attached here as well has its word here. */
@@ -150,7 +169,7 @@ function outcomeOf(candidate: Candidate, asked: Asked): Pick<Answer, 'outcome' |
   const filters = filtersFor(candidate);
   const view = viewOf(asked.request, asked.target);
   const preflight = filters.cors?.preflight(view);
-  if (preflight !== undefined) return { outcome: 'respond', status: preflight.status, reason: 'a CORS preflight, answered by the CORS filter' };
+  if (preflight !== undefined) return { outcome: 'respond', status: preflight.status, reason: preflight.status === 403 ? 'a CORS preflight from an origin that the CORS filter does not allow' : 'a CORS preflight, answered by the CORS filter' };
   if (filters.redirect !== undefined) {
     const scheme = asked.request.url.protocol === 'https:' ? 'https' : 'http';
     const port = asked.where.listener?.port ?? asked.where.service?.port ?? 0;

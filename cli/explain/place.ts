@@ -2,12 +2,13 @@ import { objectKey, type ClusterState, type Pod } from '#crds';
 import { injectLabel, isInjected, type Translation } from '#controller';
 import { proxyContainer } from '#injector';
 import { hostnameMatches, mostSpecific, type Listener, type ListenerSection, type ObjectRef } from '#snapshot';
+import type { Loaded } from '../load.ts';
 import type { Answer, ExplainedRequest } from './answer.ts';
 
 /** Where a request enters: the table that decides it, or why there is none. */
 export type Place =
   | { readonly kind: 'listener'; readonly listener: NonNullable<Answer['listener']>; readonly routes: string; readonly passedOver: readonly PassedOver[]; readonly notes: readonly string[] }
-  | { readonly kind: 'service'; readonly service: ObjectRef & { readonly port: number }; readonly routes: string; readonly passedOver: readonly PassedOver[]; readonly notes: readonly string[] }
+  | { readonly kind: 'service'; readonly clientNamespace: string; readonly service: ObjectRef & { readonly port: number }; readonly routes: string; readonly passedOver: readonly PassedOver[]; readonly notes: readonly string[] }
   | { readonly kind: 'no-listener'; readonly reason: string; readonly notes: readonly string[] }
   | { readonly kind: 'passthrough'; readonly notes: readonly string[] };
 
@@ -70,15 +71,34 @@ function requestHost(request: ExplainedRequest): string {
 }
 
 /** What a client in `namespace` reaches when it dials the URL's host and port. */
-export function placeInMesh(translation: Translation, namespace: string, request: ExplainedRequest, notes: readonly string[]): Place {
+export function placeInMesh({ state, translation }: Pick<Loaded, 'state' | 'translation'>, namespace: string, request: ExplainedRequest, notes: readonly string[]): Place {
   const port = request.url.port === '' ? (request.url.protocol === 'https:' ? 443 : 80) : Number(request.url.port);
   const { target } = translation.snapshots.destination(namespace, request.url.hostname, port);
-  if (target.kind === 'passthrough') return { kind: 'passthrough', notes };
+  if (target.kind === 'passthrough') return { kind: 'passthrough', notes: [...notes, ...slips(state, namespace, { host: request.url.hostname, port })] };
   const { namespace: home, name } = target.service;
   // What clients of the Service's own namespace meet: its producer routes (GEP-1294).
   const producers = translation.snapshots.destination(home, `${name}.${home}.svc`, target.port).target;
   const passedOver = producers.kind === 'passthrough' || producers.routes === target.routes ? [] : [{ routes: producers.routes, reason: `a producer route; for clients in ${namespace} the consumer routes there take its place` }];
-  return { kind: 'service', service: { ...target.service, port: target.port }, routes: target.routes, passedOver, notes };
+  return { kind: 'service', clientNamespace: namespace, service: { ...target.service, port: target.port }, routes: target.routes, passedOver, notes };
+}
+
+/** What is likely meant by a host that is a Service's by half: another port of it, or another Service of its namespace. */
+export function slips(state: ClusterState, clientNamespace: string, { host, port }: { readonly host: string; readonly port: number }): readonly string[] {
+  const [, name = '', namespace = clientNamespace] = /^([^.]+)(?:\.([^.]+))?(?:\.svc(?:\.cluster\.local)?)?\.?$/.exec(host) ?? [];
+  if (name === '') return [];
+  const service = state.services.get(`${namespace}/${name}`);
+  if (service !== undefined) return [`Service ${namespace}/${name} has no port ${port}; it has ${service.spec.ports.map((each) => each.port).join(', ') || 'none'}`];
+  const neighbours = [...state.services.values()].filter(({ metadata }) => metadata.namespace === namespace).map(({ metadata }) => metadata.name);
+  return neighbours.length === 0 ? [] : [`namespace ${namespace} has no Service ${name}; it has ${neighbours.slice(0, 10).join(', ')}${neighbours.length > 10 ? `, and ${neighbours.length - 10} more` : ''}`];
+}
+
+/** A namespace that no object is in may be a slip; that is not to be told from one that is empty as yet. */
+export function namespaceNotes(state: ClusterState, namespace: string): readonly string[] {
+  if (state.namespaces.has(namespace)) return [];
+  const named = [...state.pods.values(), ...state.services.values(), ...state.httpRoutes.values()].map(({ metadata }) => metadata.namespace);
+  if (named.includes(namespace)) return [];
+  const known = [...new Set([...state.namespaces.keys(), ...named])].toSorted();
+  return [`no object is in a namespace ${namespace}; there ${known.length === 1 ? 'is' : 'are'} ${known.slice(0, 10).join(', ') || 'none'}${known.length > 10 ? `, and ${known.length - 10} more` : ''}`];
 }
 
 /** The client namespace of `--from NS/NAME`; the notes say which Pod was taken, and when no sidecar stands beside it. */

@@ -1,8 +1,9 @@
 import type { Translation } from '#controller';
 import { streamChooser } from '#proxy';
 import { compareHostnames, hostnameMatches, mostSpecific, type Listener, type ListenerSection, type StreamRoute, type StreamTable } from '#snapshot';
+import type { Loaded } from '../load.ts';
 import { explainBackends, type Answer, type ExplainedRejection } from './answer.ts';
-import { listenerPort, servedListeners, UsageError } from './place.ts';
+import { listenerPort, servedListeners, slips, UsageError } from './place.ts';
 
 /** A connection, or a flow of datagrams, to be explained. */
 export interface ExplainedStream {
@@ -57,11 +58,11 @@ function notesOf({ protocol, mode }: ListenerSection): readonly string[] {
 }
 
 /** What would happen to a connection of a workload in the namespace. */
-export function explainInMesh(translation: Translation, namespace: string, stream: ExplainedStream, notes: readonly string[]): Answer {
+export function explainInMesh({ state, translation }: Pick<Loaded, 'state' | 'translation'>, namespace: string, stream: ExplainedStream, notes: readonly string[]): Answer {
   const { protocol, host, port } = stream;
   if (protocol === 'udp') return { ...nothing, outcome: 'passthrough', protocol, notes: [...notes, 'the mesh takes over TCP; UDP passes it by'] };
   const { target } = translation.snapshots.destination(namespace, host, port);
-  if (target.kind === 'passthrough') return { ...nothing, outcome: 'passthrough', protocol, notes: [...notes, `${host}:${port} is no port of a Service that the mesh carries: forwarded untouched`] };
+  if (target.kind === 'passthrough') return { ...nothing, outcome: 'passthrough', protocol, notes: [...notes, `${host}:${port} is no port of a Service that the mesh carries: forwarded untouched`, ...slips(state, namespace, stream)] };
   const service = { ...target.service, port: target.port };
   const name = `${service.namespace}/${service.name}`;
   if (target.protocol === undefined || target.protocol === 'http') throw new UsageError(`port ${port} of Service ${name} carries HTTP; ask about http://${host}:${port}/`);

@@ -35,6 +35,13 @@ export class Reporter {
     this.#sayReady(mesh);
   }
 
+  /** Before there is a mesh to look at: what keeps it from being ready. */
+  early(problems: readonly MeshProblem[]): void {
+    const texts = new Map(problems.map((problem) => [formatProblem(problem), problem] as const));
+    for (const [text, problem] of texts) if (!this.#problems.has(text)) this.#problem(text, problem);
+    this.#problems = new Map([...this.#problems, ...texts]);
+  }
+
   edit({ added, changed, removed, tookMs }: Edit): void {
     const parts = Object.entries({ added, changed, removed }).flatMap(([verb, objects]) => (objects.length === 0 ? [] : [`${verb} ${shortList(objects)}`]));
     this.#say('edit', `${parts.join(', ')}: in force after ${Math.round(tookMs)} ms`, { added, changed, removed, tookMs: Math.round(tookMs) });
@@ -51,7 +58,8 @@ export class Reporter {
     const took = this.#options.environment.now() - this.#startedAt;
     const [gateways, sidecars] = [mesh.gateways().size, mesh.sidecars().size];
     const errors = [...this.#problems.values()].filter(({ severity }) => severity === 'error').length;
-    const suffix = errors === 0 ? '' : `; ${count(errors, 'error')} above`;
+    const nothing = gateways + sidecars > 0 ? '' : '; nothing to serve: there is no Gateway of class weft with a listener, and no Pod with a sidecar';
+    const suffix = `${nothing}${errors === 0 ? '' : `; ${count(errors, 'error')} above`}`;
     this.#say('ready', `ready after ${took} ms: ${count(gateways, 'gateway')}, ${count(sidecars, 'sidecar')}${suffix}`, { gateways, sidecars, errors, tookMs: took });
   }
 

@@ -151,6 +151,21 @@ test('weft up: a path that is not there ends it with a reason', async (t) => {
   t.regex(running.err(), /\/nowhere\/at\/all\.yaml: no such file or folder/);
 });
 
+test('weft up: what it could not write ends it before anything is served', async (t) => {
+  const path = await folder(t, { 'all.yaml': '' });
+  for (const [option, place, reason] of [['--access-log', '/nowhere/at/a.log', 'ENOENT'], ['--status-out', '/nowhere/at/s.yaml', 'ENOENT'], ['--access-log', path, 'is a folder']] as const) {
+    const running = weft(t, ['up', '-f', path, option, place]);
+    t.is(await running.exit, 2);
+    t.regex(running.err(), new RegExp(`^weft: ${option} ${place}: .*${reason}`));
+    t.is(running.out(), '');
+  }
+});
+
+test('weft up: says so where there is nothing to serve', async (t) => {
+  const running = weft(t, ['up', '-f', await folder(t, { 'readme.txt': '' })]);
+  t.regex(await running.line(/^ready/), /0 gateways, 0 sidecars; nothing to serve: there is no Gateway of class weft with a listener, and no Pod with a sidecar$/);
+});
+
 test('a mesh ends when the launcher that started it was killed', async (t) => {
   const older = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => existsSync(path) && path !== process.execPath);
   if (older === undefined) return t.pass('no other Node here');

@@ -186,7 +186,7 @@ test('two sidecars at one address: one serves, the other is a problem of its Pod
   const two = yaml.pod('b', 'x', at(50), 'enabled');
   const running = await mesh(t, { manifests: yaml.join(one, two), loopback: at(102) });
   t.deepEqual([...running.sidecars().keys()], ['shop/a']);
-  t.true(running.problems().some(({ subject, message }) => subject === 'Pod shop/b' && message.includes('EADDRINUSE')));
+  t.true(running.problems().some(({ subject, reason }) => subject === 'Pod shop/b' && reason === 'AddressTaken'));
   await running.apply(two);
   await until(() => running.sidecar('shop/b'));
   t.deepEqual(running.problems(), []);

@@ -41,5 +41,6 @@ export async function readFiles(paths: readonly string[]): Promise<LoadedFiles> 
     if ('fault' in read) unread.push(read.fault);
     else texts.set(path, read.text);
   }
-  return { ...new ManifestStore().update(texts), faults: [...faults, ...unread] };
+  const empty = files.length > 0 || faults.length > 0 ? [] : [{ file: paths.join(', '), missing: false, message: 'no .yaml, .yml or .json file is here' }];
+  return { ...new ManifestStore().update(texts), faults: [...faults, ...unread, ...empty] };
 }

@@ -39,9 +39,9 @@ function ask({ state, translation }: Translated, request: RequestExpectation): A
   const to = addressed(request);
   if (isStream(to)) {
     const stream = streamOf(request.url)!;
-    return to.client === undefined ? explainAtGateway(translation, to.gateway!, stream) : explainInMesh(translation, clientOf(state, to.client).namespace, stream, []);
+    return to.client === undefined ? explainAtGateway(translation, to.gateway!, stream) : explainInMesh({ state, translation }, clientOf(state, to.client).namespace, stream, []);
   }
   const asked = { method: to.method, url: new URL(request.url.replace(/^grpc:/, 'http:')), headers: headersOf(request, to) };
-  const place = to.client === undefined ? placeAtGateway(translation, to.gateway!, asked) : placeInMesh(translation, clientOf(state, to.client).namespace, asked, []);
+  const place = to.client === undefined ? placeAtGateway(translation, to.gateway!, asked) : placeInMesh({ state, translation }, clientOf(state, to.client).namespace, asked, []);
   return explain(translation, place, asked);
 }
