@@ -1,4 +1,4 @@
-import { objectKey, type ClusterState, type Pod, type ReferenceGrant, type Service } from '#crds';
+import { objectKey, type ClusterState, type Pod, type Service } from '#crds';
 import type { ObjectRef } from '#snapshot';
 import { serviceName } from './graph/imports/expand.ts';
 import { memoByMap } from './memo.ts';
@@ -12,18 +12,14 @@ export interface Cluster {
   backend(ref: ObjectRef): Service | undefined;
   /** Labels of a namespace, `kubernetes.io/metadata.name` included also where nobody wrote the Namespace down. */
   namespaceLabels(name: string): Readonly<Record<string, string>>;
-  /** ReferenceGrants of the namespace that is referred to. */
-  grantsIn(namespace: string): readonly ReferenceGrant[];
 }
 
 export function clusterOf(state: ClusterState): Cluster {
-  const grants = grantsByNamespace(state.referenceGrants);
   return {
     state,
     service: (namespace, name) => state.services.get(`${namespace}/${name}`),
     backend: ({ kind, namespace, name }) => (kind === 'Service' || kind === importKind ? state.services.get(`${namespace}/${serviceName(kind, name)}`) : undefined),
     namespaceLabels: (name) => ({ ...state.namespaces.get(name)?.metadata.labels, 'kubernetes.io/metadata.name': name }),
-    grantsIn: (namespace) => grants.get(namespace) ?? [],
   };
 }
 
@@ -60,20 +56,6 @@ export const podsByLabel = memoByMap((pods: ReadonlyMap<string, Pod>) => {
 
 export function labelKey(namespace: string, label: string, value: string): string {
   return `${namespace} ${label}=${value}`;
-}
-
-const grantsByNamespace = memoByMap((grants: ReadonlyMap<string, ReferenceGrant>) => groupByNamespace(grants.values()));
-
-function groupByNamespace<T extends { readonly metadata: { readonly namespace: string; readonly name: string } }>(
-  objects: Iterable<T>,
-): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const object of [...objects].sort((a, b) => compareText(objectKey(a), objectKey(b)))) {
-    const group = groups.get(object.metadata.namespace);
-    if (group === undefined) groups.set(object.metadata.namespace, [object]);
-    else group.push(object);
-  }
-  return groups;
 }
 
 /** By code unit, so the same everywhere. */

@@ -1,5 +1,5 @@
 import type { ClusterState } from '#crds';
-import { Pace, runSteps, type Steps } from '#snapshot';
+import { Pace, runSteps, type Listener, type Steps } from '#snapshot';
 import { withBuiltInsInSteps } from './built-ins.ts';
 import { namespacesOf } from './cluster.ts';
 import { buildGraph, type Graph } from './graph/graph.ts';
@@ -58,10 +58,15 @@ function inputsOf({ pods, endpointSlices: _slices, ...rest }: ClusterState, envi
 function* translateRest(state: ClusterState, environment: Environment, pace: Pace): Steps<Rest> {
   const graph = yield* buildGraph(state, environment, pace);
   const { gateways, policies, mesh, tables } = graph;
+  const listeners = new Map<string, readonly Listener[]>();
+  for (const [key, facts] of gateways) {
+    listeners.set(key, yield* renderListeners(facts, environment, policies, pace));
+    if (pace.spend()) yield;
+  }
   const resources = resourcesOf({
     state,
     mesh,
-    listeners: new Map([...gateways].map(([key, facts]) => [key, renderListeners(facts, environment, policies)])),
+    listeners,
     tables: new Map(tables.flatMap(({ listener, routes, way }) => (isStream(listener) ? [] : [[way.name, () => renderTableInSteps(routes, way)]]))),
     streamTables: new Map(tables.flatMap(({ listener, routes, way }) => (isStream(listener) ? [[way.name, () => renderStreamTable(routes, way)]] : []))),
     certificates: servedCertificates(gateways.values()),

@@ -28,7 +28,7 @@ export interface Graph {
 
 export function* buildGraph(state: ClusterState, environment: Environment, pace: Pace): Steps<Graph> {
   const cluster = clusterOf(state);
-  const gateways = describeGateways(cluster, environment);
+  const gateways = yield* describeGateways(cluster, environment, pace);
   const attached: RouteAttachments[] = [];
   for (const route of yield* routesOf(state, pace)) {
     attached.push(attachRoute(route, { cluster, gateways }));

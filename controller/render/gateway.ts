@@ -62,21 +62,30 @@ function tableName(gateway: { readonly namespace: string; readonly name: string 
  * The sockets of a Gateway: one per address, transport and port that has a section to serve. The first address gives `{gateway}/{port}`,
  * each further one `{gateway}/{port}/{address}`; for UDP it is `{gateway}/{port}/udp`, then `{gateway}/{port}/udp/{address}`.
  */
-export function renderListeners(facts: GatewayFacts, environment: Environment, attachments: Attachments): readonly Listener[] {
+export function* renderListeners(facts: GatewayFacts, environment: Environment, attachments: Attachments, pace: Pace): Steps<readonly Listener[]> {
   if (facts.accepted.status === 'False') return [];
-  const served = allListeners(facts).filter(isServed);
-  const sockets = Map.groupBy(served, ({ listener }) => `${listener.port}${listener.protocol === 'UDP' ? '/udp' : ''}`);
+  const sockets: { readonly socket: string; readonly port: number; readonly sections: ListenerSection[] }[] = [];
+  for (const [socket, served] of Map.groupBy(allListeners(facts).filter(isServed), ({ listener }) => `${listener.port}${listener.protocol === 'UDP' ? '/udp' : ''}`)) {
+    const sections: ListenerSection[] = [];
+    for (const section of served) {
+      sections.push(renderSection(facts, section, attachments));
+      if (pace.spend(itemsPerSection)) yield;
+    }
+    sockets.push({ socket, port: served[0]!.listener.port + environment.portOffset, sections });
+  }
   const gateway = refOf(facts.gateway);
   const addresses = environment.bind === 'any' ? ['0.0.0.0'] : facts.addresses;
   return addresses.flatMap((address, index) =>
-    [...sockets].map(([socket, listeners]): Listener => {
+    sockets.map(({ socket, port, sections }): Listener => {
       const name = `${gateway.namespace}/${gateway.name}/${socket}${index === 0 ? '' : `/${address}`}`;
-      const sections = listeners.map((section) => renderSection(facts, section, attachments));
       const transport = socket.endsWith('/udp') ? ({ transport: 'udp' } as const) : {};
-      return { kind: 'Listener', name, ...transport, gateway, address, port: listeners[0]!.listener.port + environment.portOffset, sections };
+      return { kind: 'Listener', name, ...transport, gateway, address, port, sections };
     }),
   );
 }
+
+/** What a section counts, in items of a step. */
+const itemsPerSection = 3;
 
 /** Those that wait for nothing but an address as well: where a Service stands before the gateway, the gateway is there first. */
 function isServed({ programmed }: ListenerFacts): boolean {

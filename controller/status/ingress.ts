@@ -49,9 +49,9 @@ function idleRedirect(ingress: Ingress): readonly Problem[] {
 /** Of several certificates for one host one is in force; the Ingresses with the others hear of it. */
 function idleCertificates(ingresses: readonly Ingress[], secrets: ReadonlyMap<string, unknown>): readonly Problem[] {
   const all = ingresses.flatMap(certificatesOf);
+  const byHost = new Map([...Map.groupBy(all, ({ host }) => host)].map(([host, rivals]) => [host, rivals.find((each) => secrets.has(`${each.ingress.metadata.namespace}/${each.secret}`)) ?? rivals[0]!]));
   const idle = all.flatMap(({ host, ingress, secret, path }): Problem[] => {
-    const rivals = all.filter((each) => each.host === host);
-    const inForce = rivals.find((each) => secrets.has(`${each.ingress.metadata.namespace}/${each.secret}`)) ?? rivals[0]!;
+    const inForce = byHost.get(host)!;
     const same = inForce.ingress.metadata.namespace === ingress.metadata.namespace && inForce.secret === secret;
     if (same) return [];
     const owner = inForce.ingress.metadata;

@@ -33,8 +33,7 @@ export function* report(graph: Graph, pace: Pace): Steps<Reported> {
   const ingresses = reportIngresses(graph);
   const statuses = [
     ...classes.statuses,
-    ...[...gateways.values()].filter(({ gateway }) => isWritten(gateway)).map((facts) => gatewayStatus(facts, attached, affected)),
-    ...[...gateways.values()].flatMap(({ sets }) => sets.map((set) => listenerSetStatus(set, attached, affected))),
+    ...(yield* gatewayStatuses(gateways, { attached, affected }, pace)),
     ...(yield* routeStatuses(routes, affected, pace)),
     ...ingresses.statuses,
     ...backendTls.statuses,
@@ -92,6 +91,28 @@ function* attachedCounts(attachments: readonly Attachment[], pace: Pace): Steps<
   }
   return new Map([...routes].map(([listener, set]) => [listener, set.size]));
 }
+
+interface OfListeners {
+  readonly attached: ReadonlyMap<ListenerFacts, number>;
+  readonly affected: Affected;
+}
+
+/** Those of ListenerSets as well. */
+function* gatewayStatuses(gateways: Graph['gateways'], { attached, affected }: OfListeners, pace: Pace): Steps<readonly ObjectStatus[]> {
+  const statuses: ObjectStatus[] = [];
+  for (const facts of gateways.values()) {
+    if (isWritten(facts.gateway)) statuses.push(gatewayStatus(facts, attached, affected));
+    if (pace.spend(itemsPerGateway)) yield;
+    for (const set of facts.sets) {
+      statuses.push(listenerSetStatus(set, attached, affected));
+      if (pace.spend(itemsPerGateway)) yield;
+    }
+  }
+  return statuses;
+}
+
+/** What a Gateway or a ListenerSet counts, in items of a step. */
+const itemsPerGateway = 5;
 
 function* routeStatuses(routes: Graph['routes'], affected: Affected, pace: Pace): Steps<readonly ObjectStatus[]> {
   const statuses: ObjectStatus[] = [];

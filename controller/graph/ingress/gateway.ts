@@ -18,16 +18,18 @@ export function gatewayOfIngresses(ingresses: readonly Ingress[], state: Pick<Cl
   const written = state.gateways.get(`${ingressGateway.namespace}/${ingressGateway.name}`);
   const certificates = certificatesInForce(ingresses, state.secrets);
   const own = written?.spec.listeners ?? [];
-  const listeners = [plain, ...certificates.map(secured)].filter(({ port, hostname = '' }) => !own.some((each) => each.port === port && (each.hostname ?? '') === hostname));
+  const taken = new Set(own.map(({ port, hostname = '' }) => `${port} ${hostname}`));
+  const listeners = [plain, ...certificates.map(secured)].filter(({ port, hostname = '' }) => !taken.has(`${port} ${hostname}`));
   const gateway: Gateway = {
     ...(written ?? { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata: { ...ingressGateway }, status: { conditions: [] } }),
     spec: { ...(written?.spec ?? { gatewayClassName }), listeners: [...own, ...listeners] },
   };
+  const byName = new Map(certificates.map((each) => [nameOf(each.host), each]));
   const place = (path: FieldPath): { readonly object: Gateway | Ingress; readonly path: FieldPath } | undefined => {
     const [, field, index] = path;
     const added = field === 'listeners' && typeof index === 'number' ? listeners[index - own.length] : undefined;
     if (added === undefined) return written === undefined ? undefined : { object: written, path };
-    const certificate = certificates.find(({ host }) => nameOf(host) === added.name);
+    const certificate = byName.get(added.name);
     return certificate === undefined ? undefined : { object: certificate.ingress, path: certificate.path };
   };
   return derive(gateway, { ...(written === undefined ? {} : { object: written }), written: place });

@@ -9,18 +9,22 @@ interface Holder {
 
 /**
  * What is wrong between listeners of one object that no request can tell apart (GatewaySpec.listeners, "Distinct Listeners"): all of
- * them are refused, none wins. Listeners of protocols that are not served do not count.
+ * them are refused, none wins. Listeners of protocols that are not served do not count. In the order of the listeners.
  */
-export function conflictsWithin(listeners: readonly GatewayListener[], index: number): readonly Fault[] {
-  const own = listeners[index];
-  if (own === undefined || !isServedProtocol(own.protocol)) return [];
-  const rivals = listeners.filter((other, at) => at !== index && portOf(other) === portOf(own) && isServedProtocol(other.protocol));
-  const protocol = rivals.filter((other) => !areTellable(own.protocol, other.protocol));
-  if (protocol.length > 0) return [protocolConflict(own, index, `listener ${names(protocol)}`)];
-  const same = rivals.filter((other) => hostnameOf(other) === hostnameOf(own));
-  const [strange] = same.filter((other) => other.protocol !== own.protocol);
-  if (strange !== undefined) return [protocolConflict(own, index, `listener ${strange.name}, whose hostname is the same`)];
-  return same.length === 0 ? [] : [hostnameConflict(index, `listener ${names(same)}`)];
+export function conflictsAmong(listeners: readonly GatewayListener[]): readonly (readonly Fault[])[] {
+  const ports = Map.groupBy(listeners.filter(({ protocol }) => isServedProtocol(protocol)), portOf);
+  const sharing = new Map([...ports].map(([port, all]) => [port, { all, protocols: new Set(all.map(({ protocol }) => protocol)), byHostname: Map.groupBy(all, hostnameOf) }]));
+  return listeners.map((own, index) => {
+    const { all, protocols, byHostname } = sharing.get(portOf(own)) ?? {};
+    if (all === undefined || all.length < 2 || !isServedProtocol(own.protocol)) return [];
+    const strange = [...protocols!].filter((protocol) => !areTellable(own.protocol, protocol));
+    const rivals = strange.length === 0 ? [] : all.filter((other) => other !== own && strange.includes(other.protocol));
+    if (rivals.length > 0) return [protocolConflict(own, index, `listener ${names(rivals)}`)];
+    const same = byHostname!.get(hostnameOf(own))!.filter((other) => other !== own);
+    const odd = same.find((other) => other.protocol !== own.protocol);
+    if (odd !== undefined) return [protocolConflict(own, index, `listener ${odd.name}, whose hostname is the same`)];
+    return same.length === 0 ? [] : [hostnameConflict(index, `listener ${names(same)}`)];
+  });
 }
 
 /**

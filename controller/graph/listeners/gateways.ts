@@ -1,12 +1,12 @@
 import { objectKey, type Gateway, type GatewayClass } from '#crds';
-import type { Certificate } from '#snapshot';
+import type { Certificate, Pace, Steps } from '#snapshot';
 import { byAge, type Cluster } from '../../cluster.ts';
 import { Memo, memoByMap } from '../../memo.ts';
 import { isReserved } from '../../infrastructure.ts';
 import { controllerName } from '../../names.ts';
 import { no, verdictOf, withPath, yes, type Fault, type Verdict } from '../../problems.ts';
 import type { Environment } from '../../types.ts';
-import { conflictsWithin } from './conflicts.ts';
+import { conflictsAmong } from './conflicts.ts';
 import { beneath, describeSets, setsByGateway, type ListenerSetFacts } from './listener-sets.ts';
 import { describeListener, endsTls, type ListenerFacts } from './listeners.ts';
 import { overlapsAmong } from './overlaps.ts';
@@ -50,24 +50,26 @@ export const listenerSetsOf = memoByMap(
 );
 
 /** Our Gateways by `{namespace}/{name}`. The same object again while nothing that they depend on has changed. */
-export function describeGateways(cluster: Cluster, environment: Environment): ReadonlyMap<string, GatewayFacts> {
+export function* describeGateways(cluster: Cluster, environment: Environment, pace: Pace): Steps<ReadonlyMap<string, GatewayFacts>> {
   const { gateways, gatewayClasses, secrets, configMaps, clusterTrustBundles, referenceGrants, listenerSets, namespaces } = cluster.state;
   const addresses = JSON.stringify([...environment.gatewayAddresses].sort());
   const inputs = [gatewayClasses, secrets, configMaps, clusterTrustBundles, referenceGrants, addresses, environment.portOffset, listenerSets, listenerSets.size === 0 ? undefined : namespaces];
-  return described.get(gateways, inputs, () => describeAll(cluster, environment));
+  return yield* described.getInSteps(gateways, inputs, () => describeAll(cluster, environment, pace));
 }
 
 const described = new Memo<ReadonlyMap<string, Gateway>, ReadonlyMap<string, GatewayFacts>>();
 
-function describeAll(cluster: Cluster, environment: Environment): ReadonlyMap<string, GatewayFacts> {
+function* describeAll(cluster: Cluster, environment: Environment, pace: Pace): Steps<ReadonlyMap<string, GatewayFacts>> {
   const taken = new Map<string, string>();
-  const ours = gatewaysByAge(cluster.state.gateways).flatMap((gateway) => {
-    const gatewayClass = cluster.state.gatewayClasses.get(gateway.spec.gatewayClassName);
-    return gatewayClass === undefined || !isOurs(gatewayClass) ? [] : [{ gateway, gatewayClass, context: { cluster, environment, taken, key: objectKey(gateway) } }];
-  });
+  const drafts: Draft[] = [];
   // All Gateways have their ports before the first ListenerSet gets one.
-  const drafts = ours.map(({ gateway, gatewayClass, context }) => draftOf(gateway, gatewayClass, context));
-  return new Map(drafts.map((draft) => [draft.context.key, describe(draft)]));
+  for (const gateway of gatewaysByAge(cluster.state.gateways)) {
+    const gatewayClass = cluster.state.gatewayClasses.get(gateway.spec.gatewayClassName);
+    if (gatewayClass !== undefined && isOurs(gatewayClass)) drafts.push(yield* draftOf(gateway, gatewayClass, { cluster, environment, taken, key: objectKey(gateway), pace }));
+  }
+  const facts = new Map<string, GatewayFacts>();
+  for (const draft of drafts) facts.set(draft.context.key, yield* describe(draft));
+  return facts;
 }
 
 const gatewaysByAge = memoByMap((gateways: ReadonlyMap<string, Gateway>) => [...gateways.values()].sort(byAge));
@@ -78,7 +80,11 @@ interface Context {
   /** `{transport}/{address}:{port}` → the Gateway that has it. */
   readonly taken: Map<string, string>;
   readonly key: string;
+  readonly pace: Pace;
 }
+
+/** What a listener counts, in items of a step. */
+const itemsPerListener = 2;
 
 /** A Gateway without its ListenerSets. */
 interface Draft {
@@ -93,27 +99,29 @@ interface Draft {
   readonly context: Context;
 }
 
-function draftOf(gateway: Gateway, gatewayClass: GatewayClass, context: Context): Draft {
+function* draftOf(gateway: Gateway, gatewayClass: GatewayClass, context: Context): Steps<Draft> {
   const { cluster, environment } = context;
   const addresses = chooseAddresses(gateway, environment.gatewayAddresses.get(context.key) ?? []);
   const own = gatewayFaults(gateway, gatewayClass);
   const obstacle = own.length > 0 ? no('Invalid', 'The Gateway is not accepted') : addresses.usable.length === 0 ? no('Pending', 'The Gateway has no address') : undefined;
-  const listeners = gateway.spec.listeners.map((_, index) => {
-    const facts = describeListener({ gateway, index, conflicts: conflictsWithin(gateway.spec.listeners, index) }, cluster, environment);
-    return obstacle === undefined ? reservePort(facts, addresses.usable, context) : notProgrammed(facts, obstacle);
-  });
+  const listeners: ListenerFacts[] = [];
+  for (const [index, conflicts] of conflictsAmong(gateway.spec.listeners).entries()) {
+    const facts = describeListener({ gateway, index, conflicts }, cluster, environment);
+    listeners.push(obstacle === undefined ? reservePort(facts, addresses.usable, context) : notProgrammed(facts, obstacle));
+    if (context.pace.spend(itemsPerListener)) yield;
+  }
   const bad = listeners.filter(({ accepted }) => accepted.status === 'False');
   return { gateway, className: gatewayClass.metadata.name, own, addresses, obstacle, listeners, accepted: acceptedVerdict(own, listeners, bad), context };
 }
 
-function describe({ gateway, className, own, addresses, obstacle, listeners, accepted, context }: Draft): GatewayFacts {
-  const { cluster, environment, key } = context;
+function* describe({ gateway, className, own, addresses, obstacle, listeners, accepted, context }: Draft): Steps<GatewayFacts> {
+  const { cluster, environment, key, pace } = context;
   const client = clientCertificateOf(gateway, cluster);
   const place = (facts: ListenerFacts): ListenerFacts => (obstacle === undefined && accepted.status === 'True' ? reservePort(facts, addresses.usable, context) : facts);
-  const alone = describeSets(setsByGateway(cluster.state.listenerSets).get(key) ?? [], { gateway, accepted, place }, cluster, environment);
+  const alone = yield* describeSets(setsByGateway(cluster.state.listenerSets).get(key) ?? [], { gateway, accepted, pace, place }, cluster, environment);
   const programmed = programmedVerdict(accepted, addresses, allListeners({ listeners, sets: alone }));
   const blocked = obstacle ?? (accepted.status === 'True' ? undefined : no('Invalid', 'The Gateway is not accepted'));
-  const served = withOverlaps({ listeners, sets: alone.map((set) => beneath(set, programmed, blocked)) });
+  const served = yield* withOverlaps({ listeners, sets: alone.map((set) => beneath(set, programmed, blocked)) }, pace);
   return {
     gateway,
     className,
@@ -130,8 +138,8 @@ function describe({ gateway, className, own, addresses, obstacle, listeners, acc
   };
 }
 
-function withOverlaps(all: Pick<GatewayFacts, 'listeners' | 'sets'>): Pick<GatewayFacts, 'listeners' | 'sets'> {
-  const overlaps = overlapsAmong(allListeners(all));
+function* withOverlaps(all: Pick<GatewayFacts, 'listeners' | 'sets'>, pace: Pace): Steps<Pick<GatewayFacts, 'listeners' | 'sets'>> {
+  const overlaps = yield* overlapsAmong(allListeners(all), pace);
   if (overlaps.size === 0) return all;
   const add = (facts: ListenerFacts): ListenerFacts => {
     const overlapping = overlaps.get(facts);

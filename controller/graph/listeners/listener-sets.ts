@@ -1,10 +1,11 @@
 import type { Gateway, ListenerSet } from '#crds';
+import type { Pace, Steps } from '#snapshot';
 import { byAge, type Cluster } from '../../cluster.ts';
 import { memoByMap } from '../../memo.ts';
 import { gatewayGroup } from '../../names.ts';
 import { no, yes, type Fault, type Verdict } from '../../problems.ts';
 import type { Environment } from '../../types.ts';
-import { Claims, conflictsWithin } from './conflicts.ts';
+import { Claims, conflictsAmong } from './conflicts.ts';
 import { describeListener, type ListenerFacts } from './listeners.ts';
 import { selects } from '../selectors.ts';
 
@@ -23,6 +24,7 @@ export interface ListenerSetFacts {
 export interface SetParent {
   readonly gateway: Gateway;
   readonly accepted: Verdict;
+  readonly pace: Pace;
   /** Takes the listener's port on the Gateway's addresses, or says who has it. */
   place(facts: ListenerFacts): ListenerFacts;
 }
@@ -42,28 +44,38 @@ export function parentKey({ metadata, spec: { parentRef } }: ListenerSet): strin
 }
 
 /** The ListenerSets of one Gateway, before it is known whether the Gateway itself is programmed. */
-export function describeSets(sets: readonly ListenerSet[], parent: SetParent, cluster: Cluster, environment: Environment): readonly ListenerSetFacts[] {
+export function* describeSets(sets: readonly ListenerSet[], parent: SetParent, cluster: Cluster, environment: Environment): Steps<readonly ListenerSetFacts[]> {
   const { gateway } = parent;
   const claims = new Claims();
   for (const listener of gateway.spec.listeners) claims.add({ gateway }, listener);
   let room = maxListeners - gateway.spec.listeners.length;
-  return sets.map((set) => {
+  const describe = (set: ListenerSet): ListenerSetFacts => {
     const refusal = refusalOf(set, gateway, cluster);
     if (refusal !== undefined) return { set, listeners: [], accepted: no(refusal.reason, refusal.message), programmed: no(refusal.reason, refusal.message), faults: [refusal], warnings: [] };
     const listeners = describeEntries({ gateway, set }, claims, cluster, environment).map((facts) => (room-- > 0 ? parent.place(facts) : surplus(facts)));
     const faults = listeners.flatMap((facts) => facts.faults);
     const accepted = parent.accepted.status === 'True' ? acceptedVerdict(listeners) : no('ParentNotAccepted', `Gateway ${parentKey(set)} is not accepted`);
     return { set, listeners, accepted, programmed: programmedBy(accepted), faults, warnings: listeners.flatMap((facts) => facts.warnings) };
-  });
+  };
+  const described: ListenerSetFacts[] = [];
+  for (const set of sets) {
+    described.push(describe(set));
+    if (parent.pace.spend(itemsPerSet)) yield;
+  }
+  return described;
 }
+
+/** What a ListenerSet counts, in items of a step. */
+const itemsPerSet = 5;
 
 /** Entries that have to give way to others are no rivals of their own set's. */
 function describeEntries(owner: { readonly gateway: Gateway; readonly set: ListenerSet }, claims: Claims, cluster: Cluster, environment: Environment): readonly ListenerFacts[] {
   const entries = owner.set.spec.listeners;
   const lost = entries.map((listener, index) => claims.conflicts(owner, listener, index));
   const standing = entries.filter((_, index) => lost[index]?.length === 0);
+  const among = new Map(conflictsAmong(standing).map((faults, at) => [standing[at], faults]));
   const all = entries.map((listener, index) => {
-    const within = lost[index]?.length === 0 ? conflictsWithin(standing, standing.indexOf(listener)).map((fault) => ({ ...fault, path: ['spec', 'listeners', index, ...fault.path.slice(3)] })) : [];
+    const within = lost[index]?.length === 0 ? (among.get(listener) ?? []).map((fault) => ({ ...fault, path: ['spec', 'listeners', index, ...fault.path.slice(3)] })) : [];
     return describeListener({ ...owner, index, conflicts: [...(lost[index] ?? []), ...within] }, cluster, environment);
   });
   for (const { listener, conflicted } of all) if (conflicted.status === 'False') claims.add(owner, listener);

@@ -1,3 +1,4 @@
+import type { Pace, Steps } from '#snapshot';
 import type { Verdict } from '../../problems.ts';
 import { tellTo } from './conflicts.ts';
 import type { ListenerFacts } from './listeners.ts';
@@ -8,7 +9,7 @@ import type { ListenerFacts } from './listeners.ts';
  * other (ListenerConditionOverlappingTLSConfig, which "MUST be set on all Listeners with overlapping TLS config"). Certificates are the
  * graver reason; of a listener that TLS passes through they are not known.
  */
-export function overlapsAmong(all: readonly ListenerFacts[]): ReadonlyMap<ListenerFacts, Verdict> {
+export function* overlapsAmong(all: readonly ListenerFacts[], pace: Pace): Steps<ReadonlyMap<ListenerFacts, Verdict>> {
   const verdicts = new Map<ListenerFacts, Verdict>();
   const secure = all.filter(({ listener }) => listener.protocol === 'HTTPS' || listener.protocol === 'TLS');
   for (const listeners of Map.groupBy(secure, ({ listener }) => listener.port).values()) {
@@ -18,6 +19,7 @@ export function overlapsAmong(all: readonly ListenerFacts[]): ReadonlyMap<Listen
     for (const own of listeners) {
       const verdict = overlapOf(own, hostnames, certificates);
       if (verdict !== undefined) verdicts.set(own, verdict);
+      if (pace.spend()) yield;
     }
   }
   return verdicts;

@@ -7,6 +7,7 @@ import { no, withPath, type Fault, type Verdict } from '../../problems.ts';
 import { carriedBy, protocolRefusal } from '../ports.ts';
 import { listenerSetsOf, type GatewayFacts } from '../listeners/gateways.ts';
 import { parentKey, type ListenerSetFacts } from '../listeners/listener-sets.ts';
+import { listenersMeeting } from '../listeners/by-hostname.ts';
 import { allows, type ListenerFacts } from '../listeners/listeners.ts';
 import { backendTlsIndex } from '../tls/backend-policies.ts';
 import { buildRoute, type BuiltRoute } from './build.ts';
@@ -121,31 +122,40 @@ interface ListenerParent {
 
 function attachToListeners(route: AnyRoute, ref: ParentRef, index: number, { parent, cluster }: { readonly parent: ListenerParent; readonly cluster: Cluster }): Attachment {
   const built = buildRoute(route, 'gateway', cluster);
-  const refuse = (reason: string, path: Fault['path'], message: string): Attachment => refused({ route, built, index, parentRef: ref }, { reason, path, message });
-  const path = ['spec', 'parentRefs', index];
-
-  const candidates = parent.listeners.filter(({ listener }) => (ref.sectionName === undefined || listener.name === ref.sectionName) && (ref.port === undefined || listener.port === ref.port));
-  if (candidates.length === 0) {
-    const wanted = [...(ref.sectionName === undefined ? [] : [`name ${ref.sectionName}`]), ...(ref.port === undefined ? [] : [`port ${ref.port}`])].join(' and ');
-    return refuse('NoMatchingParent', path, `${parent.name} has no listener with ${wanted}; it has ${parent.listeners.map(({ listener }) => `${listener.name} (${listener.port})`).join(', ')}`);
-  }
-  const open = candidates.filter((listener) => allows(listener, route.kind, route.metadata.namespace, cluster));
-  if (open.length === 0) {
-    return refuse('NotAllowedByListeners', path, `no listener of ${parent.name} allows ${withArticle(route.kind)} from namespace ${route.metadata.namespace}: see allowedRoutes of ${listenerNames(candidates)}`);
-  }
-  const sections = open.flatMap((listener): AttachedSection[] => {
-    const hostnames = takesHostnames(route) ? intersectHostnames(listener.hostname, hostnamesOf(route)) : [];
+  const isMeant = ({ listener }: ListenerFacts): boolean => (ref.sectionName === undefined || listener.name === ref.sectionName) && (ref.port === undefined || listener.port === ref.port);
+  const isOpen = (listener: ListenerFacts): boolean => allows(listener, route.kind, route.metadata.namespace, cluster);
+  const sections = listenersMeeting(parent.listeners, takesHostnames(route) ? hostnamesOf(route) : []).flatMap((listener): AttachedSection[] => {
+    const hostnames = !isMeant(listener) || !isOpen(listener) ? undefined : takesHostnames(route) ? intersectHostnames(listener.hostname, hostnamesOf(route)) : [];
     return hostnames === undefined ? [] : [{ listener, hostnames }];
   });
-  if (sections.length === 0) {
-    const theirs = [...new Set(open.map(({ hostname }) => hostname))].join(', ');
-    return refuse('NoMatchingListenerHostname', ['spec', 'hostnames'], `no hostname of the route meets that of a listener of ${parent.name} (${theirs})`);
-  }
+  if (sections.length === 0) return refused({ route, built, index, parentRef: ref }, whyNowhere(route, { ref, index }, { parent, isMeant, isOpen }));
   return {
     route, built, index, parentRef: ref, accepted: built.accepted, faults: [],
     ...(built.accepted.status === 'True' ? { to: { kind: 'gateway', sections } } : {}),
     warnings: unreachableHostnames(route, sections, parent.name),
   };
+}
+
+interface Choice {
+  readonly parent: ListenerParent;
+  isMeant(listener: ListenerFacts): boolean;
+  isOpen(listener: ListenerFacts): boolean;
+}
+
+/** Why a route is attached to none of a parent's listeners. */
+function whyNowhere(route: AnyRoute, { ref, index }: { readonly ref: ParentRef; readonly index: number }, { parent, isMeant, isOpen }: Choice): Fault {
+  const path = ['spec', 'parentRefs', index];
+  const candidates = parent.listeners.filter(isMeant);
+  if (candidates.length === 0) {
+    const wanted = [...(ref.sectionName === undefined ? [] : [`name ${ref.sectionName}`]), ...(ref.port === undefined ? [] : [`port ${ref.port}`])].join(' and ');
+    return { reason: 'NoMatchingParent', path, message: `${parent.name} has no listener with ${wanted}; it has ${parent.listeners.map(({ listener }) => `${listener.name} (${listener.port})`).join(', ')}` };
+  }
+  const open = candidates.filter(isOpen);
+  if (open.length === 0) {
+    return { reason: 'NotAllowedByListeners', path, message: `no listener of ${parent.name} allows ${withArticle(route.kind)} from namespace ${route.metadata.namespace}: see allowedRoutes of ${listenerNames(candidates)}` };
+  }
+  const theirs = [...new Set(open.map(({ hostname }) => hostname))].join(', ');
+  return { reason: 'NoMatchingListenerHostname', path: ['spec', 'hostnames'], message: `no hostname of the route meets that of a listener of ${parent.name} (${theirs})` };
 }
 
 /** A TCPRoute on a listener that ends TLS gets every connection of the listener, whose hostname has chosen already. */
