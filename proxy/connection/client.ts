@@ -172,6 +172,11 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     this.socket.pause();
   }
 
+  protected override hold(): void {
+    this.pause();
+    this.context.io.stop(this.socket);
+  }
+
   /** Reads on: first what was held back. */
   resume(): void {
     if (this.#consuming || this.awaitsTurn || this.#phase === 'closed' || this.#tunnel?.congested === true) return;

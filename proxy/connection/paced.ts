@@ -29,6 +29,7 @@ export abstract class PacedConnection implements WheelTimer, Waiter {
     }
   }
 
+  /** Called while what was read is looked at, or in a turn. */
   protected hold(): void {
     this.pause();
   }

@@ -13,7 +13,7 @@ test('both ways of this Node pass the check', async (t) => {
   t.deepEqual([(await openSocketIO('raw')).io.mode, (await openSocketIO('public')).io.mode], ['raw', 'public']);
 });
 
-const like = (change: Partial<SocketIO>): SocketIO => ({ mode: 'raw', receive: (...given) => raw.receive(...given), lend: (...given) => raw.lend(...given), release: (socket) => raw.release(socket), write: (...given) => raw.write(...given), ...change });
+const like = (change: Partial<SocketIO>): SocketIO => ({ mode: 'raw', receive: (...given) => raw.receive(...given), lend: (...given) => raw.lend(...given), stop: (socket) => raw.stop(socket), release: (socket) => raw.release(socket), write: (...given) => raw.write(...given), ...change });
 
 const broken: readonly [what: string, io: SocketIO, fault: string][] = [
   ['loses a byte', like({ write: (socket, bytes) => raw.write(socket, bytes.length === 1024 ? bytes.subarray(1) : bytes) }), 'an echo comes back changed'],

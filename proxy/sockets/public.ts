@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { give, stop } from './stopping.ts';
 import { receiverOf, setReceiver, type Receiver, type SocketIO } from './types.ts';
 
 /** By what Node documents: the default. */
@@ -11,6 +12,7 @@ export const publicIO: SocketIO = {
   },
   // Node does it.
   lend() {},
+  stop,
   release(socket) {
     setReceiver(socket, undefined);
     if (socket instanceof Socket) socket.push = Socket.prototype.push;
@@ -25,6 +27,5 @@ export const publicIO: SocketIO = {
 function push(this: Socket, chunk: unknown, encoding?: BufferEncoding): boolean {
   const receiver: Receiver | undefined = receiverOf(this);
   if (receiver === undefined || chunk === null || this.readableFlowing !== true || this.readableLength > 0) return Socket.prototype.push.call(this, chunk, encoding);
-  receiver.call(this, chunk as Buffer);
-  return true;
+  return give(this, receiver, chunk as Buffer);
 }

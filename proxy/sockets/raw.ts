@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import { give, stop } from './stopping.ts';
 import { receiverOf, setReceiver, type Reader, type Receiver, type SocketIO } from './types.ts';
 
 /**
@@ -102,6 +103,10 @@ class RawIO implements SocketIO {
     handle[readerKey] = reader;
   }
 
+  stop(socket: Socket): void {
+    stop(socket);
+  }
+
   release(socket: Socket): void {
     setReceiver(socket, undefined);
   }
@@ -136,10 +141,8 @@ function readSome(handle: ReadHandle, memory: Buffer, length: number): void {
   memory.copy(bytes, 0, 0, length);
   const receiver = receiverOf(socket);
   if (receiver !== undefined && socket.readableFlowing === true && socket.readableLength === 0) {
-    receiver.call(socket, bytes);
-    return;
-  }
-  if (socket.push(bytes)) return;
+    if (give(socket, receiver, bytes)) return;
+  } else if (socket.push(bytes)) return;
   // As Node does where the stream holds enough; it starts reading again when that was taken.
   handle.reading = false;
   if (!socket.destroyed) handle.readStop();

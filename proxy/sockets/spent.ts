@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { stop } from './stopping.ts';
 
 /** What is smaller costs less than giving it back. */
 const leastBytes = 16_384;
@@ -25,8 +26,8 @@ export function drain(socket: Socket): void {
 }
 
 /**
- * Nobody will look at what still comes: the socket is not read any more. A paused one is read until it holds 64 KiB, and thousands that wait for
- * their end would hold that much each: what it holds has its length still, but no memory.
+ * Nobody will look at what still comes: the socket is not read any more. A paused one is, unless it was its receiver that called this, read until it holds 64 KiB,
+ * and thousands that wait for their end would hold that much each: what it holds has its length still, but no memory.
  */
 export function deafen(socket: Socket): void {
   const { push } = socket;
@@ -36,4 +37,5 @@ export function deafen(socket: Socket): void {
     return goesOn;
   };
   socket.pause();
+  stop(socket);
 }

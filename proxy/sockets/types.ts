@@ -24,6 +24,11 @@ export interface SocketIO {
   receive(socket: Socket, receiver: Receiver): void;
   /** The same of a socket that was opened with `onread`, once it is connected; `memory` and `reader` are what it was given. */
   lend(socket: Socket, memory: Buffer, reader: Reader): void;
+  /**
+   * For a receiver that was given bytes just now, and has paused the socket: nothing more is read of it until it is resumed. Else a paused socket is read
+   * until it holds 64 KiB. Its end, or a reset, is heard only then as well.
+   */
+  stop(socket: Socket): void;
   /** What comes from now on comes by the event alone. */
   release(socket: Socket): void;
   /**

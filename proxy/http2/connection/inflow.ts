@@ -67,6 +67,7 @@ export class Inflow implements Waiter {
     if (this.#held === undefined && this.#bulk < sliceBytes) return;
     this.#bulk = 0;
     this.#transport.pause();
+    this.#transport.stop?.();
     this.#environment.turns.add(this);
   }
 

@@ -34,6 +34,8 @@ export interface Transport {
   /** The peer takes nothing now; `drained` of the session will say when it does. */
   readonly congested: boolean;
   pause(): void;
+  /** Where the transport was paused as it gave what it had read: nothing more is read until it is resumed, ahead or otherwise. */
+  stop?(): void;
   resume(): void;
   /** Ends our side, behind what was written. */
   end(): void;

@@ -135,6 +135,10 @@ class SocketTransport implements Transport {
     this.#socket.pause();
   }
 
+  stop(): void {
+    this.#environment.io.stop(this.#socket);
+  }
+
   resume(): void {
     this.#socket.resume();
   }
