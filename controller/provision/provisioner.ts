@@ -1,8 +1,10 @@
 import { objectKey, type ClusterState, type Gateway } from '#crds';
+import type { Listener } from '#snapshot';
 import { withBuiltIns } from '../built-ins.ts';
 import { gatewayOfIngresses } from '../graph/ingress/gateway.ts';
 import { backoff, pause } from '../kube/backoff.ts';
 import type { KubeApi } from '../kube/types.ts';
+import { Memo } from '../memo.ts';
 import { controllerName } from '../names.ts';
 import type { Shortfall } from '../push/index.ts';
 import type { Snapshots } from '../types.ts';
@@ -34,6 +36,12 @@ export interface Provisioner {
   stop(): void;
 }
 
+/** What a Gateway needs, and that as text, to compare. */
+interface Wanted {
+  readonly manifests: readonly Manifest[];
+  readonly content: string;
+}
+
 interface Applied {
   readonly content: string;
   /** When it is to be applied again: somebody may have changed or deleted it. Milliseconds. */
@@ -56,7 +64,8 @@ export function createProvisioner(env: ProvisionerEnvironment): Provisioner {
 class Worker implements Provisioner {
   readonly #env: ProvisionerEnvironment;
   readonly #applied = new Map<string, Applied>();
-  #wanted: ReadonlyMap<string, readonly Manifest[]> = new Map();
+  readonly #provisioned = new Memo<Gateway, Wanted>();
+  #wanted: ReadonlyMap<string, Wanted> = new Map();
   /** By the name of their Service: objects of Gateways that are no longer ours. */
   #unwanted: ReadonlyMap<string, readonly Manifest[]> = new Map();
   #term: AbortController | undefined;
@@ -71,14 +80,14 @@ class Worker implements Provisioner {
 
   want(state: ClusterState, listeners: Snapshots['listeners']): void {
     const { config } = this.#env;
-    const wanted = new Map<string, readonly Manifest[]>();
+    const wanted = new Map<string, Wanted>();
     for (const gateway of withBuiltIns(state).gateways.values()) {
       const key = objectKey(gateway);
       // A Gateway without a listener to serve gets nothing; one that had some keeps what it has.
       const served = listeners.get(key) ?? [];
-      if (gateway.metadata.deletionTimestamp === undefined && served.length > 0) wanted.set(key, provision(gateway, config, served));
+      if (gateway.metadata.deletionTimestamp === undefined && served.length > 0) wanted.set(key, this.#wantedOf(gateway, served));
     }
-    for (const [key, manifests] of wanted) {
+    for (const [key, { manifests }] of wanted) {
       const service = manifests.find(({ kind }) => kind === 'Service');
       // Its Service is gone: somebody has deleted it.
       if (service !== undefined && this.#applied.get(key)?.failures === 0 && !state.services.has(objectKey(service))) this.#missed(key);
@@ -86,6 +95,15 @@ class Worker implements Provisioner {
     this.#wanted = wanted;
     this.#unwanted = abandoned(state, config);
     this.#wake();
+  }
+
+  /** The same again while the Gateway and the ports that it serves stay. */
+  #wantedOf(gateway: Gateway, served: readonly Listener[]): Wanted {
+    const ports = JSON.stringify(served.map(({ port, sections }) => [port, sections[0]?.protocol]));
+    return this.#provisioned.get(gateway, [ports], () => {
+      const manifests = provision(gateway, this.#env.config, served);
+      return { manifests, content: JSON.stringify(manifests) };
+    });
   }
 
   start(): void {
@@ -132,7 +150,7 @@ class Worker implements Provisioner {
   async #work(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const turn = [...this.#due()].slice(0, concurrency);
-      await Promise.all(turn.map(([key, manifests]) => this.#apply(key, manifests, signal)));
+      await Promise.all(turn.map(([key, wanted]) => this.#apply(key, wanted, signal)));
       for (const key of this.#applied.keys()) if (!this.#wanted.has(key)) this.#applied.delete(key);
       this.#tell();
       if (turn.length > 0) continue;
@@ -151,15 +169,15 @@ class Worker implements Provisioner {
     }
   }
 
-  *#due(): Iterable<readonly [string, readonly Manifest[]]> {
+  *#due(): Iterable<readonly [string, Wanted]> {
     const now = this.#env.now();
-    for (const [key, manifests] of this.#wanted) {
+    for (const [key, wanted] of this.#wanted) {
       const known = this.#applied.get(key);
-      if (known === undefined || known.due <= now || (known.failures === 0 && known.content !== JSON.stringify(manifests))) yield [key, manifests];
+      if (known === undefined || known.due <= now || (known.failures === 0 && known.content !== wanted.content)) yield [key, wanted];
     }
   }
 
-  async #apply(key: string, manifests: readonly Manifest[], signal: AbortSignal): Promise<void> {
+  async #apply(key: string, { manifests, content }: Wanted, signal: AbortSignal): Promise<void> {
     const { api, config, prepare, now, random, failed } = this.#env;
     const unprepared = await prepare(key.slice(0, key.indexOf('/')), signal);
     const fault = unprepared === undefined ? await applyManifests(api, manifests, { replicas: config.replicas, signal }) : { message: unprepared };
@@ -167,7 +185,7 @@ class Worker implements Provisioner {
     const before = this.#applied.get(key);
     const failures = fault === undefined ? 0 : (before?.failures ?? 0) + 1;
     const wait = fault === undefined ? againMs * (0.75 + random() / 2) : backoff(failures, retry, random);
-    this.#applied.set(key, { content: JSON.stringify(manifests), due: now() + wait, failures, ...(fault === undefined ? {} : { fault }) });
+    this.#applied.set(key, { content, due: now() + wait, failures, ...(fault === undefined ? {} : { fault }) });
     if (fault !== undefined && before?.fault?.message !== fault.message) failed(`Gateway ${key} could not be given its proxies: ${fault.message}`);
   }
 

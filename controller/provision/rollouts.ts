@@ -27,8 +27,14 @@ interface Rollout {
 
 /** Follows the Deployments that are ours, until the signal is aborted. */
 export function followRollouts(env: RolloutsEnvironment): Rollouts {
-  const found = follow<Rollout>({ ...env, path: '/apis/apps/v1/deployments', labelSelector: `${managedByLabel}=${manager}`, read });
-  const rolloutsOf = (gateway: string): readonly Rollout[] => [...(found.all()?.values() ?? [])].filter((rollout) => rollout.gateway === gateway);
+  // Each Gateway is looked up with every change of any Deployment.
+  let byGateway: ReadonlyMap<string, readonly Rollout[]> | undefined;
+  const changed = (): void => {
+    byGateway = undefined;
+    env.changed();
+  };
+  const found = follow<Rollout>({ ...env, changed, path: '/apis/apps/v1/deployments', labelSelector: `${managedByLabel}=${manager}`, read });
+  const rolloutsOf = (gateway: string): readonly Rollout[] => (byGateway ??= Map.groupBy(found.all()?.values() ?? [], (rollout) => rollout.gateway)).get(gateway) ?? [];
   return {
     faultOf: (gateway) => rolloutsOf(gateway).find(({ fault }) => fault !== undefined)?.fault,
     isGone: (gateway) => found.all() !== undefined && rolloutsOf(gateway).length === 0,

@@ -4,6 +4,7 @@ import { ourIngresses } from '../../graph/ingress/classes.ts';
 import { certificatesOf as certificatesOfIngress } from '../../graph/ingress/gateway.ts';
 import { isTrustBundle } from '../../graph/tls/authorities.ts';
 import { admits, parentKey } from '../../graph/listeners/listener-sets.ts';
+import { Memo } from '../../memo.ts';
 import { controllerName, gatewayClassName } from '../../names.ts';
 
 /** An object that is read only because another one names it. */
@@ -25,6 +26,13 @@ const maxReferences = 2000;
  * (ReferenceGrant) is for translation to say; what it refuses leaves the controller nowhere.
  */
 export function referencesOf(state: ClusterState): ReadonlyMap<string, Reference> {
+  const { gatewayClasses, listenerSets, namespaces, ingresses, ingressClasses, backendTLSPolicies } = state;
+  return known.get(state.gateways, [gatewayClasses, listenerSets, namespaces, ingresses, ingressClasses, backendTLSPolicies], () => allReferences(state));
+}
+
+const known = new Memo<ClusterState['gateways'], ReadonlyMap<string, Reference>>();
+
+function allReferences(state: ClusterState): ReadonlyMap<string, Reference> {
   const found = new Map<string, Reference>();
   const ours = new Map([...state.gateways].filter(([, gateway]) => isOurs(gateway, state)));
   const cluster = clusterOf(state);

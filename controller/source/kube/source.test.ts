@@ -68,7 +68,8 @@ interface Run {
   until(condition: () => boolean): Promise<void>;
 }
 
-async function run(t: { teardown(undo: () => Promise<void>): void }, prepare: (world: World) => void = () => {}): Promise<Run> {
+/** `speed`: how fast the clock goes. */
+async function run(t: { teardown(undo: () => Promise<void>): void }, prepare: (world: World) => void = () => {}, speed = 1): Promise<Run> {
   const world = new World();
   prepare(world);
   const server = await fakeServer((seen, response) => world.answer(seen, response));
@@ -79,7 +80,7 @@ async function run(t: { teardown(undo: () => Promise<void>): void }, prepare: (w
     registry: knownKinds,
     changed: (state) => states.push(state),
     random: () => 0.5,
-    now: () => performance.now(),
+    now: () => performance.now() * speed,
     signal: stop.signal,
     limits: { absentMs: 30, backoff: { base: 10, max: 50 } },
   });
@@ -204,6 +205,20 @@ test('only the Secrets that Gateways name are read, each by its name, and no lon
   await until(() => states.at(-1)?.secrets.size === 0);
   const asked = server.seen.filter(({ path }) => path.includes('secrets'));
   t.true(asked.every(({ path, query }) => path === '/api/v1/namespaces/shop/secrets' && /^metadata\.name=(one|two)$/.test(query.get('fieldSelector') ?? '')));
+});
+
+test('Secrets that can not be read, one after the other, do not hold back what else changes', async (t) => {
+  const { world, states, until } = await run(t, (each) => each.put(services, service('cart')), 20);
+  await until(() => states.length === 1 && world.watches.some(({ path }) => path === gateways) && world.watches.some(({ path }) => path === services));
+  world.failing.add('/api/v1/secrets');
+  // Each one is waited for for 50 ms of this clock.
+  let turn = 0;
+  for (world.put(services, service('other')); turn < 80 && states.length === 1; turn++) {
+    world.put(gateways, gateway(`s${turn}`, turn + 1));
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  t.true(states.at(-1)!.services.has('shop/other'));
+  t.true(turn < 80);
 });
 
 test('authorities of backends are read by name: ConfigMaps of the policy\'s namespace, and ClusterTrustBundles where there is that kind', async (t) => {

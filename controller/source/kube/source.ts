@@ -78,6 +78,8 @@ class Source implements KubeSource {
   #next: ClusterState = emptyState();
   #ready = false;
   #firstChange: number | undefined;
+  /** Since when changes wait for what they newly refer to. */
+  #heldSince: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(env: KubeSourceEnvironment) {
@@ -106,7 +108,7 @@ class Source implements KubeSource {
   }
 
   problems(): readonly Problem[] {
-    return this.#collections().flatMap(({ store }) => [...store.entries()].flatMap(({ problems }) => problems));
+    return this.#collections().flatMap(({ store }) => store.problems());
   }
 
   *live(): Iterable<LiveObject> {
@@ -194,11 +196,16 @@ class Source implements KubeSource {
 
   #tell(state: ClusterState): void {
     this.#follow(state);
+    const now = this.#env.now();
     const patience = this.#ready ? referenceMs : 10 * referenceMs;
-    if ([...this.#referenced.values()].some(({ sync, since }) => sync === 'waiting' && this.#env.now() - since < patience)) {
+    // Counted from the first change that waits: one reference after the other that can't be read must not hold all the rest for good.
+    const isOver = this.#heldSince !== undefined && now - this.#heldSince >= patience;
+    if (!isOver && [...this.#referenced.values()].some(({ sync, since }) => sync === 'waiting' && now - since < patience)) {
+      this.#heldSince ??= now;
       this.#timer = setTimeout(() => this.#flush(), 10 * quietMs);
       return;
     }
+    this.#heldSince = undefined;
     if (this.#ready && state === this.#state) return;
     this.#state = state;
     this.#ready = true;

@@ -54,6 +54,8 @@ export interface StoreOptions {
 export class KindStore {
   readonly #options: StoreOptions;
   readonly #entries = new Map<string, Entry>();
+  /** Those that can't be read. */
+  readonly #faulty = new Set<string>();
   #location: Location | undefined;
 
   constructor(options: StoreOptions) {
@@ -74,6 +76,11 @@ export class KindStore {
 
   find(key: string): Entry | undefined {
     return this.#entries.get(key);
+  }
+
+  /** Asked after every change of any object: as long as there are faults, not as there are objects. */
+  problems(): readonly Problem[] {
+    return [...this.#faulty].flatMap((key) => this.#entries.get(key)?.problems ?? []);
   }
 
   read(raw: RawObject): Entry {
@@ -115,6 +122,8 @@ export class KindStore {
     const { log } = this.#options;
     const before = this.#entries.get(entry.key);
     this.#entries.set(entry.key, entry);
+    if (entry.problems.length > 0) this.#faulty.add(entry.key);
+    else this.#faulty.delete(entry.key);
     if (before !== undefined && before.resourceVersion === entry.resourceVersion && before.object !== undefined) {
       // A list brought it again, parsed anew: the object that is known already stays, and with it all that was made of it.
       this.#entries.set(entry.key, { ...entry, object: before.object });
@@ -139,6 +148,7 @@ export class KindStore {
 
   #drop(key: string): void {
     const before = this.#entries.get(key);
+    this.#faulty.delete(key);
     if (!this.#entries.delete(key)) return;
     if (before?.object !== undefined) this.#options.log.removed(before.object);
     this.#options.log.touched();
