@@ -6,6 +6,7 @@ export { retrySettings, timeoutSettings, type RetrySettings, type TimeoutSetting
 export * from './control/index.ts';
 export * from './process/index.ts';
 export { openSocketIO, publicIO, socketModes, type OpenedIO, type SocketIO, type SocketMode } from './sockets/index.ts';
+export { ListeningSockets, type ListeningOptions } from './listening/sockets.ts';
 export { ticketKeysMs } from './listening/tickets.ts';
 export { streamChooser, type StreamChooser } from './streams/choose.ts';
 export { plainAddress, readClientHello, reset } from './streams/index.ts';

@@ -1,11 +1,10 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
 import type { Bound } from '../types.ts';
 import { acceptClient } from './clients.ts';
 import { closeClients, type Party } from './closing.ts';
 import type { OutboundBinding } from './outbound.ts';
-
-const backlog = 4096;
+import { ListeningSockets } from './sockets.ts';
 
 /** What takes the connections of a socket. */
 export interface Port {
@@ -20,29 +19,32 @@ export interface Port {
   refreshCertificate(): void;
 }
 
-/** A TCP socket that accepts connections for a port. */
+/** Accepts TCP connections for a port. */
 export class Acceptor implements Bound {
   readonly address: string;
   #port = 0;
-  readonly #context: Context;
   readonly #behind: Port;
-  readonly #server: Server;
+  readonly #sockets: ListeningSockets;
 
   constructor(context: Context, behind: Port, address: string) {
-    this.#context = context;
     this.#behind = behind;
     this.address = address;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      context.turns.accepted();
-      try {
-        behind.accept(socket);
-      } catch (error) {
-        context.fault(error);
-        socket.destroy();
-      }
+    this.#sockets = new ListeningSockets({
+      address,
+      isShared: context.environment.sharesPorts === true,
+      maxConnections: context.limits.maxConnections,
+      connections: { allowHalfOpen: true, noDelay: true },
+      accept: (socket) => {
+        context.turns.accepted();
+        try {
+          behind.accept(socket);
+        } catch (error) {
+          context.fault(error);
+          socket.destroy();
+        }
+      },
+      refused: () => context.metrics.count('client_connections_refused'),
     });
-    this.#server.maxConnections = context.limits.maxConnections;
-    this.#server.on('drop', () => context.metrics.count('client_connections_refused'));
   }
 
   get port(): number {
@@ -55,24 +57,13 @@ export class Acceptor implements Bound {
 
   /** Rejects where the address can't be bound. */
   async bind(port: number): Promise<void> {
-    const { environment, metrics } = this.#context;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host: this.address, port, backlog, reusePort: environment.sharesPorts === true }, () => {
-        this.#server.off('error', reject);
-        // Later ones concern single connections (EMFILE while accepting): the server goes on.
-        this.#server.on('error', () => metrics.count('client_connections_refused'));
-        resolve();
-      });
-    });
-    this.#port = (this.#server.address() as AddressInfo).port;
+    this.#port = await this.#sockets.bind(port);
     this.#behind.bound(this.#port);
   }
 
   async close(drainMs: number): Promise<void> {
     this.#behind.closing();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    await closeClients(() => this.#behind.parties(), closed, drainMs);
+    await closeClients(() => this.#behind.parties(), this.#sockets.close(), drainMs);
   }
 }
 

@@ -28,8 +28,8 @@ const accepting = 8;
  * served. What was read of those who have not, but is large, is looked at as long as all of that takes no more than a moment; then it waits as
  * well. So however many they are, between two looks at the other connections they take no more than a millisecond.
  *
- * Of each listening socket one connection is accepted in each turn of the loop (libuv), so that a new one stands behind all that came before it:
- * while there are any, turns are kept short.
+ * Few connections are accepted in each turn of the loop (`ListeningSockets`), so that a new one stands behind all that came before it: while there
+ * are any, turns are kept short.
  */
 export class Turns {
   readonly #now: () => number;

@@ -1,4 +1,5 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { ListeningSockets } from '#proxy';
 import { CapturedConnection, type CaptureEnvironment, type Way } from './connection.ts';
 import type { Address, OriginalDestination } from './original-destination.ts';
 import { ignore } from './sockets.ts';
@@ -14,42 +15,39 @@ export interface ListenerOptions extends CaptureEnvironment {
   readonly maxConnections: number;
 }
 
-const backlog = 4096;
-
 /** Takes the connections that iptables redirects to one port. */
 export class CaptureListener {
   readonly #options: ListenerOptions;
-  readonly #server: Server;
+  readonly #sockets: ListeningSockets;
   readonly #connections = new Set<CapturedConnection>();
+  #port = 0;
   #emptied: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
+    const { address, maxConnections, metrics } = options;
     this.#options = options;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) => this.#accept(socket));
-    this.#server.maxConnections = options.maxConnections;
-    this.#server.on('drop', () => options.metrics.count('client_connections_refused'));
+    this.#sockets = new ListeningSockets({
+      address,
+      isShared: false,
+      maxConnections,
+      connections: { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 },
+      accept: (socket) => this.#accept(socket),
+      refused: () => metrics.count('client_connections_refused'),
+    });
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#port;
   }
 
   /** Rejects where the port can't be bound. */
   async bind(): Promise<void> {
-    const { address, port, metrics } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host: address, port, backlog }, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', () => metrics.count('client_connections_refused'));
-        resolve();
-      });
-    });
+    this.#port = await this.#sockets.bind(this.#options.port);
   }
 
   /** Accepts no more, waits at most `drainMs` for what is open, then cuts it. Connections of the HTTP engine are not its own any more. */
   async close(drainMs: number): Promise<void> {
-    this.#server.close();
+    void this.#sockets.close();
     const empty = new Promise<void>((resolve) => {
       this.#emptied = resolve;
       if (this.#connections.size === 0) resolve();
