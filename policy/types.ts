@@ -71,6 +71,7 @@ export type FindingReason =
   | 'PerTryTimeoutBeyondRequest'
   | 'PerTryTimeoutBeyondBackendRequest'
   | 'RetriesBeyondRequest'
+  | 'RetriesNeverHappen'
   | 'BackoffMaxBelowBase';
 
 /** `spec.targetRef` as users write it. */
@@ -105,8 +106,11 @@ export type Policy = RetryPolicy | TimeoutPolicy;
 /** Also a direct policy: Gateway API's own, without stanzas, for the Services that it names and nothing below or above them. */
 export type AnyPolicy = Policy | XBackendTrafficPolicy;
 
-/** What the cluster knows of a target. `foreign`: it is there, but another controller's: we attach nothing and report nothing. */
-export type Lookup = (target: PolicyTarget) => 'found' | 'no-target' | 'no-section' | 'foreign';
+/**
+ * What the cluster knows of a target. `foreign`: it is there, but another controller's: we attach nothing and report nothing. `sections`: it is there
+ * without the section, and these are the names of those that it has.
+ */
+export type Lookup = (target: PolicyTarget) => 'found' | 'no-target' | 'foreign' | { readonly sections: readonly string[] };
 
 export interface Leaf {
   /** As in `EffectivePolicy.origins`. */

@@ -1,4 +1,4 @@
-import { attachInSteps, type AnyPolicy, type Attachments, type Policy, type PolicyTarget } from '#policy';
+import { attachInSteps, type AnyPolicy, type Attachments, type Lookup, type Policy, type PolicyTarget } from '#policy';
 import type { Pace, Steps } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { isOurs, listenerSetsOf, type GatewayFacts } from './listeners/gateways.ts';
@@ -20,7 +20,7 @@ export function* attachPolicies(cluster: Cluster, gateways: ReadonlyMap<string, 
 /** The last of the same policies: where they are attached as before, what was settled with them still holds. */
 const before = createSlot<Cluster['state']['policies'], Attachments>();
 
-type Found = 'found' | 'no-target' | 'no-section' | 'foreign';
+type Found = ReturnType<Lookup>;
 
 /** Whether a policy's target is there. */
 function lookup(target: PolicyTarget, cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>): Found {
@@ -67,5 +67,5 @@ function lookup(target: PolicyTarget, cluster: Cluster, gateways: ReadonlyMap<st
 }
 
 function sectionOf({ section }: PolicyTarget, names: readonly (string | undefined)[]): Found {
-  return section === undefined || names.includes(section) ? 'found' : 'no-section';
+  return section === undefined || names.includes(section) ? 'found' : { sections: names.filter((name) => name !== undefined && name !== '') as readonly string[] };
 }

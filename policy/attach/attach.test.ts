@@ -34,9 +34,9 @@ const refusals: readonly { readonly name: string; readonly namespace: string; re
   { name: 'a section of a kind that has none', namespace: 'shop', ref: { group: '', kind: 'Namespace', name: 'shop', sectionName: 'x' }, says: /no sections/ },
   { name: 'a target that is not there', namespace: 'shop', ref: { group: gatewayGroup, kind: 'HTTPRoute', name: 'ghost' }, says: /There is no HTTPRoute shop\/ghost\./, reason: 'TargetNotFound' },
   { name: 'a target that is in another namespace only', namespace: 'shop', ref: places.g1.ref, says: /There is no Gateway shop\/g1\./, reason: 'TargetNotFound' },
-  { name: 'a rule that is not there', namespace: 'shop', ref: { ...places.route.ref, sectionName: 'ghost' }, says: /There is no rule ghost of HTTPRoute shop\/foo\./, reason: 'TargetNotFound' },
-  { name: 'a listener that is not there', namespace: 'infra', ref: { ...places.g1.ref, sectionName: 'ghost' }, says: /There is no listener ghost of Gateway infra\/g1\./, reason: 'TargetNotFound' },
-  { name: 'a port that is not there', namespace: 'back', ref: { ...places.service.ref, sectionName: 'ghost' }, says: /There is no port ghost of Service back\/api\./, reason: 'TargetNotFound' },
+  { name: 'a rule that is not there', namespace: 'shop', ref: { ...places.route.ref, sectionName: 'ghost' }, says: /There is no rule ghost of HTTPRoute shop\/foo; it has pay\./, reason: 'TargetNotFound' },
+  { name: 'a listener that is not there', namespace: 'infra', ref: { ...places.g1.ref, sectionName: 'ghost' }, says: /There is no listener ghost of Gateway infra\/g1; it has https\./, reason: 'TargetNotFound' },
+  { name: 'a port that is not there', namespace: 'back', ref: { ...places.service.ref, sectionName: 'ghost' }, says: /There is no port ghost of Service back\/api; it has http\./, reason: 'TargetNotFound' },
 ];
 
 for (const { name, namespace, ref, says, reason = 'Invalid' } of refusals) {

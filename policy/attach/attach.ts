@@ -5,7 +5,7 @@ import type { AnyPolicy, Attached, Attachments, Lookup, Problem, PolicyVerdict, 
 import { byAge, compareText } from './order.ts';
 import { overlapText, Standing, type Overlap } from './overlap.ts';
 import { duplicateTarget, olderWins, refusedTarget, stanzaProblems, strayVersion } from './problems.ts';
-import { describeTarget, policyKey, refKey, targetKey, targetsOf, type ResolvedTarget } from './targets.ts';
+import { describeTarget, listed, policyKey, refKey, targetKey, targetsOf, type ResolvedTarget } from './targets.ts';
 
 /**
  * Puts every policy where it attaches (policy.md, GEP-713): refuses what its author may not touch, orders the policies of each
@@ -102,15 +102,16 @@ function distinctTargets(policy: AnyPolicy): { readonly distinct: readonly Resol
 
 function missing({ target }: ResolvedTarget, lookup: Lookup): Pick<TargetVerdict, 'reason' | 'message'> | 'foreign' | undefined {
   const { section: _, ...whole } = target;
-  switch (lookup(target)) {
+  const found = lookup(target);
+  switch (found) {
     case 'found':
       return undefined;
     case 'foreign':
       return 'foreign';
     case 'no-target':
       return { reason: 'TargetNotFound', message: `There is no ${describeTarget(whole)}.` };
-    case 'no-section':
-      return { reason: 'TargetNotFound', message: `There is no ${describeTarget(target)}.` };
+    default:
+      return { reason: 'TargetNotFound', message: `There is no ${describeTarget(target)}; it has ${found.sections.length === 0 ? 'none with a name' : listed(found.sections)}.` };
   }
 }
 

@@ -96,7 +96,10 @@ function refusal(policy: AnyPolicy, ref: TargetRef, target: PolicyTarget): strin
   const own = policy.metadata.namespace;
   const kind = targetKinds.get(ref.kind);
   if (kind === undefined || (policy.kind === 'XBackendTrafficPolicy' && !backendKinds.includes(ref.kind))) {
-    return `${policy.kind === 'XBackendTrafficPolicy' ? 'This policy' : 'A policy'} cannot attach to kind ${ref.kind}; it can to ${(policy.kind === 'XBackendTrafficPolicy' ? backendKinds : [...targetKinds.keys()]).join(', ')}.`;
+    const isDirect = policy.kind === 'XBackendTrafficPolicy';
+    const possible = isDirect ? backendKinds : [...targetKinds.keys()];
+    const meant = possible.find((each) => each.toLowerCase() === ref.kind.toLowerCase());
+    return `${isDirect ? 'This policy' : 'A policy'} cannot attach to kind ${ref.kind}; ${meant === undefined ? `it can to ${possible.join(', ')}.` : `did you mean ${meant}?`}`;
   }
   if (kind.group !== target.group) return `Kind ${ref.kind} is in group ${quote(kind.group)}, not ${quote(target.group)}.`;
   if (ref.sectionName !== undefined && kind.section === undefined) return `${ref.kind} has no sections; leave out sectionName.`;
@@ -109,6 +112,14 @@ function refusal(policy: AnyPolicy, ref: TargetRef, target: PolicyTarget): strin
   if (ref.namespace !== undefined && ref.namespace !== own) return `A policy attaches in its own namespace only: it is in ${own}, the target in ${ref.namespace}.`;
   return undefined;
 }
+
+/** Names for people; a message has room for so many. */
+export function listed(names: readonly string[]): string {
+  const rest = names.length - maxListed;
+  return [...names.slice(0, maxListed), ...(rest > 0 ? [`and ${rest} more`] : [])].join(', ');
+}
+
+const maxListed = 12;
 
 function quote(text: string): string {
   return JSON.stringify(text);

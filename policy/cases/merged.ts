@@ -75,6 +75,29 @@ export const mergedCases: readonly Case[] = [
     expect: { 'g1 http': { retry: { perTryTimeout: '4s' }, timeouts: { request: '9s', backendRequest: '3s' }, warns: ['PerTryTimeoutBeyondBackendRequest'] } },
   },
   {
+    name: 'retries that nothing is left to ask for warn: no method, no failure, no budget',
+    policies: [
+      { on: 'route', retry: { default: { maxRetries: 3 } } },
+      { on: 'g1', retry: { default: { methods: [], retryOn: { conditions: [] }, budget: { percent: 0, minPerSecond: 0 } } } },
+    ],
+    expect: {
+      'g1 http': { retry: { maxRetries: 3, methods: [], retryOn: { conditions: [] }, budget: { percent: 0, minPerSecond: 0 } }, warns: ['RetriesNeverHappen'] },
+      'g2 http': { retry: { maxRetries: 3 } },
+    },
+  },
+  {
+    name: 'retries of codes alone, of a share alone or of so many a second alone do happen; none at all need no warning',
+    policies: [
+      { on: 'route', retry: { default: { maxRetries: 3, retryOn: { conditions: [], codes: [503] } } } },
+      { on: 'g1', retry: { default: { budget: { percent: 0 } } } },
+      { on: 'g2', retry: { override: { maxRetries: 0, methods: [] } } },
+    ],
+    expect: {
+      'g1 http': { retry: { maxRetries: 3, retryOn: { conditions: [], codes: [503] }, budget: { percent: 0 } } },
+      'g2 http': { retry: { maxRetries: 0, methods: [], retryOn: { conditions: [], codes: [503] } } },
+    },
+  },
+  {
     name: 'a backoff bound below its base warns',
     policies: [
       { on: 'g1', retry: { default: { backoff: { max: '100ms' } } } },

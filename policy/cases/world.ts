@@ -107,7 +107,7 @@ export function policyOf({ on, name, created, retry, timeouts }: PolicyRow): Pol
 export const lookup: Lookup = (target: PolicyTarget) => {
   const same = Object.values(places).filter(({ namespace, ref }) => ref.kind === target.kind && ref.name === target.name && (target.namespace === '' || namespace === target.namespace));
   if (same.length === 0) return 'no-target';
-  return target.section === undefined || same.some(({ ref }) => ref.sectionName === target.section) ? 'found' : 'no-section';
+  return target.section === undefined || same.some(({ ref }) => ref.sectionName === target.section) ? 'found' : { sections: same.flatMap(({ ref }) => ref.sectionName ?? []) };
 };
 
 function place(namespace: string, group: string, kind: string, name: string, sectionName?: string): { readonly namespace: string; readonly ref: TargetRef } {

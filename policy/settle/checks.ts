@@ -1,6 +1,6 @@
 import { formatDuration, parseDuration } from '#snapshot';
 import type { Finding, FindingReason } from '../types.ts';
-import { describeOrigin } from './leaves.ts';
+import { describeOrigin, showValue } from './leaves.ts';
 import type { Claim } from './settle.ts';
 
 /** The claim in force for each leaf. */
@@ -24,6 +24,7 @@ export function checkMerged(decided: Decided): Checked {
       finding('BackendRequestClamped', claim, `timeouts.backendRequest (${claim.value}, ${from(claim)}) is longer than timeouts.request (${by.value}, ${from(by)}) and is clamped to it.`),
     ),
     ...attempts(after, request),
+    ...hopeless(after),
     ...backoff(after),
   ];
   return { decided: after, findings, clamped };
@@ -70,6 +71,23 @@ function attempts(decided: Decided, request: Limit | undefined): readonly Findin
     findings.push(finding('RetriesBeyondRequest', maxRetries, message));
   }
   return findings;
+}
+
+/** Retries are asked for, and something else leaves none to happen. */
+function hopeless(decided: Decided): readonly Finding[] {
+  const maxRetries = decided.get('retry.maxRetries');
+  if (maxRetries === undefined || maxRetries.value === 0) return [];
+  const isEmpty = (field: string): boolean => (decided.get(field)?.value as readonly unknown[] | undefined)?.length === 0;
+  const told = (field: string): string => {
+    const claim = decided.get(field);
+    return claim === undefined ? `${field} (unset: none)` : `${field} (${showValue(claim.value)}, ${from(claim)})`;
+  };
+  const reasons = [
+    ...(isEmpty('retry.methods') ? [`${told('retry.methods')} names no method`] : []),
+    ...(isEmpty('retry.retryOn.conditions') && (isEmpty('retry.retryOn.codes') || !decided.has('retry.retryOn.codes')) ? [`${told('retry.retryOn.conditions')} and ${told('retry.retryOn.codes')} name no failure`] : []),
+    ...(decided.get('retry.budget.percent')?.value === 0 && decided.get('retry.budget.minPerSecond')?.value === 0 ? [`${told('retry.budget.percent')} and ${told('retry.budget.minPerSecond')} leave no budget`] : []),
+  ];
+  return reasons.length === 0 ? [] : [finding('RetriesNeverHappen', maxRetries, `retry.maxRetries (${String(maxRetries.value)}, ${from(maxRetries)}) never acts: ${reasons.join('; ')}.`)];
 }
 
 function backoff(decided: Decided): readonly Finding[] {

@@ -53,7 +53,7 @@ test('attachments stay the same object while nothing about them changes', (t) =>
   t.is(attach(policies.toReversed(), lookup, first), first);
   t.not(attach(policies.slice(1), lookup, first), first);
   t.not(attach(policies.with(0, policyOf(rows[0]!)), lookup, first), first);
-  t.not(attach(policies, (target) => (target.section === undefined ? 'found' : 'no-section'), first), first);
+  t.not(attach(policies, (target) => (target.section === undefined ? 'found' : { sections: [] }), first), first);
 });
 
 test('paths: levels from top to bottom, a namespace once', (t) => {

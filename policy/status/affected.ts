@@ -3,6 +3,7 @@ import { compareText } from '../attach/order.ts';
 import { targetKey } from '../attach/targets.ts';
 import type { Attachments, ConditionDraft, PathVerdict, PolicyTarget } from '../types.ts';
 import { policyGroup } from '../schema/kinds.ts';
+import { clipped } from './conditions.ts';
 import { stakesOf } from './stakes.ts';
 
 /** A targeted object that has conditions, and what to add to them. The `observedGeneration` is the object's, so the writer's to add. */
@@ -57,6 +58,6 @@ function conditionsOf(policies: ReadonlyMap<string, ObjectRef>): readonly Condit
   const byKind = Map.groupBy(policies.values(), ({ kind }) => kind);
   return [...byKind].sort(([a], [b]) => compareText(a, b)).map(([kind, refs]) => {
     const names = refs.map(({ namespace, name }) => `${namespace}/${name}`).sort();
-    return { type: `${policyGroup}/${kind}Affected`, status: 'True', reason: 'PolicyAffected', message: `Affected by ${kind} ${names.join(', ')}.` };
+    return { type: `${policyGroup}/${kind}Affected`, status: 'True', reason: 'PolicyAffected', message: clipped(`Affected by ${kind} ${names.join(', ')}.`) };
   });
 }

@@ -1,12 +1,19 @@
 import type { ConditionDraft, TargetVerdict } from '../types.ts';
 import type { Tally } from './tally.ts';
 
-/** In a message; a condition's message has room for 32,768 characters. */
+/** In a message. */
 const maxListed = 12;
+
+/** A condition's message has room for 32,768 characters, and the API server refuses a status with a longer one as a whole; so long a one helps nobody. */
+const maxMessage = 4096;
+
+export function clipped(message: string): string {
+  return message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message;
+}
 
 export function acceptedCondition(refused: readonly TargetVerdict[], accepted: readonly TargetVerdict[]): ConditionDraft {
   const [first] = refused;
-  const message = (verdicts: readonly TargetVerdict[]): string => verdicts.map((verdict) => verdict.message).join(' ');
+  const message = (verdicts: readonly TargetVerdict[]): string => clipped(verdicts.map((verdict) => verdict.message).join(' '));
   if (first === undefined) return { type: 'Accepted', status: 'True', reason: 'Accepted', message: message(accepted) };
   return { type: 'Accepted', status: 'False', reason: first.reason, message: message(refused) };
 }
@@ -31,11 +38,11 @@ export function programmedCondition(tally: Tally | undefined, seen: Seen): Condi
 /** More ancestors than a status has room for: the last entry tells of the rest. */
 export function aggregatedCondition(rest: readonly string[]): ConditionDraft {
   const message = `${rest.length} more, not listed here: ${listed(rest, ', ')}.`;
-  return { type: 'Aggregated', status: 'True', reason: 'Aggregated', message };
+  return { type: 'Aggregated', status: 'True', reason: 'Aggregated', message: clipped(message) };
 }
 
 function programmed(status: 'True' | 'False', reason: string, message: string): ConditionDraft {
-  return { type: 'Programmed', status, reason, message };
+  return { type: 'Programmed', status, reason, message: clipped(message) };
 }
 
 /** `retry.maxRetries: RetryPolicy/weft-system/gold (override at GatewayClass) on 2 of 3 paths`. */
