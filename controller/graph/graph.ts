@@ -11,6 +11,7 @@ import { routesOf } from './routes/route.ts';
 import { describeGateways, type GatewayFacts } from './listeners/gateways.ts';
 import { meshRoutes } from './mesh.ts';
 import { attachPolicies } from './policies.ts';
+import { prepareBackendTls } from './tls/backend-policies.ts';
 
 /** Everything that is known about a state, joined. Statuses and snapshots both come from it. */
 export interface Graph {
@@ -28,6 +29,7 @@ export interface Graph {
 
 export function* buildGraph(state: ClusterState, environment: Environment, pace: Pace): Steps<Graph> {
   const cluster = clusterOf(state);
+  yield* prepareBackendTls(cluster, pace);
   const gateways = yield* describeGateways(cluster, environment, pace);
   const attached: RouteAttachments[] = [];
   for (const route of yield* routesOf(state, pace)) {

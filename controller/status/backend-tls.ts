@@ -1,4 +1,5 @@
 import { groupOf, objectKey, type KubernetesObject, type Service } from '#crds';
+import type { Pace, Steps } from '#snapshot';
 import { compareText, type Cluster } from '../cluster.ts';
 import { isWritten, sourceOf } from '../derived.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -8,18 +9,28 @@ import { backendTlsIndex, nameOfPolicy, type BackendTlsFacts, type PolicyTargetF
 import { targetsOf } from '../graph/tls/own.ts';
 import { controllerName, importKind } from '../names.ts';
 import { condition, no, problem, refOf, withPath, type Fault, type Verdict } from '../problems.ts';
-import type { Problem } from '../types.ts';
+import type { ObjectStatus, Problem } from '../types.ts';
 import type { Reported } from './classes.ts';
 import { statusOf } from './conditions.ts';
 
 /** The status of BackendTLSPolicies at the Gateways that send to their targets, and what is wrong with them. */
-export function reportBackendTls(graph: Pick<Graph, 'cluster' | 'attachments' | 'gateways'>): Reported {
+export function* reportBackendTls(graph: Pick<Graph, 'cluster' | 'attachments' | 'gateways'>, pace: Pace): Steps<Reported> {
   const { all } = backendTlsIndex(graph.cluster);
-  if (all.length === 0) return { statuses: [], problems: [] };
-  const uses = usesOf(graph);
-  const reports = all.map((facts) => reportOf(facts, uses, graph));
-  return { statuses: reports.flatMap(({ statuses }) => statuses), problems: reports.flatMap(({ problems }) => problems) };
+  const statuses: ObjectStatus[] = [];
+  const problems: Problem[] = [];
+  if (all.length === 0) return { statuses, problems };
+  const uses = yield* usesOf(graph, pace);
+  for (const facts of all) {
+    const report = reportOf(facts, uses, graph);
+    statuses.push(...report.statuses);
+    problems.push(...report.problems);
+    if (pace.spend(itemsPerPolicy)) yield;
+  }
+  return { statuses, problems };
 }
+
+/** What a policy counts, in items of a step. */
+const itemsPerPolicy = 5;
 
 /** Who sends to a Service: the Gateways that would speak TLS to it, with the ports, and whether anything else does that would not. */
 interface Use {
@@ -29,7 +40,7 @@ interface Use {
   readonly untouched: Set<string>;
 }
 
-function usesOf({ attachments }: Pick<Graph, 'attachments'>): ReadonlyMap<string, Use> {
+function* usesOf({ attachments }: Pick<Graph, 'attachments'>, pace: Pace): Steps<ReadonlyMap<string, Use>> {
   const uses = new Map<string, Use>();
   const useOf = (service: string): Use => {
     const use = uses.get(service) ?? { gateways: new Map(), untouched: new Set() };
@@ -37,6 +48,7 @@ function usesOf({ attachments }: Pick<Graph, 'attachments'>): ReadonlyMap<string
     return use;
   };
   for (const { to, built, route } of attachments) {
+    if (pace.spend()) yield;
     const targets = built.rules.flatMap(({ rule }) => targetsOf(rule)).filter(({ ref }) => ref.kind === 'Service' || ref.kind === importKind);
     for (const { ref, port = 0 } of to === undefined ? [] : targets) {
       const use = useOf(`${ref.namespace}/${serviceName(ref.kind, ref.name)}`);

@@ -1,4 +1,5 @@
 import type { Ingress } from '#crds';
+import type { Pace, Steps } from '#snapshot';
 import { compareText } from '../cluster.ts';
 import type { Graph } from '../graph/graph.ts';
 import { ourIngresses } from '../graph/ingress/classes.ts';
@@ -10,18 +11,25 @@ import type { Reported } from './classes.ts';
 import { statusOf } from './conditions.ts';
 
 /** Where Ingresses can be reached, and what of them has no effect. What is wrong with their rules is a problem of the derived routes. */
-export function reportIngresses({ cluster, gateways }: Graph): Reported {
+export function* reportIngresses({ cluster, gateways }: Graph, pace: Pace): Steps<Reported> {
   const ingresses = ourIngresses(cluster.state);
   if (ingresses.length === 0) return { statuses: [], problems: [] };
   const key = `${ingressGateway.namespace}/${ingressGateway.name}`;
   const facts = gateways.get(key);
   const addresses = facts?.addresses ?? [];
-  const blocked = facts === undefined ? ingresses.map((ingress) => problem('error', ingress, { reason: 'GatewayNotOurs', path: ['spec'], message: `Gateway ${key} is another controller's, so Ingresses are not served` })) : [];
-  return {
-    statuses: ingresses.map((ingress) => ingressStatus(ingress, addresses)),
-    problems: [...blocked, ...ingresses.flatMap((ingress) => [...idleAnnotations(ingress), ...idleRedirect(ingress)]), ...idleCertificates(ingresses, cluster.state.secrets), ...idleParameters(cluster)],
-  };
+  const statuses: ObjectStatus[] = [];
+  const problems: Problem[] = [];
+  for (const ingress of ingresses) {
+    statuses.push(ingressStatus(ingress, addresses));
+    if (facts === undefined) problems.push(problem('error', ingress, { reason: 'GatewayNotOurs', path: ['spec'], message: `Gateway ${key} is another controller's, so Ingresses are not served` }));
+    problems.push(...idleAnnotations(ingress), ...idleRedirect(ingress));
+    if (pace.spend(itemsPerIngress)) yield;
+  }
+  return { statuses, problems: [...problems, ...idleCertificates(ingresses, cluster.state.secrets), ...idleParameters(cluster)] };
 }
+
+/** What an Ingress counts, in items of a step. */
+const itemsPerIngress = 3;
 
 function ingressStatus(ingress: Ingress, addresses: readonly string[]): ObjectStatus {
   const entries = addresses.map((value) => (/^[0-9.]+$/.test(value) || value.includes(':') ? { ip: value } : { hostname: value }));

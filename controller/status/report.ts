@@ -29,8 +29,8 @@ export function* report(graph: Graph, pace: Pace): Steps<Reported> {
   const { paths: telling, partly } = yield* tellingPaths(graph, pace);
   const affected = yield* affectedBy(policies, telling, pace);
   const classes = reportClasses(cluster, affected);
-  const backendTls = reportBackendTls(graph);
-  const ingresses = reportIngresses(graph);
+  const backendTls = yield* reportBackendTls(graph, pace);
+  const ingresses = yield* reportIngresses(graph, pace);
   const statuses = [
     ...classes.statuses,
     ...(yield* gatewayStatuses(gateways, { attached, affected }, pace)),

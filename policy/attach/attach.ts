@@ -2,7 +2,7 @@ import { Pace, runSteps, sortInSteps, type Steps } from '#snapshot';
 import { flatten } from '../settle/leaves.ts';
 import { trafficLeaves } from '../traffic/leaves.ts';
 import type { AnyPolicy, Attached, Attachments, Lookup, Problem, PolicyVerdict, TargetVerdict } from '../types.ts';
-import { byAge, compareText } from './order.ts';
+import { agedOf, compareAges, compareText } from './order.ts';
 import { overlapText, Standing, type Overlap } from './overlap.ts';
 import { duplicateTarget, olderWins, refusedTarget, stanzaProblems, strayVersion } from './problems.ts';
 import { describeTarget, listed, policyKey, refKey, targetKey, targetsOf, type ResolvedTarget } from './targets.ts';
@@ -22,7 +22,7 @@ export function* attachInSteps(policies: Iterable<AnyPolicy>, lookup: Lookup, { 
   const byTarget = new Map<string, Standing>();
   const verdicts: [string, PolicyVerdict][] = [];
   const problems: Problem[] = [];
-  for (const policy of yield* sortInSteps([...policies], byAge, pace)) {
+  for (const { policy } of yield* sortInSteps(Array.from(policies, agedOf), compareAges, pace)) {
     if (pace.spend(itemsPerPolicy)) yield;
     const attached = leavesOf(policy);
     const { distinct, repeated } = distinctTargets(policy);

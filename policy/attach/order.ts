@@ -5,9 +5,23 @@ import type { AnyPolicy } from '../types.ts';
  * from a manifest, so it is younger than every object of a cluster.
  */
 export function byAge(a: AnyPolicy, b: AnyPolicy): number {
-  const [left, right] = [createdAt(a), createdAt(b)];
-  if (left !== right) return left < right ? -1 : 1;
-  return compareText(nameOf(a), nameOf(b)) || compareText(a.kind, b.kind);
+  return compareAges(agedOf(a), agedOf(b));
+}
+
+/** A policy with what it is compared by, so that a time is read once, not for every comparison. */
+export interface Aged {
+  readonly policy: AnyPolicy;
+  readonly createdAt: number;
+  readonly name: string;
+}
+
+export function agedOf(policy: AnyPolicy): Aged {
+  return { policy, createdAt: createdAt(policy), name: nameOf(policy) };
+}
+
+export function compareAges(a: Aged, b: Aged): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
+  return compareText(a.name, b.name) || compareText(a.policy.kind, b.policy.kind);
 }
 
 /** By code unit, so the same everywhere. */

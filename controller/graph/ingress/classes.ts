@@ -1,5 +1,5 @@
 import type { ClusterState, Ingress, IngressClass } from '#crds';
-import { byAge } from '../../cluster.ts';
+import { byAge, sortedByAge } from '../../cluster.ts';
 import { controllerName, ingressClassName } from '../../names.ts';
 
 /** The annotation from before `spec.ingressClassName`, which older manifests still have. */
@@ -18,7 +18,7 @@ export const builtInIngressClass: IngressClass = {
 export function ourIngresses({ ingresses, ingressClasses }: Pick<ClusterState, 'ingresses' | 'ingressClasses'>): readonly Ingress[] {
   if (ingresses.size === 0) return [];
   const byDefault = defaultClass(ingressClasses);
-  return [...ingresses.values()].filter((ingress) => isOurs(ingress, ingressClasses, byDefault)).sort(byAge);
+  return sortedByAge([...ingresses.values()].filter((ingress) => isOurs(ingress, ingressClasses, byDefault)));
 }
 
 function isOurs({ metadata, spec }: Ingress, classes: ClusterState['ingressClasses'], byDefault: IngressClass | undefined): boolean {

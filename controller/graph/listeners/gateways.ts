@@ -1,6 +1,6 @@
 import { objectKey, type Gateway, type GatewayClass } from '#crds';
 import type { Certificate, Pace, Steps } from '#snapshot';
-import { byAge, type Cluster } from '../../cluster.ts';
+import { sortedByAge, type Cluster } from '../../cluster.ts';
 import { Memo, memoByMap } from '../../memo.ts';
 import { isReserved } from '../../infrastructure.ts';
 import { controllerName } from '../../names.ts';
@@ -72,7 +72,7 @@ function* describeAll(cluster: Cluster, environment: Environment, pace: Pace): S
   return facts;
 }
 
-const gatewaysByAge = memoByMap((gateways: ReadonlyMap<string, Gateway>) => [...gateways.values()].sort(byAge));
+const gatewaysByAge = memoByMap((gateways: ReadonlyMap<string, Gateway>) => sortedByAge(gateways.values()));
 
 interface Context {
   readonly cluster: Cluster;

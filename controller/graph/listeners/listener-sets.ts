@@ -1,6 +1,6 @@
 import type { Gateway, ListenerSet } from '#crds';
 import type { Pace, Steps } from '#snapshot';
-import { byAge, type Cluster } from '../../cluster.ts';
+import { sortedByAge, type Cluster } from '../../cluster.ts';
 import { memoByMap } from '../../memo.ts';
 import { gatewayGroup } from '../../names.ts';
 import { no, yes, type Fault, type Verdict } from '../../problems.ts';
@@ -34,7 +34,7 @@ const maxListeners = 4096;
 
 /** The ListenerSets that name each Gateway (`{namespace}/{name}`), by precedence: the oldest first (ListenerSetSpec.listeners). */
 export const setsByGateway = memoByMap((sets: ReadonlyMap<string, ListenerSet>): ReadonlyMap<string, readonly ListenerSet[]> =>
-  Map.groupBy([...sets.values()].sort(byAge), parentKey),
+  Map.groupBy(sortedByAge(sets.values()), parentKey),
 );
 
 /** `{namespace}/{name}` of the parent; empty for one that is no Gateway. */

@@ -1,6 +1,6 @@
 import { objectKey, type BackendTLSPolicy, type BackendTLSPolicyValidationSubjectAltName, type ClusterState, type Service, type ServicePort } from '#crds';
-import type { BackendTls } from '#snapshot';
-import { byAge, type Cluster } from '../../cluster.ts';
+import { Pace, runSteps, type BackendTls, type Steps } from '#snapshot';
+import { sortedByAge, type Cluster } from '../../cluster.ts';
 import { Memo } from '../../memo.ts';
 import { gatewayGroup, importGroup, importKind } from '../../names.ts';
 import { no, verdictOf, yes, type Fault, type Verdict } from '../../problems.ts';
@@ -54,14 +54,21 @@ const known = new Memo<ClusterState['backendTLSPolicies'], BackendTlsIndex>();
 export function backendTlsIndex(cluster: Cluster): BackendTlsIndex {
   const { backendTLSPolicies, configMaps, secrets, clusterTrustBundles } = cluster.state;
   if (backendTLSPolicies.size === 0) return nothing;
-  return known.get(backendTLSPolicies, [configMaps, secrets, clusterTrustBundles], () => build(cluster));
+  return known.get(backendTLSPolicies, [configMaps, secrets, clusterTrustBundles], () => runSteps(build(cluster, new Pace())));
+}
+
+/** `backendTlsIndex`, giving way; that has it at hand afterwards. */
+export function* prepareBackendTls(cluster: Cluster, pace: Pace): Steps<void> {
+  const { backendTLSPolicies, configMaps, secrets, clusterTrustBundles } = cluster.state;
+  if (backendTLSPolicies.size > 0) yield* known.getInSteps(backendTLSPolicies, [configMaps, secrets, clusterTrustBundles], () => build(cluster, pace));
 }
 
 const nothing: BackendTlsIndex = { all: [], find: () => undefined };
 
-function build(cluster: Cluster): BackendTlsIndex {
+function* build(cluster: Cluster, pace: Pace): Steps<BackendTlsIndex> {
   const winners = new Map<string, BackendTlsFacts>();
-  const all = [...cluster.state.backendTLSPolicies.values()].sort(byAge).map((policy) => {
+  const all: BackendTlsFacts[] = [];
+  for (const policy of sortedByAge(cluster.state.backendTLSPolicies.values())) {
     const targets = targetsOf(policy).map((target) => {
       const winner = winners.get(placeOf(target));
       return winner === undefined ? target : { ...target, lostTo: winner.policy };
@@ -69,14 +76,18 @@ function build(cluster: Cluster): BackendTlsIndex {
     const facts = describe(policy, targets, cluster);
     // One that can't be carried out takes precedence all the same: to go on with a younger one would be to guess.
     for (const target of targets) if (target.lostTo === undefined) winners.set(placeOf(target), facts);
-    return facts;
-  });
+    all.push(facts);
+    if (pace.spend(itemsPerPolicy)) yield;
+  }
   const find = ({ metadata }: Service, port: ServicePort): BackendTlsFacts | undefined => {
     const service = `${metadata.namespace}/${metadata.name}`;
     return winners.get(placeOf({ service, section: port.name })) ?? winners.get(placeOf({ service }));
   };
   return { all, find };
 }
+
+/** What a policy counts, in items of a step. */
+const itemsPerPolicy = 5;
 
 function placeOf({ service, section = '' }: Pick<PolicyTargetFacts, 'service' | 'section'>): string {
   return `${service}:${section}`;
