@@ -113,10 +113,10 @@ function refusal(policy: AnyPolicy, ref: TargetRef, target: PolicyTarget): strin
   return undefined;
 }
 
-/** Names for people; a message has room for so many. */
-export function listed(names: readonly string[]): string {
-  const rest = names.length - maxListed;
-  return [...names.slice(0, maxListed), ...(rest > 0 ? [`and ${rest} more`] : [])].join(', ');
+/** For people; a message has room for so many. */
+export function listed(texts: readonly string[], separator = ', '): string {
+  const rest = texts.length - maxListed;
+  return [...texts.slice(0, maxListed), ...(rest > 0 ? [`and ${rest} more`] : [])].join(separator);
 }
 
 const maxListed = 12;

@@ -1,8 +1,6 @@
+import { listed } from '../attach/targets.ts';
 import type { ConditionDraft, TargetVerdict } from '../types.ts';
 import type { Tally } from './tally.ts';
-
-/** In a message. */
-const maxListed = 12;
 
 /** A condition's message has room for 32,768 characters, and the API server refuses a status with a longer one as a whole; so long a one helps nobody. */
 const maxMessage = 4096;
@@ -30,14 +28,14 @@ export function programmedCondition(tally: Tally | undefined, seen: Seen): Condi
   const won = [...tally.won].sort();
   const losses = lossTexts(tally, seen);
   if (losses.length === 0) return programmed('True', 'Programmed', `Decides ${won.join(', ')} on ${pathCount(tally.paths, seen)}.`);
-  if (won.length > 0) return programmed('True', 'PartiallyProgrammed', `Decides ${won.join(', ')}. Does not decide ${listed(losses)}.`);
+  if (won.length > 0) return programmed('True', 'PartiallyProgrammed', `Decides ${won.join(', ')}. Does not decide ${listed(losses, '; ')}.`);
   const idle = [...tally.lost.values()].every((winners) => [...winners.keys()].every((to) => to.startsWith('nothing: ')));
-  return programmed('False', idle ? 'NoEffect' : 'Overridden', `Decides nothing. Not ${listed(losses)}.`);
+  return programmed('False', idle ? 'NoEffect' : 'Overridden', `Decides nothing. Not ${listed(losses, '; ')}.`);
 }
 
 /** More ancestors than a status has room for: the last entry tells of the rest. */
 export function aggregatedCondition(rest: readonly string[]): ConditionDraft {
-  const message = `${rest.length} more, not listed here: ${listed(rest, ', ')}.`;
+  const message = `${rest.length} more, not listed here: ${listed(rest)}.`;
   return { type: 'Aggregated', status: 'True', reason: 'Aggregated', message: clipped(message) };
 }
 
@@ -61,11 +59,6 @@ function pathCount(count: number, seen: Seen): string {
 
 function lookedAt(seen: Seen): string {
   return seen === 'all' ? '' : ' that were looked at';
-}
-
-function listed(texts: readonly string[], separator = '; '): string {
-  const rest = texts.length - maxListed;
-  return [...texts.slice(0, maxListed), ...(rest > 0 ? [`and ${rest} more`] : [])].join(separator);
 }
 
 function byFirst(a: readonly [string, unknown], b: readonly [string, unknown]): number {

@@ -212,3 +212,21 @@ test('a kind that is not there is looked for again; what is no list is a failure
   t.is(each.told[0], 'absent');
   t.regex(each.failures[0] ?? '', /not a list/);
 });
+
+test('a kind that was there is looked for some times more before its objects are taken for gone', async (t) => {
+  let looks = 0;
+  let absences = 0;
+  const gone: Script = (_seen, response) => json(response, { message: 'not found' }, 404);
+  const each = await run(t, scripted([(_seen, response) => json(response, list('1', ['a']))], [gone]), {
+    // Gone for a moment after the first list; for good after the second.
+    locate: async () => {
+      looks += 1;
+      if (looks === 1 || looks === 4) return '/api/v1/things';
+      absences += 1;
+      return undefined;
+    },
+  });
+  await each.until(() => each.told.includes('absent'));
+  t.deepEqual(each.told, ['all: a', 'all: a', 'absent']);
+  t.is(absences, 2 + 5);
+});

@@ -57,6 +57,8 @@ const watchSeconds = 300;
 const longestRetryAfterMs = 60_000;
 /** A watch that has lived so long was a working one. Milliseconds. */
 const provenMs = 5000;
+/** An API server that begins may not know its CRDs for a moment: a kind that was there and now is not is looked for so often before its objects go. */
+const looksForAbsence = 4;
 /** Watches that fail in a row until the collection is listed again. */
 const watchTries = 3;
 
@@ -71,6 +73,8 @@ class Reflector<T> {
   #page: number;
   /** Failures since it last worked. */
   #failures = 0;
+  /** How often it is still looked whether a kind that was there is really gone. */
+  #doubts = 0;
 
   constructor(env: ReflectEnvironment<T>) {
     this.#env = env;
@@ -85,12 +89,19 @@ class Reflector<T> {
         const path = await this.#env.locate();
         if (signal.aborted) return;
         if (path === undefined) {
+          if (this.#doubts > 0) {
+            await this.#failed(new Error('the server says that it has no such kind any more'));
+            this.#doubts -= 1;
+            continue;
+          }
           mirror.absent();
           this.#failures = 0;
           await pause(this.#limits.absentMs * (0.75 + this.#env.random() / 2), signal);
           continue;
         }
-        await this.#watch(path, await this.#list(path));
+        const version = await this.#list(path);
+        this.#doubts = looksForAbsence;
+        await this.#watch(path, version);
       } catch (error) {
         await this.#failed(error);
       }
