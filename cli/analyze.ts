@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { formatPath } from '#crds';
+import { untimelyCertificates } from '#controller';
 import type { CliEnvironment } from './environment.ts';
 import { loadQuietly, type Loaded, type Source } from './load.ts';
 import { failWith, outputOption, pathsOption, sourceOptions } from './options.ts';
@@ -26,7 +27,7 @@ export function register(program: Command, environment: CliEnvironment): void {
       try {
         const loaded = await loadQuietly(options, environment);
         for (const note of loaded.notes) environment.err(`note: ${note}\n`);
-        const findings = findingsOf(loaded);
+        const findings = findingsOf(loaded, environment.now());
         if (options.output === 'json') environment.out(`${JSON.stringify({ problems: findings, ignored: loaded.ignored }, null, 2)}\n`);
         else environment.out(findingsText(findings, loaded));
         environment.exitStatus(findings.some(({ severity }) => severity === 'error') ? 1 : 0);
@@ -36,12 +37,15 @@ export function register(program: Command, environment: CliEnvironment): void {
     });
 }
 
-function findingsOf({ problems, unreadable, translation }: Loaded): readonly Finding[] {
+function findingsOf({ state, problems, unreadable, translation }: Loaded, now: number): readonly Finding[] {
   const unread = problems.map(({ source, object, path, reason, message }): Finding => ({ severity: 'error', ...source, object, path, reason, message }));
   const understood = [...unreadable, ...translation.problems].map(({ severity, source, object, path, reason, message }): Finding => ({
     severity, file: source?.file, line: source?.line, column: source?.column, object, path, reason, message,
   }));
-  return [...unread, ...understood].toSorted((a, b) => (a.file ?? '').localeCompare(b.file ?? '') || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+  const untimely = untimelyCertificates(state, translation.snapshots, now).map(({ secret: { apiVersion, kind, metadata: { namespace, name }, source }, message }): Finding => ({
+    severity: 'warning', file: source?.file, line: source?.line, column: source?.column, object: { apiVersion, kind, namespace, name }, path: ['data', 'tls.crt'], reason: 'CertificateNotValid', message,
+  }));
+  return [...unread, ...understood, ...untimely].toSorted((a, b) => (a.file ?? '').localeCompare(b.file ?? '') || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }
 
 function findingsText(findings: readonly Finding[], { ignored, objects }: Loaded): string {

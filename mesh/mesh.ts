@@ -1,11 +1,11 @@
-import { createController, ManifestStore, stampTimesInSteps, translateInSteps, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
+import { createController, ManifestStore, stampTimesInSteps, translateInSteps, untimelyCertificates, watchFiles, type Controller, type FileFault, type FileSet, type FileWatch, type LoadedFiles, type ObjectStatus, type Report } from '#controller';
 import type { ClusterState } from '#crds';
 import { createExposition, createProxy, inSlices, Metrics, openSocketIO, type Exposition, type OpenedIO } from '#proxy';
 import { channelPair, inTurns, type ControllerChannel, type Steps } from '#snapshot';
 import type { GatewayProxy } from '#gateway';
 import { compareInSteps } from './edits.ts';
 import { Fleet } from './fleet.ts';
-import { formatProblem, readingProblems, translationProblem, type MeshProblem } from './problems.ts';
+import { certificateProblem, formatProblem, readingProblems, translationProblem, type MeshProblem } from './problems.ts';
 import type { GatewayAddress, Mesh, MeshEnvironment, MeshOptions, SidecarAddress } from './types.ts';
 import { injectedWorkloads, servedGateways, workloadProblems } from './workloads.ts';
 
@@ -113,7 +113,7 @@ class EmbeddedMesh implements Mesh {
     return [
       ...(this.#loaded === undefined ? [] : readingProblems(this.#loaded)),
       ...(report?.problems.map((problem) => translationProblem(problem, report.state)) ?? []),
-      ...(report === undefined ? [] : workloadProblems(report.state)),
+      ...(report === undefined ? [] : [...workloadProblems(report.state), ...untimelyCertificates(report.state, report.translation.snapshots, this.#env.wallClock()).map(certificateProblem)]),
       ...this.#fleet.problems(),
       ...this.#internal,
     ];

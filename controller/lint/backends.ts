@@ -2,6 +2,8 @@ import type { ClusterState } from '#crds';
 import type { Pace, Steps } from '#snapshot';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
+import { injectLabel } from '../injection.ts';
+import { memoByMap } from '../memo.ts';
 import { problem } from '../problems.ts';
 import { balancingAnnotation, renderEndpoints } from '../render/endpoints.ts';
 import type { Problem } from '../types.ts';
@@ -44,12 +46,25 @@ const consequences: Readonly<Record<string, string>> = {
 
 const balancings = ['least-request', 'round-robin'];
 
-/** Values of our annotations that mean nothing. */
+/** Values of our annotations and labels that mean nothing. */
 export function strangeAnnotations({ cluster: { state } }: Graph): readonly Problem[] {
-  return [...state.services.values()].flatMap((service): Problem[] => {
+  return [...strangeBalancings(state.services), ...strangeInjections(state.namespaces)];
+}
+
+/** What a namespace's label means when it is neither of its values: nothing (the webhook's selector is for the one). */
+const strangeInjections = memoByMap((namespaces: ClusterState['namespaces']) =>
+  [...namespaces.values()].flatMap((namespace): Problem[] => {
+    const value = namespace.metadata.labels?.[injectLabel];
+    if (value === undefined || value === 'enabled' || value === 'disabled') return [];
+    return [problem('warning', namespace, { reason: 'UnsupportedValue', path: ['metadata', 'labels', injectLabel], message: `${value} means nothing: Pods get no sidecar; write enabled or disabled` })];
+  }),
+);
+
+const strangeBalancings = memoByMap((services: ClusterState['services']): readonly Problem[] => {
+  return [...services.values()].flatMap((service): Problem[] => {
     const value = service.metadata.annotations?.[balancingAnnotation];
     if (value === undefined || balancings.includes(value)) return [];
     const message = `${value} is no way of balancing; there are ${balancings.join(' and ')}`;
     return [problem('warning', service, { reason: 'UnsupportedValue', path: ['metadata', 'annotations', balancingAnnotation], message })];
   });
-}
+});

@@ -45,6 +45,13 @@ test("a Service's mistakes", (t) => {
   t.deepEqual(faults('Service', { spec: { clusterIP: 'None' } }), []);
 });
 
+test('the addresses of an EndpointSlice are of its type', (t) => {
+  const slice = (addressType: string, ...addresses: string[]): readonly string[] => faults('EndpointSlice', { addressType, endpoints: [{ addresses }] });
+  t.deepEqual(slice('IPv4', '10.0.0.1', '10.0.0.256'), ['endpoints[0].addresses[1]: "10.0.0.256" must be an IPv4 address']);
+  t.deepEqual(slice('IPv6', 'fd00::1', '10.0.0.1'), ['endpoints[0].addresses[1]: "10.0.0.1" must be an IPv6 address']);
+  t.deepEqual(slice('FQDN', 'a.example.com'), []);
+});
+
 test('unknown readiness of an endpoint counts as ready, unknown serving as readiness', (t) => {
   const slice = parsed<EndpointSlice>('EndpointSlice', {
     addressType: 'IPv4',

@@ -1,6 +1,8 @@
+import { isIP } from 'node:net';
 import type { FieldError, FieldPath } from '../result.ts';
 import type { Completable, KindDefinition } from '../registry.ts';
 import { put, type JsonObject } from '../schema/record.ts';
+import { quote } from '../schema/words.ts';
 import * as schemas from './schemas.ts';
 
 /** What these kinds really are after `check`; `complete` runs on nothing else. */
@@ -39,9 +41,11 @@ function fillTargetPorts(object: Completable): readonly FieldError[] {
 }
 
 function fillServing(object: Completable): readonly FieldError[] {
-  const { endpoints } = object as unknown as { readonly endpoints: readonly { readonly conditions: { ready: boolean; serving?: boolean } }[] };
+  const { addressType, endpoints } = object as unknown as { readonly addressType: string; readonly endpoints: readonly { readonly addresses: readonly string[]; readonly conditions: { ready: boolean; serving?: boolean } }[] };
   for (const { conditions } of endpoints) conditions.serving ??= conditions.ready;
-  return [];
+  const version = { IPv4: 4, IPv6: 6 }[addressType];
+  if (version === undefined) return [];
+  return endpoints.flatMap(({ addresses }, index) => addresses.flatMap((address, at) => (isIP(address) === version ? [] : [{ path: ['endpoints', index, 'addresses', at], message: `${quote(address)} must be an ${addressType} address` }])));
 }
 
 function fillAddresses(object: Completable): readonly FieldError[] {

@@ -63,7 +63,7 @@ export const retryFields = Type.Object(
 export const retryDefaults: Readonly<Record<string, string>> = {
   maxRetries: '1',
   'retryOn.codes': 'none',
-  'retryOn.conditions': '`[connect-failure, refused-stream]`; with `gateway-error` where `retryOn.codes` is unset too and `maxRetries` does not come from the route itself',
+  'retryOn.conditions': '`[connect-failure, refused-stream]`; with `gateway-error` where `retryOn.codes` is unset too and `maxRetries` does not come from the route itself; with `timeout` where `perTryTimeout` is set or `maxRetries` comes from there',
   methods: '`[GET, HEAD, OPTIONS, TRACE, PUT, DELETE]`',
   perTryTimeout: 'none',
   'backoff.base': '`25ms`',

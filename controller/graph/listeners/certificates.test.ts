@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, type webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import test from 'ava';
 import { conditionsOf, listenerOf, translateYaml } from '../../testing.ts';
@@ -7,8 +7,7 @@ import { conditionsOf, listenerOf, translateYaml } from '../../testing.ts';
 x509.cryptoProvider.set(crypto);
 
 /** A self-signed pair as PEM. */
-async function pair(names: readonly string[] = ['a.example.com']): Promise<{ readonly certificate: string; readonly key: string }> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+async function pair(names: readonly string[] = ['a.example.com'], algorithm: webcrypto.RsaHashedKeyGenParams | (webcrypto.EcKeyGenParams & { hash: string }) = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }): Promise<{ readonly certificate: string; readonly key: string }> {
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: 'CN=example.com', keys, signingAlgorithm: algorithm, notBefore: new Date('2026-01-01'), notAfter: new Date('2036-01-01'),
@@ -75,6 +74,14 @@ test('a certificate that can not be used is InvalidCertificateRef, and its liste
     t.is(conditions['Programmed'], 'False Invalid', name);
     t.is(conditions['Accepted'], 'True Accepted', name);
   }
+});
+
+test('a key that TLS would refuse is told here, not first by the proxy', async (t) => {
+  const rsa = { name: 'RSASSA-PKCS1-v1_5', modulusLength: 512, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' };
+  const { certificate, key } = await pair(undefined, rsa);
+  const translation = translateYaml(secret(certificate, key) + gateway('{ name: cert }'));
+  t.is(conditionsOf(listenerOf(translation, 'edge', 'tls'))['ResolvedRefs'], 'False InvalidCertificateRef');
+  t.true(translation.problems.some(({ message }) => message === "Secret shop/cert has a tls.key of 512 bits; RSA keys need 2048 at least"), JSON.stringify(translation.problems));
 });
 
 test('a Secret of another namespace needs a ReferenceGrant there, for its name or for all', async (t) => {

@@ -74,6 +74,9 @@ function readSecret(secret: Secret): SecretReading {
   return reading;
 }
 
+/** Of an RSA key: the proxies' TLS refuses shorter ones (OpenSSL, security level 2). */
+const fewestBits = 2048;
+
 /** A pair that a TLS server could not use is found here, where it can still end in a condition. */
 function checkSecret(secret: Secret): SecretReading {
   if (secret.type !== 'kubernetes.io/tls') return { fault: `has type ${secret.type === '' ? 'Opaque' : secret.type}; it must be kubernetes.io/tls` };
@@ -88,6 +91,8 @@ function checkSecret(secret: Secret): SecretReading {
   const privateKey = attempt(() => createPrivateKey(key));
   if (privateKey === undefined) return { fault: 'has a tls.key that is not an unencrypted private key in PEM' };
   if (!leaf.checkPrivateKey(privateKey)) return { fault: 'has a tls.key that does not belong to the first certificate of tls.crt' };
+  const { modulusLength = fewestBits } = privateKey.asymmetricKeyDetails ?? {};
+  if (modulusLength < fewestBits) return { fault: `has a tls.key of ${modulusLength} bits; RSA keys need ${fewestBits} at least` };
   const { namespace, name } = secret.metadata;
   return { certificate: { kind: 'Certificate', name: `${namespace}/${name}`, chain, key }, names: dnsNames(leaf) };
 }

@@ -152,6 +152,10 @@ function whyNowhere(route: AnyRoute, { ref, index }: { readonly ref: ParentRef; 
   }
   const open = candidates.filter(isOpen);
   if (open.length === 0) {
+    if (candidates.every(({ supportedKinds }) => !supportedKinds.some(({ kind }) => kind === route.kind))) {
+      const taken = candidates.slice(0, 5).map(({ listener, supportedKinds }) => `${listener.name} (${listener.protocol}) takes ${supportedKinds.map(({ kind }) => kind).join(', ') || 'none'}`);
+      return { reason: 'NotAllowedByListeners', path, message: `no listener of ${parent.name} takes ${withArticle(route.kind)}: ${taken.join('; ')}` };
+    }
     return { reason: 'NotAllowedByListeners', path, message: `no listener of ${parent.name} allows ${withArticle(route.kind)} from namespace ${route.metadata.namespace}: see allowedRoutes of ${listenerNames(candidates)}` };
   }
   const theirs = [...new Set(open.map(({ hostname }) => hostname))].join(', ');

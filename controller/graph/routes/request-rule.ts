@@ -4,10 +4,12 @@ import type { Fault } from '../../problems.ts';
 import { renderFilters } from '../../render/filters.ts';
 import type { ReferenceContext } from '../backends.ts';
 import { buildBackends, type BuiltRule, type RuleBackend, type RuleResult } from './build.ts';
+import { unheardIn } from './unheard.ts';
 
 /** What the rules of HTTPRoutes and GRPCRoutes have in common. */
 export interface RequestRule {
   readonly name?: string;
+  readonly matches?: readonly { readonly headers?: readonly { readonly name: string }[] }[];
   readonly filters?: readonly HTTPRouteRuleFilter[];
   readonly backendRefs?: readonly RuleBackend[];
 }
@@ -42,6 +44,6 @@ export function buildRequestRule(rule: RequestRule, { index, matches, inline, fa
     },
     faults,
     unresolved: [...filters.unresolved, ...backends.unresolved],
-    warnings: backends.warnings,
+    warnings: [...backends.warnings, ...unheardIn(rule, context.route.kind, path)],
   };
 }

@@ -196,6 +196,18 @@ test('a rule whose weights are all zero, and one that an equal match hides, are 
   ]);
 });
 
+test('a rule without backends, and headers that are named again in another case, are warnings', (t) => {
+  const { problems } = translateYaml(world(`[
+    { matches: [{ path: { value: /a }, headers: [{ name: X-A, value: "1" }, { name: x-a, value: "2" }] }] },
+    { matches: [{ path: { value: /b } }], filters: [{ type: RequestRedirect, requestRedirect: { scheme: https } }] },
+    { matches: [{ path: { value: /c } }], filters: [{ type: RequestHeaderModifier, requestHeaderModifier: { set: [{ name: X-A, value: "1" }, { name: x-a, value: "2" }] } }], backendRefs: [{ name: cart, port: 80 }] }]`));
+  t.deepEqual(problems.map(({ severity, reason, path, message }) => [severity, reason, path.join('.'), message]), [
+    ['warning', 'NoBackends', 'spec.rules.0', 'the rule has neither backendRefs nor a redirect: each request that matches gets a 500'],
+    ['warning', 'RepeatedHeader', 'spec.rules.0.matches.0.headers.1', 'header x-a is matched once more, after X-A: the first counts, this one has no effect'],
+    ['warning', 'RepeatedHeader', 'spec.rules.2.filters.0.requestHeaderModifier.set.1', 'header x-a is set once more, after X-A: the first counts, this one has no effect'],
+  ]);
+});
+
 test("a rule's session is a field of its paths, with a cookie of its own where it names none; a GRPCRoute's alike", (t) => {
   const session = (rule: string) => translateYaml(world(`[{ backendRefs: [{ name: cart, port: 80 }], ${rule} }]`)).snapshots.routeTable('listener/shop/edge/http')?.policies[0]?.session;
   t.deepEqual(session('sessionPersistence: { type: Header, absoluteTimeout: 1h, header: { name: X-Cart } }'), { type: 'Header', name: 'X-Cart', absoluteTimeout: '1h', lifetime: 'Session' });
