@@ -50,7 +50,7 @@ const attacks: Readonly<Record<string, Bound>> = {
   'endless bodies': { growth: 96, fault: ended(50, 10_000) },
   'endless framing': { growth: 96, fault: ended(100, 5000) },
   'idle connections': { growth: 96, fault: ended(3000, 8000) },
-  'rapid reset': { growth: 96, fault: (told, counts) => cutOff(7500, 4096)(told, counts) ?? (counts.begun <= 30 * 450 ? undefined : `${counts.begun} requests got upstream`) },
+  'rapid reset': { growth: 96, fault: (told, counts) => cutOff(7500, 4096)(told, counts) ?? (counts.begun <= 30 * 20 ? undefined : `${counts.begun} requests got upstream`) },
   'made to reset': { growth: 96, fault: cutOff(7500, 4096) },
   'continuation flood': { growth: 96, fault: cutOff(3000, 8192) },
   'empty continuations': { growth: 96, fault: cutOff(3000, 8192) },
