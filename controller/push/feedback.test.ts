@@ -43,6 +43,7 @@ test('what a proxy refuses of a ListenerSet is told to that ListenerSet, not to 
   t.is(entry(translation, 'other', 'http'), 'True Programmed', 'of the same name');
   t.is(conditionsOf(listenerOf(translation, 'edge', 'http'))['Programmed'], 'True Programmed');
   t.is(programmed(translation, 'Gateway edge'), 'True Programmed');
+  t.deepEqual(translation.problems.map(({ message }) => message), ['EADDRINUSE: in use (proxy gateway/infra/edge/0)']);
 });
 
 test('a ListenerSet none of whose listeners is served is not programmed; a Gateway is while any listener is, of its own or not', (t) => {

@@ -122,7 +122,8 @@ function distinctProblems(rejections: readonly Rejection[]): readonly Problem[] 
   const problems = new Map<string, Problem>();
   for (const { proxy, type, name, reason } of rejections) {
     const object: Problem['object'] = { ...ownerOf(proxy), apiVersion: proxy.role === 'gateway' ? 'gateway.networking.k8s.io/v1' : 'v1' };
-    const message = `proxy ${proxy.id} can not carry out ${type} ${name}: ${reason}`;
+    // Why a socket can't be bound says all there is to say; of other resources a user knows no more than what they were made of.
+    const message = type === 'Listener' ? `${reason} (proxy ${proxy.id})` : `proxy ${proxy.id} can't carry out ${type} ${name}: ${reason}`;
     problems.set(message, { severity: 'error', object, path: [], reason: 'NotProgrammed', message });
   }
   return [...problems.values()];
