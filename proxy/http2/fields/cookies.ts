@@ -9,7 +9,8 @@ const stride = 4;
 
 /**
  * Clients split cookies over several fields, so that tables hold the parts that stay; they have to be one again before anything but
- * HTTP/2 sees them (RFC 9113, 8.2.3). The one field stands last, and takes no more room than they did.
+ * HTTP/2 sees them (RFC 9113, 8.2.3). The one field stands last, and takes no more room than they did. Empty ones add nothing to it: behind
+ * the last separator its value would end in a space, which no field's may (RFC 9113, 8.2.1).
  */
 export function joinCookies(block: HeaderBlock): void {
   const cookies = [];
@@ -22,7 +23,8 @@ export function joinCookies(block: HeaderBlock): void {
     const valueStart = block.valueStart(index);
     const end = block.lineEnd(index);
     if (isCookie(block, index)) {
-      cookies.push(Buffer.from(bytes.subarray(valueStart, block.valueEnd(index))));
+      const valueEnd = block.valueEnd(index);
+      if (valueEnd > valueStart) cookies.push(Buffer.from(bytes.subarray(valueStart, valueEnd)));
       sensitive |= block.sensitive[index]!;
       continue;
     }

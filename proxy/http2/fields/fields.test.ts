@@ -106,6 +106,13 @@ test('excess is told as such, not as a fault', (t) => {
   t.is(decode([...request, ...Array.from({ length: 129 }, (_, index): [string, string] => [`x-${index}`, ''])]).excess, 'head-too-large');
 });
 
+test('empty cookie crumbs leave no separator behind', (t) => {
+  for (const crumbs of [['a=1', 'c=2', ''], ['', 'a=1', 'c=2'], ['a=1', '', '', 'c=2']]) {
+    t.is(decode([...request, ...crumbs.map((crumb): [string, string] => ['cookie', crumb])]).lookup('cookie'), 'a=1; c=2');
+  }
+  t.is(decode([...request, ['cookie', ''], ['cookie', '']]).lookup('cookie'), '');
+});
+
 test('cookie crumbs become one field, for good', (t) => {
   const block = decode([...request, ['cookie', 'a=1'], ['x-a', 'b'], ['cookie', 'c=2'], ['cookie', 'd=3'], ['x-b', 'c']]);
   t.deepEqual(block.entries(), [['x-a', 'b'], ['x-b', 'c'], ['cookie', 'a=1; c=2; d=3']]);
