@@ -39,13 +39,10 @@ export function register(program: Command, environment: CliEnvironment): void {
 
 function findingsOf({ state, problems, unreadable, translation }: Loaded, now: number): readonly Finding[] {
   const unread = problems.map(({ source, object, path, reason, message }): Finding => ({ severity: 'error', ...source, object, path, reason, message }));
-  const understood = [...unreadable, ...translation.problems].map(({ severity, source, object, path, reason, message }): Finding => ({
+  const understood = [...unreadable, ...translation.problems, ...untimelyCertificates(state, translation.snapshots, now)].map(({ severity, source, object, path, reason, message }): Finding => ({
     severity, file: source?.file, line: source?.line, column: source?.column, object, path, reason, message,
   }));
-  const untimely = untimelyCertificates(state, translation.snapshots, now).map(({ secret: { apiVersion, kind, metadata: { namespace, name }, source }, message }): Finding => ({
-    severity: 'warning', file: source?.file, line: source?.line, column: source?.column, object: { apiVersion, kind, namespace, name }, path: ['data', 'tls.crt'], reason: 'CertificateNotValid', message,
-  }));
-  return [...unread, ...understood, ...untimely].toSorted((a, b) => (a.file ?? '').localeCompare(b.file ?? '') || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+  return [...unread, ...understood].toSorted((a, b) => (a.file ?? '').localeCompare(b.file ?? '') || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }
 
 function findingsText(findings: readonly Finding[], { ignored, objects }: Loaded): string {

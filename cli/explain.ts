@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { CliEnvironment } from './environment.ts';
 import { explain, type Answer, type ExplainedRequest } from './explain/answer.ts';
-import { clientOf, namespaceNotes, placeAtGateway, placeInMesh, UsageError, type Place } from './explain/place.ts';
+import { callerOf, placeAtGateway, placeInMesh, UsageError, type Place } from './explain/place.ts';
 import { explainAtGateway, explainInMesh, streamOf, type ExplainedStream } from './explain/streams.ts';
 import { answerText } from './explain/text.ts';
 import { load, type Loaded, type Source } from './load.ts';
@@ -48,8 +48,7 @@ export function register(program: Command, environment: CliEnvironment): void {
 function explainStream({ state, translation }: Loaded, options: ExplainOptions, stream: ExplainedStream): Answer {
   checkOrigin(options);
   if (options.gateway !== undefined) return explainAtGateway(translation, options.gateway, stream);
-  if (options.fromNamespace !== undefined) return explainInMesh({ state, translation }, options.fromNamespace, stream, namespaceNotes(state, options.fromNamespace));
-  const { namespace, notes } = clientOf(state, options.from!);
+  const { namespace, notes } = callerOf(state, options);
   return explainInMesh({ state, translation }, namespace, stream, notes);
 }
 
@@ -85,7 +84,6 @@ function checkOrigin(options: ExplainOptions): void {
 function placeOf({ state, translation }: Loaded, options: ExplainOptions, request: ExplainedRequest): Place {
   checkOrigin(options);
   if (options.gateway !== undefined) return placeAtGateway(translation, options.gateway, request);
-  if (options.fromNamespace !== undefined) return placeInMesh({ state, translation }, options.fromNamespace, request, namespaceNotes(state, options.fromNamespace));
-  const { namespace, notes } = clientOf(state, options.from!);
+  const { namespace, notes } = callerOf(state, options);
   return placeInMesh({ state, translation }, namespace, request, notes);
 }

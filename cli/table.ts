@@ -10,6 +10,17 @@ export function nameOf(ref: { readonly namespace: string; readonly name: string 
   return ref.namespace === '' ? ref.name : `${ref.namespace}/${ref.name}`;
 }
 
+/** The first few, and how many more there are. */
+export function some(names: readonly string[], most = 5): string {
+  return `${names.slice(0, most).join(', ')}${names.length > most ? `, and ${names.length - most} more` : ''}`;
+}
+
+/** What one could have meant, each once: `there are a, b`. */
+export function known(texts: readonly string[]): string {
+  const distinct = [...new Set(texts)];
+  return `there ${distinct.length === 1 ? 'is' : 'are'} ${some(distinct, 10) || 'none'}`;
+}
+
 /** `12s`, `5m`, `3h`, `2d`: as kubectl shows ages. Milliseconds. */
 export function ageText(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));

@@ -6,7 +6,7 @@ import type { CliEnvironment } from './environment.ts';
 import { failWith, pathsOption } from './options.ts';
 import { UsageError } from './explain/place.ts';
 import { Reporter } from './up/reporter.ts';
-import { keepStatusFile, type StatusFile } from './up/status-file.ts';
+import { besideOf, keepStatusFile, type StatusFile } from './up/status-file.ts';
 
 interface UpOptions {
   readonly file: readonly string[];
@@ -122,8 +122,7 @@ function tellEarly(reporter: Reporter): { readonly problem: (problem: MeshProble
 async function checkOutputs({ accessLog, statusOut }: UpOptions): Promise<void> {
   const outputs = [
     ...(accessLog === undefined || accessLog === '-' ? [] : [{ option: '--access-log', path: accessLog, file: accessLog }]),
-    // The status is written beside its place, and then takes it.
-    ...(statusOut === undefined ? [] : [{ option: '--status-out', path: statusOut, file: `${statusOut}.new` }]),
+    ...(statusOut === undefined ? [] : [{ option: '--status-out', path: statusOut, file: besideOf(statusOut) }]),
   ];
   for (const { option, path, file } of outputs) {
     try {

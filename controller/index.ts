@@ -1,5 +1,5 @@
 export type * from './types.ts';
-export { untimelyCertificates, type UntimelyCertificate } from './lint/certificates.ts';
+export { untimelyCertificates } from './lint/certificates.ts';
 export { translate, translateInSteps } from './translate.ts';
 export { renderEndpoints } from './render/endpoints.ts';
 export { isBuiltIn, withBuiltIns } from './built-ins.ts';

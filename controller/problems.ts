@@ -1,4 +1,5 @@
 import { formatPath, positionOf, type FieldPath, type KubernetesObject } from '#crds';
+import { clipped } from '#policy';
 import { sortInSteps, type ObjectRef, type Pace, type Steps } from '#snapshot';
 import { compareText } from './cluster.ts';
 import { sourceOf } from './derived.ts';
@@ -41,12 +42,8 @@ export function withPath(fault: Fault): string {
 /** A condition at the generation that it speaks of. */
 export function condition(type: string, verdict: Verdict, object: KubernetesObject): ConditionDraft {
   const { generation } = object.metadata;
-  const text = verdict.message.length > maxMessage ? `${verdict.message.slice(0, maxMessage - 1)}…` : verdict.message;
-  return { type, status: verdict.status, reason: verdict.reason, message: text, ...(generation === undefined ? {} : { observedGeneration: generation }) };
+  return { type, status: verdict.status, reason: verdict.reason, message: clipped(verdict.message), ...(generation === undefined ? {} : { observedGeneration: generation }) };
 }
-
-/** metav1.Condition allows 32,768 bytes; a message that long helps nobody. */
-const maxMessage = 4096;
 
 /** Of a derived object it is the problem of what was written. */
 export function problem(severity: Problem['severity'], at: KubernetesObject, fault: Fault): Problem {

@@ -5,7 +5,7 @@ import { channelPair, inTurns, type ControllerChannel, type Steps } from '#snaps
 import type { GatewayProxy } from '#gateway';
 import { compareInSteps } from './edits.ts';
 import { Fleet } from './fleet.ts';
-import { certificateProblem, formatProblem, readingProblems, translationProblem, type MeshProblem } from './problems.ts';
+import { formatProblem, readingProblems, translationProblem, type MeshProblem } from './problems.ts';
 import type { GatewayAddress, Mesh, MeshEnvironment, MeshOptions, SidecarAddress } from './types.ts';
 import { injectedWorkloads, servedGateways, workloadProblems } from './workloads.ts';
 
@@ -112,8 +112,7 @@ class EmbeddedMesh implements Mesh {
     const report = this.#controller.report();
     return [
       ...(this.#loaded === undefined ? [] : readingProblems(this.#loaded)),
-      ...(report?.problems.map((problem) => translationProblem(problem, report.state)) ?? []),
-      ...(report === undefined ? [] : [...workloadProblems(report.state), ...untimelyCertificates(report.state, report.translation.snapshots, this.#env.wallClock()).map(certificateProblem)]),
+      ...(report === undefined ? [] : problemsOf(report, this.#env.wallClock())),
       ...this.#fleet.problems(),
       ...this.#internal,
     ];
@@ -313,4 +312,10 @@ function named(manifests: string | readonly string[]): ReadonlyMap<string, strin
 /** As Kubernetes writes times: RFC 3339, whole seconds. */
 function timestamp(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+/** What is wrong with what was written. `now`: milliseconds since 1970. */
+function problemsOf({ state, translation, problems }: Report, now: number): readonly MeshProblem[] {
+  const written = [...problems, ...untimelyCertificates(state, translation.snapshots, now)];
+  return [...written.map((problem) => translationProblem(problem, state)), ...workloadProblems(state)];
 }

@@ -1,5 +1,5 @@
 import { formatPath, objectKey, positionOf, type ClusterState, type FieldPath, type KubernetesObject, type ManifestProblem, type SourcePosition } from '#crds';
-import type { FileFault, LoadedFiles, Problem, UntimelyCertificate } from '#controller';
+import type { FileFault, LoadedFiles, Problem } from '#controller';
 
 /** Something that a user should know: of a file, of an object, or of the machine. */
 export interface MeshProblem {
@@ -41,10 +41,6 @@ function faultProblem({ file, message }: FileFault): MeshProblem {
 function readingProblem({ source, reason, message }: ManifestProblem, kept: readonly string[]): MeshProblem {
   const goesOn = reason !== 'Duplicate' && kept.some((each) => each === source.file || each.startsWith(`${source.file}: `));
   return { severity: 'error', source, subject: '', reason, message: goesOn ? `${message}; the last good version goes on` : message };
-}
-
-export function certificateProblem({ secret, message }: UntimelyCertificate): MeshProblem {
-  return { severity: 'warning', ...(secret.source === undefined ? {} : { source: secret.source }), subject: `Secret ${objectKey(secret)}`, reason: 'CertificateNotValid', message };
 }
 
 /** With the position of the field in question rather than of its object. */

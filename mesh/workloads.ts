@@ -16,20 +16,12 @@ export function servedGateways({ translation }: Pick<Report, 'translation'>): Re
 
 /** Pods that get a sidecar, by `{namespace}/{name}`: injected ones that have an address, of their own, and are not over. */
 export function injectedWorkloads(state: ClusterState): ReadonlyMap<string, Workload> {
-  const places = [...placesOf(state)].flatMap(([podIP, [pod]]) => (podIP === '' || pod === undefined ? [] : [[objectKey(pod), { namespace: pod.metadata.namespace, name: pod.metadata.name, podIP }] as const]));
-  return new Map(places);
+  const workloads = [...placesOf(state)].flatMap(([podIP, [pod]]) => (podIP === '' || pod === undefined ? [] : [[objectKey(pod), { namespace: pod.metadata.namespace, name: pod.metadata.name, podIP }] as const]));
+  return new Map(workloads);
 }
-
-const problems = new WeakMap<ClusterState, readonly MeshProblem[]>();
 
 /** Pods that should have a sidecar and can't have one here. */
 export function workloadProblems(state: ClusterState): readonly MeshProblem[] {
-  const known = problems.get(state) ?? problemsOf(state);
-  problems.set(state, known);
-  return known;
-}
-
-function problemsOf(state: ClusterState): readonly MeshProblem[] {
   return [...placesOf(state)].flatMap(([podIP, pods]) =>
     podIP === ''
       ? pods.map((pod) => about(pod, { severity: 'warning', reason: 'NoPodIP', message: 'has no sidecar here, as it has no status.podIP; give it one, such as 127.0.1.1' }))
@@ -37,17 +29,25 @@ function problemsOf(state: ClusterState): readonly MeshProblem[] {
   );
 }
 
-/** Injected Pods that are not over, by their address, in their order; those without one by the empty text. */
+const places = new WeakMap<ClusterState, ReadonlyMap<string, readonly Pod[]>>();
+
 function placesOf(state: ClusterState): ReadonlyMap<string, readonly Pod[]> {
-  const places = new Map<string, Pod[]>();
+  const known = places.get(state) ?? findPlaces(state);
+  places.set(state, known);
+  return known;
+}
+
+/** Injected Pods that are not over, by their address, in their order; those without one by the empty text. */
+function findPlaces(state: ClusterState): ReadonlyMap<string, readonly Pod[]> {
+  const found = new Map<string, Pod[]>();
   for (const pod of state.pods.values()) {
     const { podIP = '', phase } = pod.status;
     if (phase === 'Succeeded' || phase === 'Failed' || !isInjected(state, pod)) continue;
-    const there = places.get(podIP);
-    if (there === undefined) places.set(podIP, [pod]);
+    const there = found.get(podIP);
+    if (there === undefined) found.set(podIP, [pod]);
     else there.push(pod);
   }
-  return places;
+  return found;
 }
 
 function about(pod: Pod, problem: Pick<MeshProblem, 'severity' | 'reason' | 'message'>): MeshProblem {

@@ -7,6 +7,7 @@ export { describeOrigin } from './settle/leaves.ts';
 export { sessionOf } from './traffic/leaves.ts';
 export { policyApiVersion, policyGroup, policyKinds, type PolicyKind } from './schema/kinds.ts';
 export { policyStatuses, type AncestorStatus, type PolicyObjectStatus } from './status/status.ts';
+export { clipped } from './status/conditions.ts';
 export { affected, type AffectedObject } from './status/affected.ts';
 export { affects, type Effect } from './status/affects.ts';
 export type { Stake, WonField } from './status/stakes.ts';

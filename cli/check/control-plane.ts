@@ -2,9 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fieldsOf } from '#controller';
 import { injectLabel } from '#injector';
-import { ageText } from '../table.ts';
+import { ageText, some } from '../table.ts';
 import type { Observer } from './observer.ts';
-import { failed, ok, skipped, some, warning, type Check, type Outcome } from './types.ts';
+import { failed, ok, skipped, warning, type Check, type Outcome } from './types.ts';
 
 /** A certificate that ends sooner than this is told. Milliseconds. */
 const soonMs = 14 * 86_400_000;

@@ -3,7 +3,8 @@ import { experimentalGroup, gatewayGroup } from '#controller';
 import { policyKinds } from '#policy';
 import type { AnyObject } from '../cluster/list.ts';
 import type { Observer } from './observer.ts';
-import { failed, ok, skipped, some, warning, type Check } from './types.ts';
+import { some } from '../table.ts';
+import { failed, ok, skipped, warning, type Check } from './types.ts';
 
 /** What Weft is made for and tested with. */
 const bundle = 'v1.7.0';

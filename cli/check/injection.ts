@@ -3,7 +3,8 @@ import { injectedLabel, injectLabel, proxyContainer, systemNamespaces } from '#i
 import { parse } from 'yaml';
 import type { AnyObject } from '../cluster/list.ts';
 import type { Observer } from './observer.ts';
-import { failed, ok, skipped, some, warning, type Check, type Outcome } from './types.ts';
+import { some } from '../table.ts';
+import { failed, ok, skipped, warning, type Check, type Outcome } from './types.ts';
 
 interface ContainerLike {
   readonly name: string;

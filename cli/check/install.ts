@@ -1,7 +1,8 @@
 import { reasonOf, ApiError } from '#controller';
 import { messageOf } from '../cluster/connect.ts';
 import type { Observer } from './observer.ts';
-import { failed, ok, skipped, some, warning, type Check } from './types.ts';
+import { some } from '../table.ts';
+import { failed, ok, skipped, warning, type Check } from './types.ts';
 
 /** Sidecars are init containers that go on running (KEP-753), on by default from 1.29. */
 const oldestMinor = 29;

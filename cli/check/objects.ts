@@ -2,7 +2,8 @@ import { controllerName, experimentalGroup, gatewayClassName, gatewayGroup, mesh
 import { policyKinds } from '#policy';
 import type { AnyObject } from '../cluster/list.ts';
 import type { Observer } from './observer.ts';
-import { failed, ok, skipped, some, warning, type Check, type Outcome } from './types.ts';
+import { some } from '../table.ts';
+import { failed, ok, skipped, warning, type Check, type Outcome } from './types.ts';
 
 interface ConditionLike {
   readonly type: string;

@@ -3,7 +3,8 @@ import { injectedLabel } from '#injector';
 import type { AnyObject } from '../cluster/list.ts';
 import { proxyId } from '../cluster/controllers.ts';
 import type { Observer } from './observer.ts';
-import { failed, ok, skipped, some, warning, type Check, type Outcome } from './types.ts';
+import { some } from '../table.ts';
+import { failed, ok, skipped, warning, type Check, type Outcome } from './types.ts';
 
 async function controllers(observer: Observer): Promise<Awaited<ReturnType<Observer['controllers']>>> {
   return (await observer.controllers()).filter(({ fault }) => fault === undefined);

@@ -26,8 +26,3 @@ export const ok = (message: string): Outcome => ({ result: 'ok', message });
 export const warning = (message: string, remedy: string): Outcome => ({ result: 'warning', message, remedy });
 export const failed = (message: string, remedy: string): Outcome => ({ result: 'failed', message, remedy });
 export const skipped = (message: string): Outcome => ({ result: 'skipped', message });
-
-/** The first few, and how many more there are. */
-export function some(names: readonly string[], most = 5): string {
-  return `${names.slice(0, most).join(', ')}${names.length > most ? `, and ${names.length - most} more` : ''}`;
-}

@@ -76,7 +76,7 @@ const nothing = { filters: [], backends: [], origins: {}, rejected: [] } as cons
 /** Asks the data plane's own `decide` at `place`, and says what comes of its decision. */
 export function explain(translation: Translation, place: Place, request: ExplainedRequest): Answer {
   const explained = explainRequest(translation, place, request);
-  const lost = explained.outcome === 'forward' ? (lostFields(translation, explained, place.kind === 'service' ? place.clientNamespace : undefined) ?? []) : [];
+  const lost = explained.outcome === 'forward' ? lostFields(translation, explained, place.kind === 'service' ? place.clientNamespace : undefined) : [];
   const answer = lost.length === 0 ? explained : { ...explained, lost };
   const grpcStatus = isGrpc(request.headers.get('content-type')) ? grpcStatuses.get(answer.status ?? 0) : undefined;
   return grpcStatus === undefined ? answer : { ...answer, grpcStatus };

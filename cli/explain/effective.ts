@@ -1,10 +1,11 @@
 import type { SettledPath, Translation } from '#controller';
 import { retrySettings, timeoutSettings } from '#proxy';
+import type { LostField } from '#policy';
 import type { EffectivePolicy } from '#snapshot';
 import type { Answer } from './answer.ts';
 
 /** What somebody wrote for a path of the request and somebody else decided: of `weft policy`, each once. */
-export function lostFields(translation: Translation, answer: Answer, clientNamespace: string | undefined): Answer['lost'] {
+export function lostFields(translation: Translation, answer: Answer, clientNamespace: string | undefined): readonly LostField[] {
   const { listener, service, rule } = answer;
   const isHere = ({ via, route, rule: one, backend }: SettledPath): boolean => {
     const enters = via.kind === 'gateway' ? listener?.gateway.namespace === via.gateway.namespace && listener.gateway.name === via.gateway.name && listener.name === via.listener : service?.namespace === via.service.namespace && service.name === via.service.name && service.port === via.port;

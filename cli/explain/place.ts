@@ -3,6 +3,7 @@ import { injectLabel, isInjected, type Translation } from '#controller';
 import { proxyContainer } from '#injector';
 import { hostnameMatches, mostSpecific, type Listener, type ListenerSection, type ObjectRef } from '#snapshot';
 import type { Loaded } from '../load.ts';
+import { known, some } from '../table.ts';
 import type { Answer, ExplainedRequest } from './answer.ts';
 
 /** Where a request enters: the table that decides it, or why there is none. */
@@ -89,20 +90,29 @@ export function slips(state: ClusterState, clientNamespace: string, { host, port
   const service = state.services.get(`${namespace}/${name}`);
   if (service !== undefined) return [`Service ${namespace}/${name} has no port ${port}; it has ${service.spec.ports.map((each) => each.port).join(', ') || 'none'}`];
   const neighbours = [...state.services.values()].filter(({ metadata }) => metadata.namespace === namespace).map(({ metadata }) => metadata.name);
-  return neighbours.length === 0 ? [] : [`namespace ${namespace} has no Service ${name}; it has ${neighbours.slice(0, 10).join(', ')}${neighbours.length > 10 ? `, and ${neighbours.length - 10} more` : ''}`];
+  return neighbours.length === 0 ? [] : [`namespace ${namespace} has no Service ${name}; it has ${some(neighbours, 10)}`];
 }
 
 /** A namespace that no object is in may be a slip; that is not to be told from one that is empty as yet. */
-export function namespaceNotes(state: ClusterState, namespace: string): readonly string[] {
+function namespaceNotes(state: ClusterState, namespace: string): readonly string[] {
   if (state.namespaces.has(namespace)) return [];
   const named = [...state.pods.values(), ...state.services.values(), ...state.httpRoutes.values()].map(({ metadata }) => metadata.namespace);
   if (named.includes(namespace)) return [];
-  const known = [...new Set([...state.namespaces.keys(), ...named])].toSorted();
-  return [`no object is in a namespace ${namespace}; there ${known.length === 1 ? 'is' : 'are'} ${known.slice(0, 10).join(', ') || 'none'}${known.length > 10 ? `, and ${known.length - 10} more` : ''}`];
+  return [`no object is in a namespace ${namespace}; ${known([...state.namespaces.keys(), ...named].toSorted())}`];
+}
+
+/** Who asks: a workload of that name, or any one of a namespace. */
+export function callerOf(state: ClusterState, { from, fromNamespace }: { readonly from?: string; readonly fromNamespace?: string }): Caller {
+  return fromNamespace === undefined ? clientOf(state, from!) : { namespace: fromNamespace, notes: namespaceNotes(state, fromNamespace) };
+}
+
+interface Caller {
+  readonly namespace: string;
+  readonly notes: readonly string[];
 }
 
 /** The client namespace of `--from NS/NAME`; the notes say which Pod was taken, and when no sidecar stands beside it. */
-export function clientOf(state: ClusterState, name: string): { readonly namespace: string; readonly notes: readonly string[] } {
+function clientOf(state: ClusterState, name: string): Caller {
   const { pod, notes } = podOf(state, name);
   const { namespace } = pod.metadata;
   return { namespace, notes: [...notes, ...sidecarNotes(state, pod)] };
@@ -120,9 +130,9 @@ function podOf(state: ClusterState, name: string): { readonly pod: Pod; readonly
   const running = own.filter(({ status }) => status.phase === undefined || status.phase === 'Running');
   const pod = (running.length > 0 ? running : own).toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))[0];
   if (pod !== undefined) return { pod, notes: [`${name} is taken for Pod ${objectKey(pod)}${own.length === 1 ? '' : `, one of ${own.length}`}`] };
-  const known = (neighbours.length > 0 ? neighbours : [...state.pods.values()]).map(objectKey);
+  const pods = (neighbours.length > 0 ? neighbours : [...state.pods.values()]).map(objectKey);
   const hint = neighbours.length === 0 && state.namespaces.has(namespace) ? `. Namespace ${namespace} has no Pods (yet): 'kubectl get events -n ${namespace}' says why none is made; --from-namespace ${namespace} needs none` : '';
-  throw new UsageError(`no Pod or workload ${name}; there ${known.length === 1 ? 'is' : 'are'} ${known.slice(0, 10).join(', ') || 'none'}${known.length > 10 ? `, and ${known.length - 10} more` : ''}${hint}`);
+  throw new UsageError(`no Pod or workload ${name}; ${known(pods)}${hint}`);
 }
 
 function sidecarNotes(state: ClusterState, pod: Pod): readonly string[] {

@@ -1,6 +1,6 @@
 import type { SettledPath, Translation } from '#controller';
 import { UsageError } from '../explain/place.ts';
-import { nameOf } from '../table.ts';
+import { known, nameOf } from '../table.ts';
 
 /** Which path a user asked about. */
 export interface PathQuery {
@@ -23,11 +23,6 @@ export function selectPaths(translation: Translation, query: PathQuery): readonl
   // A rule also has a path of its own, without a backend (for redirects); whoever names none means the ones that reach a backend.
   const reaching = backed.filter((path) => path.backend !== undefined);
   return query.backend === undefined && reaching.length > 0 ? reaching : backed;
-}
-
-function known(texts: readonly string[]): string {
-  const distinct = [...new Set(texts)];
-  return `there ${distinct.length === 1 ? 'is' : 'are'} ${distinct.slice(0, 10).join(', ') || 'none'}${distinct.length > 10 ? `, and ${distinct.length - 10} more` : ''}`;
 }
 
 function entersAt(path: SettledPath, gateway: string): boolean {

@@ -10,6 +10,11 @@ export interface StatusFile {
   flush(): Promise<void>;
 }
 
+/** Where a status file is written before it takes its place. */
+export function besideOf(path: string): string {
+  return `${path}.new`;
+}
+
 /** Keeps a file of every object's status, as documents of YAML. Readers see the old or the new file whole, never a part. */
 export function keepStatusFile(path: string, failed: (message: string) => void): StatusFile {
   let wanted: readonly ObjectStatus[] | undefined;
@@ -23,8 +28,8 @@ export function keepStatusFile(path: string, failed: (message: string) => void):
       try {
         const text = await resultInTurns(statusText(statuses), { monotonic: () => performance.now() });
         if (text === written) continue;
-        await writeFile(`${path}.new`, text);
-        await rename(`${path}.new`, path);
+        await writeFile(besideOf(path), text);
+        await rename(besideOf(path), path);
         written = text;
       } catch (error) {
         failed(`${path}: ${error instanceof Error ? error.message : String(error)}`);

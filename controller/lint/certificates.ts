@@ -1,22 +1,21 @@
 import { X509Certificate } from 'node:crypto';
 import { objectKey, type ClusterState, type Secret } from '#crds';
-import type { Snapshots } from '../types.ts';
+import { problem } from '../problems.ts';
+import type { Problem, Snapshots } from '../types.ts';
 
-/** A certificate that is served and that clients refuse by now, or do not take yet. */
-export interface UntimelyCertificate {
-  readonly secret: Secret;
-  readonly message: string;
-}
-
-/** Those of listeners. `now`: milliseconds since 1970. Statuses know no time, so this is no part of them. */
-export function untimelyCertificates(state: Pick<ClusterState, 'secrets'>, snapshots: Pick<Snapshots, 'certificate'>, now: number): readonly UntimelyCertificate[] {
-  return [...state.secrets.values()].flatMap((secret): UntimelyCertificate[] => {
+/** Certificates that are served and that clients refuse by now, or do not take yet. `now`: milliseconds since 1970. Statuses know no time, so this is no part of them. */
+export function untimelyCertificates(state: Pick<ClusterState, 'secrets'>, snapshots: Pick<Snapshots, 'certificate'>, now: number): readonly Problem[] {
+  return [...state.secrets.values()].flatMap((secret): Problem[] => {
     const served = secret.type === 'kubernetes.io/tls' ? snapshots.certificate(objectKey(secret)) : undefined;
     if (served === undefined) return [];
     const { from, to } = timesOf(secret, served.chain);
-    if (to < now) return [{ secret, message: `the certificate in tls.crt ended on ${dayOf(to)}: clients refuse it` }];
-    return from > now ? [{ secret, message: `the certificate in tls.crt begins on ${dayOf(from)}: clients refuse it until then` }] : [];
+    if (to < now) return [untimely(secret, `the certificate in tls.crt ended on ${dayOf(to)}: clients refuse it`)];
+    return from > now ? [untimely(secret, `the certificate in tls.crt begins on ${dayOf(from)}: clients refuse it until then`)] : [];
   });
+}
+
+function untimely(secret: Secret, message: string): Problem {
+  return problem('warning', secret, { reason: 'CertificateNotValid', path: ['data', 'tls.crt'], message });
 }
 
 interface Times {

@@ -5,6 +5,7 @@ import type { Tally } from './tally.ts';
 /** A condition's message has room for 32,768 characters, and the API server refuses a status with a longer one as a whole; so long a one helps nobody. */
 const maxMessage = 4096;
 
+/** A message that a status has room for. */
 export function clipped(message: string): string {
   return message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message;
 }

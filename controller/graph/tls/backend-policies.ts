@@ -52,15 +52,20 @@ const known = new Memo<ClusterState['backendTLSPolicies'], BackendTlsIndex>();
 
 /** The same object again while neither policies nor what they refer to have changed. */
 export function backendTlsIndex(cluster: Cluster): BackendTlsIndex {
-  const { backendTLSPolicies, configMaps, secrets, clusterTrustBundles } = cluster.state;
+  const { backendTLSPolicies } = cluster.state;
   if (backendTLSPolicies.size === 0) return nothing;
-  return known.get(backendTLSPolicies, [configMaps, secrets, clusterTrustBundles], () => runSteps(build(cluster, new Pace())));
+  return known.get(backendTLSPolicies, inputsOf(cluster), () => runSteps(build(cluster, new Pace())));
 }
 
 /** `backendTlsIndex`, giving way; that has it at hand afterwards. */
 export function* prepareBackendTls(cluster: Cluster, pace: Pace): Steps<void> {
-  const { backendTLSPolicies, configMaps, secrets, clusterTrustBundles } = cluster.state;
-  if (backendTLSPolicies.size > 0) yield* known.getInSteps(backendTLSPolicies, [configMaps, secrets, clusterTrustBundles], () => build(cluster, pace));
+  const { backendTLSPolicies } = cluster.state;
+  if (backendTLSPolicies.size > 0) yield* known.getInSteps(backendTLSPolicies, inputsOf(cluster), () => build(cluster, pace));
+}
+
+/** What the index is made of, besides the policies. */
+function inputsOf({ state: { configMaps, secrets, clusterTrustBundles } }: Cluster): readonly unknown[] {
+  return [configMaps, secrets, clusterTrustBundles];
 }
 
 const nothing: BackendTlsIndex = { all: [], find: () => undefined };

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import { explain, type Answer } from '../../../cli/explain/answer.ts';
-import { clientOf, placeAtGateway, placeInMesh } from '../../../cli/explain/place.ts';
+import { callerOf, placeAtGateway, placeInMesh } from '../../../cli/explain/place.ts';
 import { originText } from './tables/decisions.ts';
 import { explainAtGateway, explainInMesh, streamOf } from '../../../cli/explain/streams.ts';
 import type { RequestExpectation } from './expectation.ts';
@@ -39,9 +39,9 @@ function ask({ state, translation }: Translated, request: RequestExpectation): A
   const to = addressed(request);
   if (isStream(to)) {
     const stream = streamOf(request.url)!;
-    return to.client === undefined ? explainAtGateway(translation, to.gateway!, stream) : explainInMesh({ state, translation }, clientOf(state, to.client).namespace, stream, []);
+    return to.client === undefined ? explainAtGateway(translation, to.gateway!, stream) : explainInMesh({ state, translation }, callerOf(state, { from: to.client }).namespace, stream, []);
   }
   const asked = { method: to.method, url: new URL(request.url.replace(/^grpc:/, 'http:')), headers: headersOf(request, to) };
-  const place = to.client === undefined ? placeAtGateway(translation, to.gateway!, asked) : placeInMesh({ state, translation }, clientOf(state, to.client).namespace, asked, []);
+  const place = to.client === undefined ? placeAtGateway(translation, to.gateway!, asked) : placeInMesh({ state, translation }, callerOf(state, { from: to.client }).namespace, asked, []);
   return explain(translation, place, asked);
 }
