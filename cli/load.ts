@@ -45,7 +45,7 @@ async function loadFiles(paths: readonly string[]): Promise<Loaded> {
   if (faults.length > 0) throw new UsageError(faults.map(({ file, message }) => `${file}: ${message}`).join('\n      '));
   const state = withBuiltIns(read);
   const gatewayAddresses = assignAddresses(state, { first: '127.0.0.1' }, new Map());
-  return { state, translation: translate(state, { gatewayAddresses, portOffset: 0 }), objects: sizeOf(read), problems, unreadable: [], ignored, notes: [] };
+  return { state, translation: translate(state, { gatewayAddresses, portOffset: 0, workloads: 'elsewhere' }), objects: sizeOf(read), problems, unreadable: [], ignored, notes: [] };
 }
 
 function sizeOf(state: ClusterState): number {

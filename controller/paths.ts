@@ -1,10 +1,11 @@
 import type { Service } from '#crds';
-import { targetKey, type PolicyTarget } from '#policy';
+import { connectionPolicy, targetKey, type PolicyTarget } from '#policy';
 import { Pace, runSteps, type Steps } from '#snapshot';
 import { compareText, namespacesOf, servicesByName } from './cluster.ts';
 import type { Graph } from './graph/graph.ts';
 import { isStream } from './graph/listeners/listeners.ts';
 import { tlsOrigins } from './graph/tls/spoken.ts';
+import type { ListenerTable } from './render/gateway.ts';
 import { serviceTable } from './render/mesh.ts';
 import { pathsOf, type PathChoice } from './render/table.ts';
 import type { PathIndex, SettledPath } from './types.ts';
@@ -82,9 +83,16 @@ interface Asked {
 
 function* gatewayPaths({ tables }: Graph, asked: Asked): Steps<readonly SettledPath[]> {
   const found: (readonly SettledPath[])[] = [];
-  // Policies act on requests.
-  for (const { listener, routes, way } of tables) if (!isStream(listener)) found.push(yield* pathsOf(routes, way, asked));
+  for (const table of tables) found.push(isStream(table.listener) ? connectionPaths(table, asked.choice) : yield* pathsOf(table.routes, table.way, asked));
   return found.flat();
+}
+
+/** Of connections whose bytes pass as they are one path, down to the listener: policies below it act on requests. */
+function connectionPaths({ listener: { listener }, routes, way, path }: ListenerTable, choice: PathChoice): readonly SettledPath[] {
+  const { attachments, via } = way;
+  if (routes.length === 0 || listener.protocol === 'UDP') return [];
+  if (choice === 'touched' && !path.steps.some(({ target }) => attachments.byTarget.has(targetKey(target)))) return [];
+  return [{ via, path, settled: connectionPolicy(path, attachments, 'bytes') }];
 }
 
 interface Pairs {

@@ -22,7 +22,7 @@ export function translateState(state: ClusterState, environment?: Partial<Enviro
 }
 
 export function environmentOf(state: ClusterState): Environment {
-  return { gatewayAddresses: assignAddresses(state, { first: '127.0.0.1' }, new Map()), portOffset: 0 };
+  return { gatewayAddresses: assignAddresses(state, { first: '127.0.0.1' }, new Map()), portOffset: 0, workloads: 'elsewhere' };
 }
 
 export function translateObjects(objects: readonly KubernetesObject[]): Translation {

@@ -30,7 +30,8 @@ export function translate(written: ClusterState, environment: Environment): Tran
 export function* translateInSteps(written: ClusterState, environment: Environment, pace = new Pace()): Steps<Translation> {
   const state = yield* withBuiltInsInSteps(written, pace);
   const { graph, reported, resources, paths } = yield* withoutEndpoints.getInSteps(state.httpRoutes, inputsOf(state, environment), () => translateRest(state, environment, pace));
-  const idle = yield* idleBackends(state, graph.attachments, pace);
+  const unknown = environment.workloads === 'elsewhere' && state.pods.size === 0 && state.endpointSlices.size === 0;
+  const idle = unknown ? [] : yield* idleBackends(state, graph.attachments, pace);
   return {
     statuses: reported.statuses,
     problems: yield* inOrder([...reported.problems, ...idle], pace),

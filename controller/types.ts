@@ -26,6 +26,8 @@ export interface Environment {
   readonly portOffset: number;
   /** `any`: a gateway has a Pod of its own, and binds all addresses of that, whether or not the Gateway's are known yet. `address` unless set. */
   readonly bind?: 'address' | 'any';
+  /** `elsewhere`: where nothing is written of any workload, that is no mistake. `here` unless set. */
+  readonly workloads?: 'here' | 'elsewhere';
 }
 
 export interface Translation {

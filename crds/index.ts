@@ -5,6 +5,7 @@ export * from './state.ts';
 export { builtInKinds } from './builtin.ts';
 export { parseObject } from './parse.ts';
 export { positionOf, readManifests, readManifestsInSteps } from './manifests/read.ts';
+export { isAddress } from './schema/scalar.ts';
 export { check, type Checked, type UnknownFields } from './schema/check.ts';
 export { checkRules, unevaluableRules } from './schema/rules.ts';
 export type * from './manifests/types.ts';

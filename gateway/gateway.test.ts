@@ -14,14 +14,15 @@ const listener = (name: string, port: number, section = 'http'): Listener => ({
 const table: RouteTable = { kind: 'RouteTable', name: 'listener/shop/g/http', routes: [], policies: [] };
 
 /** A proxy without sockets that writes down what it is asked. */
-class FakeProxy implements Pick<Proxy, 'apply' | 'listen' | 'drain' | 'close'> {
+class FakeProxy implements Pick<Proxy, 'applyInSteps' | 'listen' | 'drain' | 'close'> {
   readonly log: string[] = [];
   /** By port: how often binding fails before it works. */
   readonly busy = new Map<number, number>();
 
-  apply({ routeTables }: Parameters<Proxy['apply']>[0]): [] {
+  *applyInSteps({ routeTables }: Parameters<Proxy['applyInSteps']>[0]): ReturnType<Proxy['applyInSteps']> {
     for (const { name } of routeTables?.changed ?? []) this.log.push(`table ${name}`);
     for (const name of routeTables?.removed ?? []) this.log.push(`no table ${name}`);
+    yield;
     return [];
   }
 

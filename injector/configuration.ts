@@ -1,6 +1,6 @@
 import { check, formatPath, type Result, type Schema } from '#crds';
 import { Type, type Static } from 'typebox';
-import { quantityPattern } from './patch/quantity.ts';
+import { beyondLimit, quantityPattern } from './patch/quantity.ts';
 
 /** The source of the type, of the check at start, and of the chart's values.schema.json. */
 
@@ -61,6 +61,7 @@ export const injectionSchema = Type.Object(
     proxyImage: Type.String({ minLength: 1, maxLength: 512, description: 'Image of the sidecar' }),
     initImage: Type.String({ minLength: 1, maxLength: 512, description: 'Image of the init container that redirects TCP' }),
     pullPolicy: pullPolicySchema,
+    pullSecrets: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 16, description: "Secrets for pulling these images, by their names in a Pod's namespace; added to the Pod's own" })),
     controller: Type.String({ pattern: '^[A-Za-z0-9.-]{1,253}:[0-9]{1,5}$', description: "The controller's stream, host:port" }),
     rootNamespace: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'Namespace of the control plane; its Pods never get a sidecar' }),
     logLevel: logLevelSchema,
@@ -92,9 +93,16 @@ export const defaultInjection: InjectionConfig = {
   initResources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
 };
 
-/** Nothing that was set may be without effect: unknown fields are faults. */
+/** Nothing that was set may be without effect: unknown fields are faults. What the API server would refuse in every Pod is found here, before a Pod is. */
 export function readInjectionConfig(raw: unknown): Result<InjectionConfig, readonly string[]> {
   const { value, errors } = check(JSON.parse(JSON.stringify(injectionSchema)) as Schema, raw, 'refuse');
-  if (errors.length === 0) return { ok: true, value: value as InjectionConfig };
+  if (errors.length === 0) {
+    const config = value as InjectionConfig;
+    const beyond = (['proxyResources', 'initResources'] as const).flatMap((part) => {
+      const found = beyondLimit(config[part]);
+      return found === undefined ? [] : [`${part}: ${found.request} of ${found.unit} are requested, ${found.limit} is the limit`];
+    });
+    return beyond.length === 0 ? { ok: true, value: config } : { ok: false, error: beyond };
+  }
   return { ok: false, error: errors.map(({ path, message }) => `${formatPath(path) || 'the configuration'}: ${message}`) };
 }

@@ -30,11 +30,11 @@ export const failures = {
   'no-endpoints': reply(503, 'No endpoint is ready.', 'The chosen Service has no ready endpoint.'),
 
   // Attempts. RFC 9110, 15.6: 502 for an answer that is none, 503 for a server that is not there, 504 for one that is too slow.
-  'connect-failed': attempt(503, 'The backend could not be reached.', 'The connection to the endpoint was refused, or the network said that there is no way to it.'),
+  'connect-failed': attempt(503, 'The backend could not be reached.', 'The connection to the endpoint was refused, the network said that there is no way to it, or this proxy has no descriptor or port left for it (`EMFILE`, `EADDRNOTAVAIL` in the log).'),
   'connect-timeout': attempt(504, 'The backend did not accept a connection in time.', 'No connection within `connect` of the timeouts in force.'),
   'tls-failed': attempt(502, 'No secure connection to the backend.', 'The TLS handshake with the endpoint failed.'),
   'refused-stream': attempt(503, 'The backend refused the request.', 'The endpoint said that it did not begin with the request (HTTP/2 REFUSED_STREAM, GOAWAY).'),
-  'upstream-reset': attempt(502, 'The backend closed the connection.', 'The endpoint closed or reset the connection before its response was complete.'),
+  'upstream-reset': attempt(502, 'The backend closed the connection.', 'The endpoint closed or reset the connection before its response was complete, or reset one whose bytes pass as they are.'),
   'bad-response': attempt(502, 'The backend sent an invalid response.', 'What the endpoint sent is not HTTP, or its framing is ambiguous.'),
   'response-too-large-head': attempt(502, 'The head of the response is too large.', "The response's head exceeds the proxy's limit."),
   'per-try-timeout': attempt(504, 'The backend did not answer in time.', 'One attempt took longer than `backendRequest` or `perTryTimeout`.'),
@@ -67,7 +67,7 @@ export const failures = {
   'retry-budget-exhausted': reply(503, 'The retry budget of this backend is spent.', 'Too many retries in the budget\'s interval.'),
   'retry-limit': note(503, 'All retries failed.', 'maxRetries were made; the last attempt\'s result went to the client.'),
   'body-too-large-to-retry': note(503, 'The request body is too large to send again.', 'More than `maxBufferedBodyBytes` were sent.'),
-  'client-closed': note(499, 'The client closed the connection.', 'The client went away before the response was complete.'),
+  'client-closed': note(499, 'The client closed the connection.', 'The client went away before the response was complete, or broke off a connection whose bytes pass as they are.'),
 } as const satisfies Record<string, Failure>;
 
 export type FailureCode = keyof typeof failures;

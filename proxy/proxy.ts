@@ -1,4 +1,4 @@
-import type { Listener } from '#snapshot';
+import { runSteps, type Listener, type Steps } from '#snapshot';
 import { Backends } from './configuration/backends.ts';
 import { Certificates } from './configuration/certificates.ts';
 import { RoutingTable } from './configuration/tables.ts';
@@ -31,14 +31,21 @@ class Runtime implements Proxy {
   }
 
   apply(update: ResourceUpdate): readonly Refusal[] {
+    return runSteps(this.applyInSteps(update));
+  }
+
+  *applyInSteps(update: ResourceUpdate): Steps<readonly Refusal[]> {
     const { tables, streamTables, backends, metrics } = this.#context;
     const refusals: Refusal[] = [];
     for (const certificate of update.certificates?.changed ?? []) {
       const reason = this.#certificates.set(certificate);
       if (reason !== undefined) refusals.push({ kind: 'Certificate', name: certificate.name, reason });
+      // To read one takes a step of its own.
+      yield;
     }
     if (update.certificates?.changed !== undefined) backends.certificatesChanged(new Set(update.certificates.changed.map(({ name }) => name)));
-    refusals.push(...backends.apply(update.backends ?? {}, update.endpoints ?? {}));
+    refusals.push(...(yield* backends.applyInSteps(update.backends ?? {}, update.endpoints ?? {})));
+    // In one turn: who sees one of them new sees all of them new.
     for (const table of update.routeTables?.changed ?? []) {
       const before = tables.get(table.name);
       tables.set(table.name, new RoutingTable(table, { metrics, budgets: this.#budgets }));

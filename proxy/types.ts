@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable, StreamTable } from '#snapshot';
+import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable, Steps, StreamTable } from '#snapshot';
 import type { SocketIO } from './sockets/index.ts';
 import type { AccessLog, Metrics, Tracer } from './telemetry/index.ts';
 
@@ -155,8 +155,8 @@ export interface PickedEndpoint {
   readonly address: string;
   readonly port: number;
   connected(): void;
-  /** It took no connection: it is avoided for a while. Releases it. */
-  refused(): void;
+  /** It took no connection, for that reason (`ECONNREFUSED`): it is avoided for a while, unless the want is ours. Releases it. */
+  refused(reason: string | undefined): void;
   release(): void;
 }
 
@@ -174,10 +174,19 @@ export interface StreamRequest {
 /** A connection to an endpoint, opened for another one; counted and logged when that is over. */
 export interface OpenedStream {
   readonly socket: Socket;
-  /** To be called once: bytes from and to whoever opened the other connection. */
-  ended(end: { readonly bytesIn: number; readonly bytesOut: number }): void;
+  /** To be called once. */
+  ended(end: SpliceEnd): void;
   /** Instead of `ended`, where nothing was sent over it. */
   unused(): void;
+}
+
+/** How two connections that were one came to their end. */
+export interface SpliceEnd {
+  /** From whoever opened the connection. Bytes. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Why it broke: cut for want of bytes, or by one side, by a reset mostly; undefined where each side came to its end, or was cut here. */
+  readonly broken: 'idle' | 'client' | 'upstream' | undefined;
 }
 
 /** Two open connections that are to be one. */
@@ -186,8 +195,8 @@ export interface JoinParts {
   readonly upstream: Socket;
   /** What was read of either side before. */
   readonly ahead: { readonly client: Uint8Array; readonly upstream: Uint8Array };
-  /** Called once, when both are closed: bytes from and to the client. */
-  ended(end: { readonly bytesIn: number; readonly bytesOut: number }): void;
+  /** Called once, when both are closed. */
+  ended(end: SpliceEnd): void;
 }
 
 /** Takes connections that were accepted elsewhere, such as captured ones. */
@@ -223,6 +232,8 @@ export interface EndpointAside {
 export interface Proxy {
   /** Compiles and swaps. Requests in flight end on what they began with. What is refused changes nothing. */
   apply(update: ResourceUpdate): readonly Refusal[];
+  /** The same in steps, of which one at a time may be under way. Backends change one after the other, tables all at once when those are through. */
+  applyInSteps(update: ResourceUpdate): Steps<readonly Refusal[]>;
   /** Rejects where the address can't be bound. */
   listen(listener: Listener): Promise<BoundListener>;
   /**

@@ -30,10 +30,11 @@ const path: fc.Arbitrary<Path> = fc.oneof(
   fc.record({ type: fc.constant('RegularExpression' as const), value: fc.constantFrom(...patterns) }),
 );
 const method = fc.constantFrom(undefined, undefined, 'GET', 'POST');
+const everyMethod = fc.constantFrom('GET', 'POST', 'PUT', 'PUT', undefined);
 
-function matches(where: fc.Arbitrary<Path>): fc.Arbitrary<Omit<Match, 'index'>> {
+function matches(where: fc.Arbitrary<Path>, verbs: fc.Arbitrary<string | undefined> = method): fc.Arbitrary<Omit<Match, 'index'>> {
   return fc
-    .tuple(where, method, conditions, conditions)
+    .tuple(where, verbs, conditions, conditions)
     .map(([at, verb, headers, query]) => ({ path: at, ...(verb && { method: verb }), headers, query }));
 }
 
@@ -105,7 +106,7 @@ test('the compiled table and the naive matcher decide alike', (t) => {
 
 test('they decide alike where many rules share a path, so that lists are split by header, query and method', (t) => {
   const crowded = fc.record({ type: fc.constant('PathPrefix' as const), value: fc.constantFrom('/', '/a') });
-  const crowd = fc.array(matches(crowded), { minLength: 20, maxLength: 60 });
+  const crowd = fc.constantFrom(method, everyMethod).chain((verbs) => fc.array(matches(crowded, verbs), { minLength: 20, maxLength: 60 }));
   fc.assert(
     fc.property(crowd, fc.array(requests, { minLength: 4, maxLength: 4 }), (members, several) => {
       const routes = members.map((member, index): Route => {

@@ -45,6 +45,14 @@ test('RBAC: every kind that the controller follows may be listed and watched', (
   }
 });
 
+test('RBAC: whose status is written may be read again, as is done where somebody else has written meanwhile', (t) => {
+  const all = rules.filter(({ role, where }) => role === 'weft-controller' && where === 'cluster');
+  const may = (verb: string, group: string, resource: string): boolean => all.some(({ apiGroup, resources, verbs }) => apiGroup === group && resources.includes(resource) && verbs.includes(verb));
+  const written = all.flatMap(({ apiGroup, resources, verbs }) => (verbs.includes('patch') ? resources.filter((resource) => resource.endsWith('/status')).map((resource) => [apiGroup, resource.replace('/status', '')] as const) : []));
+  t.true(written.length > 10);
+  for (const [group, resource] of written) t.true(may('get', group, resource), `get ${resource} of ${group}`);
+});
+
 test('every rule of the chart is in the table of docs/reference/rbac.md, and no other', (t) => {
   const page = readFileSync('docs/reference/rbac.md', 'utf8');
   const rows = page.split('\n').filter((line) => /^\| (cluster|control plane's)/.test(line));
@@ -82,7 +90,7 @@ const all = ['monitoring.coreos.com/v1', 'gateway.networking.x-k8s.io/v1alpha1/X
 
 const cases: readonly { readonly name: string; readonly values: readonly string[]; readonly apis: readonly string[] }[] = [
   { name: 'defaults', values: [], apis: [] },
-  { name: 'all-apis', values: ['networkPolicy.apiServerCidrs={10.0.0.1/32}', 'networkPolicy.metricsNamespaces={monitoring}', 'images.pullSecrets={registry}', 'podMonitor.labels.release=prometheus', 'gateways.workers=4', 'proxy.socketIO=raw', 'gateways.resources.limits.memory=1Gi'], apis: all },
+  { name: 'all-apis', values: ['networkPolicy.apiServerCidrs={10.0.0.1/32}', 'networkPolicy.metricsNamespaces={monitoring}', 'images.pullSecrets={registry}', 'controller.nodeSelector.pool=infra', 'controller.tolerations[0].key=infra', 'controller.tolerations[0].operator=Exists', 'podMonitor.labels.release=prometheus', 'gateways.workers=4', 'proxy.socketIO=raw', 'gateways.resources.limits.memory=1Gi'], apis: all },
   { name: 'cert-manager', values: ['injector.certificate.source=cert-manager', 'injector.certificate.issuerName=cluster-ca', 'networkPolicy.enabled=false', 'injector.failurePolicy=Ignore'], apis: all },
 ];
 
@@ -95,12 +103,17 @@ for (const { name, values, apis } of cases) {
   });
 }
 
+withHelm('an upgrade with --reuse-values brings the values of an older chart, which lack the newer ones', (t) => {
+  const newer = ['controller.nodeSelector', 'controller.tolerations', 'injector.nodeSelector', 'injector.tolerations', 'gateways.workers'];
+  t.is(render(newer.map((value) => `${value}=null`)), render());
+});
+
 withHelm('lint finds nothing', (t) => {
   for (const chart of ['charts/weft', 'charts/weft-crds']) t.notThrows(() => execFileSync(helm!, ['lint', '--strict', chart], { stdio: 'pipe' }));
 });
 
 withHelm('a value that means nothing is refused', (t) => {
-  for (const value of ['injector.replica=3', 'proxy.image=x', 'injector.failurePolicy=Sometimes', 'controller.replicas=0', 'gateways.workers=0', 'gateways.workers=65', 'proxy.socketIO=fast', 'proxy.resources.limits.memory=lots']) {
+  for (const value of ['injector.replica=3', 'proxy.image=x', 'injector.failurePolicy=Sometimes', 'controller.replicas=0', 'gateways.workers=0', 'gateways.workers=65', 'proxy.socketIO=fast', 'images.registry=ghcr.io/x/', 'gateways.externalAddresses={192.0.2.1}', 'networkPolicy.apiServerCidrs={all}', 'controller.tolerations[0].effect=Never', 'proxy.resources.limits.memory=lots']) {
     t.regex(refusal([value]), /values don't meet the specifications of the schema/, value);
   }
   t.regex(refusal(['injector.certificate.source=cert-manager']), /issuerName must name an issuer/);
@@ -110,7 +123,7 @@ test('the golden copies: what they must hold whoever renders them', (t) => {
   for (const file of readdirSync('test/golden-charts')) {
     const objects = parseAllDocuments(readFileSync(join('test/golden-charts', file), 'utf8')).map((document) => document.toJS() as Rendered).filter((object) => object !== null);
     const config = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'weft-injection');
-    t.deepEqual(readInjectionConfig(parse(config!.data!['injection.yaml']!)), { ok: true, value: { ...defaultInjection, socketIO: file === 'all-apis.yaml' ? 'raw' : 'public' } }, file);
+    t.deepEqual(readInjectionConfig(parse(config!.data!['injection.yaml']!)), { ok: true, value: { ...defaultInjection, ...(file === 'all-apis.yaml' ? { socketIO: 'raw', pullSecrets: ['registry'] } : {}) } }, file);
     const webhooks = objects.find(({ kind }) => kind === 'MutatingWebhookConfiguration')!.webhooks!;
     for (const { namespaceSelector, timeoutSeconds } of webhooks) {
       const excluded = namespaceSelector.matchExpressions.find(({ key }) => key === 'kubernetes.io/metadata.name')!;

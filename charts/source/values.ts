@@ -11,19 +11,38 @@ const strict = { additionalProperties: false } as const;
 const replicas = (what: string) => Type.Integer({ minimum: 1, maximum: 100, default: 2, description: `Replicas of the ${what}` });
 const level = Type.Enum(['error', 'warn', 'info', 'debug'], { ...logLevelSchema, default: 'info' });
 const resources = (value: Static<typeof resourcesSchema>) => ({ ...resourcesSchema, default: value });
+/** Only the form; the API server and the controller look at the rest. */
+const ranges = (description: string) => Type.Array(Type.String({ pattern: '^[0-9a-fA-F.:]{2,39}/[0-9]{1,3}$' }), { maxItems: 32, default: [], description });
 const labels = (description: string) => Type.Record(Type.String(), Type.String(), { default: {}, description });
+/** Which nodes Pods run on: what a cluster needs whose nodes are not all alike. */
+const nodes = (whose: string) => ({
+  nodeSelector: labels(`Labels of the nodes on which ${whose} run, besides kubernetes.io/os: linux`),
+  tolerations: Type.Array(
+    Type.Object(
+      {
+        key: Type.Optional(Type.String()),
+        operator: Type.Optional(Type.Enum(['Exists', 'Equal'], { type: 'string' })),
+        value: Type.Optional(Type.String()),
+        effect: Type.Optional(Type.Enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'], { type: 'string' })),
+        tolerationSeconds: Type.Optional(Type.Integer()),
+      },
+      strict,
+    ),
+    { maxItems: 32, default: [], description: `Taints of nodes on which ${whose} may run all the same` },
+  ),
+});
 const image = (what: string) => Type.String({ maxLength: 512, default: '', description: `Image of ${what}, with tag or digest; empty: registry, name and the chart's version` });
 
 export const valuesSchema = Type.Object(
   {
     images: Type.Object(
       {
-        registry: Type.String({ minLength: 1, maxLength: 256, default: 'ghcr.io/weft-mesh', description: 'Registry and path before the names of the images' }),
+        registry: Type.String({ pattern: '[^/]$', maxLength: 256, default: 'ghcr.io/weft-mesh', description: 'Registry and path before the names of the images' }),
         controlPlane: image('controller and injector'),
         proxy: image('sidecars and gateways'),
         init: image('the init container that redirects TCP'),
         pullPolicy: { ...pullPolicySchema, default: 'IfNotPresent' },
-        pullSecrets: Type.Array(Type.String({ minLength: 1 }), { maxItems: 16, default: [], description: 'Secrets for pulling the images of the control plane' }),
+        pullSecrets: Type.Array(Type.String({ minLength: 1 }), { maxItems: 16, default: [], description: "Secrets for pulling the images, by their names: in the control plane's namespace, and of proxies in the namespaces of Gateways and of Pods with a sidecar, where you make them. Pods keep their own besides" }),
       },
       strict,
     ),
@@ -33,6 +52,7 @@ export const valuesSchema = Type.Object(
         resources: resources({ requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '1Gi' } }),
         podLabels: labels('More labels of its Pods'),
         priorityClassName: Type.String({ default: '', description: 'Priority class of its Pods' }),
+        ...nodes("its Pods, and those of the chart's checks,"),
       },
       strict,
     ),
@@ -42,6 +62,7 @@ export const valuesSchema = Type.Object(
         resources: resources({ requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } }),
         podLabels: labels('More labels of its Pods'),
         priorityClassName: Type.String({ default: '', description: 'Priority class of its Pods' }),
+        ...nodes('its Pods'),
         failurePolicy: Type.Enum(['Fail', 'Ignore'], { type: 'string', default: 'Fail', description: 'What becomes of a Pod that should get a sidecar while the injector is away: Fail refuses it, Ignore lets it run without' }),
         certificate: Type.Object(
           {
@@ -90,11 +111,7 @@ export const valuesSchema = Type.Object(
         replicas: Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'Replicas that a new Gateway begins with; then whoever scales its Deployment (kubectl scale, an autoscaler) owns the number. Of several, evictions take one at a time; a single one may be evicted' }),
         workers: Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'Processes in each Pod of a Gateway; they share its ports, and each serves with one core at most. Each needs memory of its own: 64Mi idle, 128Mi and more under load, so raise resources with it. A change rolls the Pods' }),
         resources: { ...resources({}), description: 'Requests and limits of the container of a Gateway; none: those of proxy.resources' },
-        externalAddresses: Type.Array(Type.String({ minLength: 3, maxLength: 43 }), {
-          maxItems: 32,
-          default: [],
-          description: "Ranges (CIDR) of addresses whose traffic the network brings to the nodes. A Gateway that asks for one in spec.addresses gets it (as externalIPs of its Service); any other is asked of the load balancer. Who may write Gateways may take any of these",
-        }),
+        externalAddresses: ranges("Ranges (CIDR) of addresses whose traffic the network brings to the nodes. A Gateway that asks for one in spec.addresses gets it (as externalIPs of its Service); any other is asked of the load balancer. Who may write Gateways may take any of these"),
       },
       strict,
     ),
@@ -102,7 +119,7 @@ export const valuesSchema = Type.Object(
     networkPolicy: Type.Object(
       {
         enabled: Type.Boolean({ default: true, description: 'NetworkPolicies for the control plane' }),
-        apiServerCidrs: Type.Array(Type.String({ minLength: 3, maxLength: 43 }), { maxItems: 32, default: [], description: 'Addresses of the API server, which alone may ask the injector; empty: anyone may' }),
+        apiServerCidrs: ranges('Addresses of the API server (CIDR), which alone may ask the injector; empty: anyone may'),
         metricsNamespaces: Type.Array(Type.String({ minLength: 1, maxLength: 63 }), { maxItems: 32, default: [], description: 'Namespaces whose Pods may read the metrics; empty: all' }),
       },
       strict,

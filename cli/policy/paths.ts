@@ -13,6 +13,8 @@ export interface PathQuery {
 /** The paths that a query means. A part that the user left out matches every path. Throws UsageError where none is left, and says what there is. */
 export function selectPaths(translation: Translation, query: PathQuery): readonly SettledPath[] {
   if ((query.gateway === undefined) === (query.fromNamespace === undefined)) throw new UsageError('say where the request comes from: --gateway NAMESPACE/NAME[/LISTENER] or --from-namespace NAMESPACE');
+  const connections = query.route === undefined && query.backend === undefined ? connectionsAt(translation, query) : [];
+  if (connections.length > 0) return connections;
   if (query.route === undefined && query.backend === undefined) throw new UsageError('say which route (--route HTTPRoute/NAMESPACE/NAME[/RULE]) or, for a Service without routes, which backend (--backend NAMESPACE/NAME[:PORT])');
   const entered = query.gateway === undefined ? translation.paths.from(query.fromNamespace!) : translation.paths.all().filter((path) => entersAt(path, query.gateway!));
   if (entered.length === 0) throw new UsageError(query.gateway === undefined ? `nothing that a workload in ${query.fromNamespace} could call` : `no route goes through Gateway ${query.gateway}; ${known(translation.paths.all().map(entryText))}`);
@@ -23,6 +25,11 @@ export function selectPaths(translation: Translation, query: PathQuery): readonl
   // A rule also has a path of its own, without a backend (for redirects); whoever names none means the ones that reach a backend.
   const reaching = backed.filter((path) => path.backend !== undefined);
   return query.backend === undefined && reaching.length > 0 ? reaching : backed;
+}
+
+/** Of TLS and TCP listeners: what governs their connections is known with the listener. */
+function connectionsAt({ paths }: Translation, { gateway }: PathQuery): readonly SettledPath[] {
+  return gateway === undefined ? [] : paths.all().filter((path) => path.route === undefined && entersAt(path, gateway));
 }
 
 function entersAt(path: SettledPath, gateway: string): boolean {

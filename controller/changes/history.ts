@@ -4,29 +4,50 @@ import type { Resource } from '#snapshot';
 import { publish } from '../push/view.ts';
 import { translateState } from '../testing.ts';
 import type { Snapshots, Translation } from '../types.ts';
-import { anyObject } from './objects.ts';
+import { objectsOfKind } from './objects.ts';
 
 /** For tests: one thing that happens to a cluster. */
 export type Change =
   | { readonly kind: 'apply'; readonly object: KubernetesObject }
-  /** Of the objects there are, modulo their number. */
-  | { readonly kind: 'remove'; readonly at: number };
+  /** Of the objects of one kind that there are, modulo their number. */
+  | { readonly kind: 'remove'; readonly at: number; readonly of: string };
 
 /** What comes together, as a source tells it. */
 export type Batch = readonly Change[];
 
-const apply = anyObject.filter((object) => object !== undefined).map((object): Change => ({ kind: 'apply', object }));
-const change: fc.Arbitrary<Change> = fc.oneof({ weight: 4, arbitrary: apply }, { weight: 1, arbitrary: fc.nat().map((at): Change => ({ kind: 'remove', at })) });
+const kinds = [...objectsOfKind.keys()];
 
-/** A cluster that is filled by the first batch, and then changes a little at a time. */
-export function histories(length: number): fc.Arbitrary<readonly Batch[]> {
-  return fc.tuple(fc.array(apply, { minLength: 60, maxLength: 120, size: 'max' }), fc.array(fc.array(change, { minLength: 1, maxLength: 3 }), { maxLength: length, size: 'max' })).map(([start, batches]) => [start, ...batches]);
-}
+/** Often left out: of Ingresses and ServiceImports objects of other kinds are made, which hides that something else of those was forgotten. */
+const seldomThere = fc.subarray(['Ingress', 'ServiceImport', 'ListenerSet', 'XBackendTrafficPolicy', 'RetryPolicy', 'TimeoutPolicy']);
+
+/** A change of one of these shows in one case of three at most: they have three turns where the others have one. */
+const seldomSeen = ['ClusterTrustBundle', 'ConfigMap', 'EndpointSlice', 'IngressClass', 'Namespace', 'Pod', 'ReferenceGrant', 'Secret'];
+
+const applyOf = (some: readonly string[]): fc.Arbitrary<Change> =>
+  fc.oneof(...some.map((kind) => objectsOfKind.get(kind)!)).filter((object) => object !== undefined).map((object): Change => ({ kind: 'apply', object }));
+const startOf = (some: readonly string[]): fc.Arbitrary<Batch> => fc.array(applyOf(some), { minLength: 150, maxLength: 200, size: 'max' });
+const changesOf = (some: readonly string[], [minLength, maxLength]: readonly [number, number]): fc.Arbitrary<Batch> => {
+  const removal = fc.record({ at: fc.nat(), of: fc.constantFrom(...some) }).map((which): Change => ({ kind: 'remove', ...which }));
+  return fc.array(fc.oneof({ weight: 3, arbitrary: applyOf(some) }, { weight: 1, arbitrary: removal }), { minLength, maxLength, size: 'max' });
+};
+/** Nothing but the kind itself tells of such a change. */
+const changesOfOne = (kind: string): fc.Arbitrary<Batch> => changesOf([kind], [1, 12]);
+
+/** A cluster that many objects came to. */
+export const filled: fc.Arbitrary<ClusterState> = seldomThere.chain((absent) => startOf(kinds.filter((kind) => !absent.includes(kind)))).map((batch) => after(emptyState(), batch));
+
+/** A cluster that is filled by the first batch, and then changes: each kind in its turn, and between them several at once; what was left out comes last. */
+export const histories: fc.Arbitrary<readonly Batch[]> = seldomThere.chain((absent) => {
+  const present = kinds.filter((kind) => !absent.includes(kind));
+  const due = [...present, ...seldomSeen, ...seldomSeen];
+  const turns = fc.shuffledSubarray(due, { minLength: due.length }).chain((order) => fc.tuple(...order.flatMap((kind, index) => [changesOfOne(kind), ...(index % 4 === 3 ? [changesOf(present, [2, 3])] : [])])));
+  return fc.tuple(startOf(present), turns, fc.tuple(...absent.map(changesOfOne))).map(([first, ...rest]) => [first, ...rest.flat()]);
+});
 
 export function after(state: ClusterState, batch: Batch): ClusterState {
   return batch.reduce((current, each) => {
     if (each.kind === 'apply') return applyChanges(current, [each.object]);
-    const all = objectsOf(current);
+    const all = objectsOf(current).filter(({ kind }) => kind === each.of);
     return all.length === 0 ? current : applyChanges(current, [], [all[each.at % all.length]!]);
   }, state);
 }

@@ -8,12 +8,8 @@ import { problem } from '../problems.ts';
 import { balancingAnnotation, renderEndpoints } from '../render/endpoints.ts';
 import type { Problem } from '../types.ts';
 
-/**
- * Backends that get requests and have nowhere to send them. Nothing is said where manifests describe no workloads at all: they are
- * elsewhere then.
- */
+/** Backends that get requests and have nowhere to send them. */
 export function* idleBackends(state: ClusterState, attachments: readonly Attachment[], pace: Pace): Steps<readonly Problem[]> {
-  if (state.pods.size === 0 && state.endpointSlices.size === 0) return [];
   const empty = new Map<string, boolean>();
   const isEmpty = (backend: string): boolean => {
     const known = empty.get(backend) ?? renderEndpoints(state, backend)?.endpoints.length === 0;

@@ -90,6 +90,15 @@ test('raw socket I/O is told to the proxy; the usual one leaves Pods as they wer
   t.is(variable('raw'), 'raw');
 });
 
+test('secrets for pulling the image are named in the Pods; without any, Pods are as they were', (t) => {
+  const named = (more: Partial<ProvisionConfig>): unknown => {
+    const deployment = provision(gateway(), { ...config, ...more }).find(({ kind }) => kind === 'Deployment') as unknown as { spec: { template: { spec: object } } };
+    return (deployment.spec.template.spec as { imagePullSecrets?: unknown }).imagePullSecrets;
+  };
+  t.is(named({}), undefined);
+  t.deepEqual(named({ pullSecrets: ['a', 'b'] }), [{ name: 'a' }, { name: 'b' }]);
+});
+
 test('a listener on the admin port moves the admin port', (t) => {
   const of = gateway({ listeners: [15_020, 15_021].map((port) => ({ name: `p${port}`, port, protocol: 'HTTP' })) as unknown as Gateway['spec']['listeners'] });
   const [container] = made(of, 'Deployment').spec.template.spec.containers;

@@ -148,13 +148,23 @@ test('what the API server refuses is told, once, until it is given; a server in 
 const deployment = (status: object): object => ({ metadata: { namespace: 'shop', name: 'edge-weft', annotations: { 'weft-mesh.io/gateway': 'edge' } }, status });
 const failure = { type: 'ReplicaFailure', status: 'True', message: 'pods "edge-weft-1" is forbidden: exceeded quota' };
 
+const late = { type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded', message: 'ReplicaSet "edge-weft-1" has timed out progressing.' };
+
+test('a Deployment none of whose Pods gets ready is told', async (t) => {
+  const rig = await rigged(t, { present: () => ours, deployments: [deployment({ conditions: [{ type: 'Available', status: 'False' }, late] })] });
+  rig.provisioner.start();
+  rig.want(manifests('weft', service));
+  await until(t, () => rig.lacking.length > 0);
+  t.deepEqual(rig.lacking[0], [['shop/edge', { reason: 'NoResources', message: 'Deployment shop/edge-weft: none of its Pods got ready in time; kubectl describe tells why' }]]);
+});
+
 test('a Deployment that can make no Pod is told; one that serves all the same is not', async (t) => {
   const starved = await rigged(t, { present: () => ours, deployments: [deployment({ conditions: [failure] })] });
   starved.provisioner.start();
   starved.want(manifests('weft', service));
   await until(t, () => starved.lacking.length > 0);
   t.deepEqual(starved.lacking[0], [['shop/edge', { reason: 'NoResources', message: 'Deployment shop/edge-weft: pods "edge-weft-1" is forbidden: exceeded quota' }]]);
-  const serving = await rigged(t, { present: () => ours, deployments: [deployment({ conditions: [failure], availableReplicas: 1 })] });
+  const serving = await rigged(t, { present: () => ours, deployments: [deployment({ conditions: [failure, late], availableReplicas: 1 })] });
   serving.provisioner.start();
   serving.want(manifests('weft', service));
   await until(t, () => serving.requests('PATCH').length >= 4);

@@ -14,7 +14,7 @@ export interface RolloutsEnvironment {
 
 /** What became of the Deployments of Gateways, by `{namespace}/{name}` of the Gateway. */
 export interface Rollouts {
-  /** Why not one of its Pods can be made: a quota, an admission webhook. Undefined where that is not so. */
+  /** Why not one of its Pods serves: none can be made (a quota, an admission webhook), or none gets ready in time. Undefined where that is not so. */
   faultOf(gateway: string): ApplyFault | undefined;
   /** All Deployments are known, and there is none of this Gateway. */
   isGone(gateway: string): boolean;
@@ -44,9 +44,14 @@ export function followRollouts(env: RolloutsEnvironment): Rollouts {
 function read(raw: RawObject): Rollout {
   const { namespace, name, annotations } = fieldsOf(raw['metadata']);
   const { conditions, availableReplicas } = fieldsOf(raw['status']);
-  const failure = (Array.isArray(conditions) ? conditions : []).map(fieldsOf).find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
+  const told = (Array.isArray(conditions) ? conditions : []).map(fieldsOf);
+  const refused = told.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
+  const isLate = told.some(({ type, reason }) => type === 'Progressing' && reason === 'ProgressDeadlineExceeded');
   const gateway = `${String(namespace)}/${String(fieldsOf(annotations)[gatewayAnnotation] ?? '')}`;
   // While some Pod serves, the Gateway does.
   const isServing = typeof availableReplicas === 'number' && availableReplicas > 0;
-  return { gateway, fault: failure === undefined || isServing ? undefined : { message: `Deployment ${String(namespace)}/${String(name)}: ${String(failure['message'] ?? '')}`, reason: 'NoResources' } };
+  if (isServing || (refused === undefined && !isLate)) return { gateway, fault: undefined };
+  // What keeps them (no node has room, the image can't be pulled) stands in the Pods' own status and Events.
+  const why = refused === undefined ? 'none of its Pods got ready in time; kubectl describe tells why' : String(refused['message'] ?? '');
+  return { gateway, fault: { message: `Deployment ${String(namespace)}/${String(name)}: ${why}`, reason: 'NoResources' } };
 }

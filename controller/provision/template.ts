@@ -7,6 +7,8 @@ import { gatewayAnnotation, gatewayClassLabel, labelValue, gatewayNameLabel, man
 export interface ProvisionConfig {
   readonly image: string;
   readonly pullPolicy: string;
+  /** Secrets for pulling the image, by their names in a Gateway's namespace. */
+  readonly pullSecrets?: readonly string[];
   /** The controller's stream, name:port. */
   readonly controller: string;
   readonly logLevel: string;
@@ -40,6 +42,8 @@ const drainDelaySeconds = 5;
 /** Kubernetes' own default: a namespace that is deleted waits for half of it before it looks again. */
 const graceSeconds = 30;
 const tokenSeconds = 3600;
+/** So long none of its Pods may get ready before its owner is told. An image may be large and a node busy. */
+const progressSeconds = 120;
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -65,6 +69,7 @@ export function provision(gateway: Gateway, config: ProvisionConfig, served: rea
       metadata,
       spec: {
         selector: { matchLabels: selector },
+        progressDeadlineSeconds: progressSeconds,
         strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
         template: { metadata: podMetadata, spec: podSpec(gateway, config, { serviceAccount: metadata.name, selector, ports }) },
       },
@@ -115,10 +120,11 @@ function podSpec(gateway: Gateway, config: ProvisionConfig, { serviceAccount, se
       // Else a rolling update would weigh the Pods that are about to go.
       matchLabelKeys: ['pod-template-hash'],
     })),
+    ...(config.pullSecrets === undefined ? {} : { imagePullSecrets: config.pullSecrets.map((name) => ({ name })) }),
     containers: [container(gateway, config, freeAdminPort(ports))],
     volumes: [
       { name: 'weft-token', projected: { sources: [{ serviceAccountToken: { audience: 'weft-mesh.io', expirationSeconds: tokenSeconds, path: 'token' } }] } },
-      // Optional: the controller writes it into a namespace when that gets its first Gateway.
+      // Not optional: the controller writes it into a namespace when that gets its first Gateway; a Pod that is faster waits for it.
       { name: 'weft-ca', configMap: { name: 'weft-ca' } },
       { name: 'weft-state', emptyDir: { sizeLimit: '64Mi' } },
     ],

@@ -1,9 +1,9 @@
-import { connectionPolicy, gatewayPath, type Attachments, type GatewayPathParts } from '#policy';
+import { connectionPolicy, gatewayPath, type Attachments, type GatewayPathParts, type PolicyPath } from '#policy';
 import type { Certificate, Listener, ListenerSection, Pace, Steps } from '#snapshot';
 import { createdAt, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import { allListeners, type GatewayFacts } from '../graph/listeners/gateways.ts';
-import { endsTls, sectionOf, type ListenerFacts } from '../graph/listeners/listeners.ts';
+import { endsTls, isStream, sectionOf, type ListenerFacts } from '../graph/listeners/listeners.ts';
 import { rulesAt } from '../graph/tls/own.ts';
 import { refOf } from '../problems.ts';
 import type { Environment } from '../types.ts';
@@ -15,11 +15,13 @@ export interface ListenerTable {
   readonly listener: ListenerFacts;
   readonly routes: readonly TableRoute[];
   readonly way: TableWay;
+  /** What the policy paths of all its routes have in common. */
+  readonly path: PolicyPath;
 }
 
 /** One table per listener, also for listeners that are not served: `weft policy` may still ask about them. */
 export function listenerTables(facts: GatewayFacts, routes: ReadonlyMap<ListenerFacts, readonly TableRoute[]>, context: PathContext): readonly ListenerTable[] {
-  return allListeners(facts).map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context) }));
+  return allListeners(facts).map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context), path: gatewayPath(pathStart(facts, listener)) }));
 }
 
 /** The routes of each listener, each route once, with its rules as the listener carries them out. */
@@ -95,7 +97,7 @@ function isServed({ programmed }: ListenerFacts): boolean {
 function renderSection(facts: GatewayFacts, section: ListenerFacts, attachments: Attachments): ListenerSection {
   const { listener, hostname, certificates, clientValidation } = section;
   const name = sectionOf(section);
-  const { policy } = connectionPolicy(gatewayPath(pathStart(facts, section)), attachments);
+  const { policy } = connectionPolicy(gatewayPath(pathStart(facts, section)), attachments, isStream(section) ? 'bytes' : 'requests');
   return {
     name,
     hostname,

@@ -37,6 +37,7 @@ test('without an image of proxies Gateways get none; ranges of addresses must be
 });
 
 test('traces and replicas of gateways', (t) => {
+  t.like(parse(['--proxy-image', 'i', '--proxy-pull-secrets', 'a,b']), { options: { gateways: { pullSecrets: ['a', 'b'] } } });
   t.like(parse(['--proxy-image', 'i']), { options: { gateways: { replicas: 1, workers: 1, socketIO: 'public' } } });
   const parsed = parse(['--proxy-image', 'i', '--gateway-replicas', '3', '--gateway-workers', '4', '--proxy-socket-io', 'raw', '--proxy-tracing-endpoint', 'http://collector:4318', '--proxy-tracing-sample', '0.1']);
   t.like(parsed, { options: { gateways: { replicas: 3, workers: 4, socketIO: 'raw', tracing: { endpoint: 'http://collector:4318', sample: 0.1 } } } });

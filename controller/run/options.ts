@@ -35,6 +35,7 @@ Runs the control plane of Weft against a Kubernetes cluster. Each option can be 
   --admin-port PORT     on 127.0.0.1: /proxies, for weft status    WEFT_ADMIN_PORT                 (15015)
   --proxy-image NAME    of the proxies that Gateways get; none: Gateways get none    WEFT_PROXY_IMAGE
   --proxy-pull-policy POLICY                                        WEFT_PROXY_PULL_POLICY          (IfNotPresent)
+  --proxy-pull-secrets NAME,…   Secrets of a Gateway's namespace, for pulling the image    WEFT_PROXY_PULL_SECRETS
   --proxy-log-level LEVEL   error, warn, info or debug              WEFT_PROXY_LOG_LEVEL            (info)
   --proxy-socket-io WAY     how they read and write sockets: public or raw    WEFT_PROXY_SOCKET_IO    (public)
   --proxy-resources JSON    of their container                      WEFT_PROXY_RESOURCES            ({})
@@ -58,7 +59,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   const text = { type: 'string' } as const;
   let flags: Partial<Record<string, string | boolean>>;
   try {
-    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-log-level': text, 'proxy-socket-io': text, 'proxy-resources': text, 'proxy-tracing-endpoint': text, 'proxy-tracing-sample': text, 'gateway-replicas': text, 'gateway-workers': text, 'external-addresses': text, help: { type: 'boolean', short: 'h' } } as const;
+    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-pull-secrets': text, 'proxy-log-level': text, 'proxy-socket-io': text, 'proxy-resources': text, 'proxy-tracing-endpoint': text, 'proxy-tracing-sample': text, 'gateway-replicas': text, 'gateway-workers': text, 'external-addresses': text, help: { type: 'boolean', short: 'h' } } as const;
     flags = parseArgs({ args: [...argv], options, allowPositionals: false }).values;
   } catch (error) {
     return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) };
@@ -102,6 +103,8 @@ function portOf(text: string): number | undefined {
 function gatewaysOf(value: (flag: string, variable: string) => string | undefined, controller: string): ProvisionConfig | undefined | string {
   const image = value('proxy-image', 'WEFT_PROXY_IMAGE');
   const pullPolicy = value('proxy-pull-policy', 'WEFT_PROXY_PULL_POLICY') ?? 'IfNotPresent';
+  const secrets = (value('proxy-pull-secrets', 'WEFT_PROXY_PULL_SECRETS') ?? '').split(',').filter((name) => name !== '');
+  const pullSecrets = secrets.length === 0 ? {} : { pullSecrets: secrets };
   const logLevel = value('proxy-log-level', 'WEFT_PROXY_LOG_LEVEL') ?? 'info';
   if (!['Always', 'IfNotPresent', 'Never'].includes(pullPolicy)) return '--proxy-pull-policy must be Always, IfNotPresent or Never';
   if (!['error', 'warn', 'info', 'debug'].includes(logLevel)) return '--proxy-log-level must be error, warn, info or debug';
@@ -121,7 +124,7 @@ function gatewaysOf(value: (flag: string, variable: string) => string | undefine
   if (ranges === undefined) return '--external-addresses must be ranges such as 192.0.2.0/28, separated by commas';
   const isExternal = (address: string): boolean => isIP(address) !== 0 && ranges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   const tracing = endpoint === undefined ? {} : { tracing: { endpoint, sample } };
-  return image === undefined ? undefined : { image, pullPolicy, logLevel, socketIO, resources, controller, ...tracing, replicas: Number(replicas), workers: Number(workers), isExternal };
+  return image === undefined ? undefined : { image, pullPolicy, ...pullSecrets, logLevel, socketIO, resources, controller, ...tracing, replicas: Number(replicas), workers: Number(workers), isExternal };
 }
 
 function rangesOf(text: string): BlockList | undefined {

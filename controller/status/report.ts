@@ -7,6 +7,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { ListenerFacts } from '../graph/listeners/listeners.ts';
 import { findRoute } from '../graph/routes/route.ts';
 import { strangeAnnotations } from '../lint/backends.ts';
+import { circularRedirects } from '../lint/redirects.ts';
 import { orphanGateways, orphanListenerSets } from '../lint/orphans.ts';
 import { shadowedMatches } from '../lint/shadowed.ts';
 import { isWritten } from '../derived.ts';
@@ -47,6 +48,7 @@ export function* report(graph: Graph, pace: Pace): Steps<Reported> {
       ...backendTls.problems,
       ...ingresses.problems,
       ...(yield* shadowedMatches(graph, pace)),
+      ...(yield* circularRedirects(attachments, pace)),
       ...strangeAnnotations(graph),
       ...orphanGateways(graph),
       ...orphanListenerSets(graph),

@@ -1,7 +1,7 @@
 import type { Result } from '#crds';
 import { logLevels, longestTerminationDelay, type InjectionConfig, type LogLevel, type Resources } from '../configuration.ts';
 import { injectLabel, prefix } from '../names.ts';
-import { quantityOf } from './quantity.ts';
+import { beyondLimit, quantityOf } from './quantity.ts';
 
 /** What one Pod may choose for its sidecar. Never image, user, environment or capabilities: whoever may make a Pod is a tenant. */
 export interface Choices {
@@ -77,10 +77,7 @@ function resourcesOf(annotations: Readonly<Record<string, string>>, base: Resour
     if (name.endsWith('request')) requests[unit] = text;
     else limits[unit] = text;
   }
-  for (const unit of ['cpu', 'memory'] as const) {
-    const [request, limit] = [requests[unit], limits[unit]];
-    if (request === undefined || limit === undefined || quantityOf(request)! <= quantityOf(limit)!) continue;
-    return { ok: false, error: `annotations ${prefix}${unit}-request and ${prefix}${unit}-limit: the sidecar would request ${request} of ${unit} and be limited to ${limit}` };
-  }
+  const beyond = beyondLimit({ requests, limits });
+  if (beyond !== undefined) return { ok: false, error: `annotations ${prefix}${beyond.unit}-request and ${prefix}${beyond.unit}-limit: the sidecar would request ${beyond.request} of ${beyond.unit} and be limited to ${beyond.limit}` };
   return { ok: true, value: { ...(Object.keys(requests).length > 0 ? { requests } : {}), ...(Object.keys(limits).length > 0 ? { limits } : {}) } };
 }

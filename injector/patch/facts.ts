@@ -32,6 +32,7 @@ const pod: Schema = {
         // Kubernetes' own default.
         restartPolicy: { type: 'string', default: 'Always' },
         initContainers: { ...containers, default: [] },
+        imagePullSecrets: { type: 'array', items: { type: 'object', properties: { name } }, maxItems: 1024 },
         volumes: { type: 'array', items: { type: 'object', properties: { name }, required: ['name'] }, default: [], maxItems: 1024 },
       },
       required: ['containers'],

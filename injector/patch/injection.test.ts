@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { applyOperations, defaultInjection, injectionFor, type Injection } from '../index.ts';
+import { applyOperations, defaultInjection, injectionFor, readInjectionConfig, type Injection } from '../index.ts';
 import type { Json } from './types.ts';
 
 const shop = { name: 'shop', labels: { 'weft-mesh.io/inject': 'enabled' } };
@@ -129,6 +129,27 @@ test('traces go to the collector of the installation, where it names one', (t) =
   if (injection.kind !== 'patch') throw new Error(injection.kind);
   const { env } = (applyOperations(pod(), injection.operations) as unknown as ReturnType<typeof injected>).spec.initContainers[1]!;
   t.deepEqual(env.slice(-2), [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: tracing.endpoint }, { name: 'WEFT_TRACE_SAMPLE', value: '0.1' }]);
+});
+
+test('secrets for pulling the images are added to those of the Pod, once', (t) => {
+  const config = { ...defaultInjection, pullSecrets: ['registry', 'other'] };
+  const secrets = (object: Json): unknown => {
+    const injection = injectionFor(object, shop, config);
+    if (injection.kind !== 'patch') return injection;
+    const made = applyOperations(object, injection.operations) as { spec: { imagePullSecrets?: unknown } };
+    t.is(injectionFor(made, shop, config).kind, 'skip');
+    return made.spec.imagePullSecrets;
+  };
+  t.deepEqual(secrets(pod()), [{ name: 'registry' }, { name: 'other' }]);
+  t.deepEqual(secrets(pod({ spec: { imagePullSecrets: [{ name: 'mine' }, { name: 'other' }] } })), [{ name: 'mine' }, { name: 'other' }, { name: 'registry' }]);
+  t.like(secrets(pod({ spec: { imagePullSecrets: 'mine' } })), { kind: 'refuse' });
+  t.false(JSON.stringify(injected(pod())).includes('imagePullSecrets'));
+});
+
+test('an installation whose sidecar would request more than its limit is refused as a whole, not Pod by Pod', (t) => {
+  const read = (resources: object): unknown => readInjectionConfig({ ...defaultInjection, proxyResources: resources });
+  t.deepEqual(read({ requests: { memory: '64Mi' }, limits: { memory: '32Mi' } }), { ok: false, error: ['proxyResources: 64Mi of memory are requested, 32Mi is the limit'] });
+  t.like(read({ requests: { cpu: '1', memory: '64Mi' }, limits: { cpu: '1000m' } }), { ok: true });
 });
 
 test('raw socket I/O where the installation asks for it', (t) => {

@@ -22,7 +22,7 @@ export function injectionFor(pod: unknown, namespace: NamespaceFacts, config: In
   const choices = choicesOf(metadata.annotations, config);
   if (!choices.ok) return { kind: 'refuse', message: choices.error };
   const added = difference(pod as Raw, [initOf(config, choices.value), proxyOf(config, choices.value, spec.terminationGracePeriodSeconds)]);
-  const operations = [...added, ...delayedEndings(facts.value, choices.value.terminationDelay)];
+  const operations = [...added, ...pullSecrets(pod as Raw, config), ...delayedEndings(facts.value, choices.value.terminationDelay)];
   return operations.length > 0 ? { kind: 'patch', operations } : { kind: 'skip', reason: 'the Pod has its sidecar' };
 }
 
@@ -31,7 +31,7 @@ export type { Choices };
 /** What `factsOf` has checked. */
 interface Raw {
   readonly metadata?: { readonly labels?: Readonly<Record<string, string>> };
-  readonly spec: { readonly initContainers?: readonly Named[]; readonly volumes?: readonly Named[] };
+  readonly spec: { readonly initContainers?: readonly Named[]; readonly volumes?: readonly Named[]; readonly imagePullSecrets?: readonly Named[] };
 }
 
 type Named = Json & { readonly name: string };
@@ -51,6 +51,13 @@ function difference({ metadata, spec }: Raw, containers: readonly Json[]): reado
   const complete = volumes.every((volume) => covers(present.find(({ name }) => name === volume.name), volume));
   if (!complete) operations.push(add('/spec/volumes', [...foreign, ...volumes]));
   return operations;
+}
+
+/** Those that the Pod names, or its service account named for it, stay: its own images need them. */
+function pullSecrets({ spec }: Raw, { pullSecrets: wanted = [] }: InjectionConfig): readonly Operation[] {
+  const present = spec.imagePullSecrets ?? [];
+  const missing = wanted.filter((name) => !present.some((secret) => secret.name === name));
+  return missing.length === 0 ? [] : [add('/spec/imagePullSecrets', [...present, ...missing.map((name) => ({ name }))])];
 }
 
 function add(path: string, value: unknown): Operation {

@@ -21,3 +21,17 @@ export function quantityOf(text: string): number | undefined {
   if (match === null) return undefined;
   return Number(match[1]) * (match[2] === undefined ? 1 : factors[match[2]]!);
 }
+
+interface Amounts {
+  readonly requests?: { readonly cpu?: string; readonly memory?: string };
+  readonly limits?: { readonly cpu?: string; readonly memory?: string };
+}
+
+/** What is asked for beyond its own limit, which the API server refuses; undefined where all is within. */
+export function beyondLimit({ requests = {}, limits = {} }: Amounts): { readonly unit: 'cpu' | 'memory'; readonly request: string; readonly limit: string } | undefined {
+  for (const unit of ['cpu', 'memory'] as const) {
+    const [request, limit] = [requests[unit], limits[unit]];
+    if (request !== undefined && limit !== undefined && quantityOf(request)! > quantityOf(limit)!) return { unit, request, limit };
+  }
+  return undefined;
+}

@@ -18,6 +18,41 @@ test('every kind of target attaches where it may', (t) => {
   for (const { namespace, ref } of Object.values(places)) t.is(verdict(on(namespace, ref)).reason, 'Accepted', `${ref.kind} ${ref.sectionName ?? ''}`);
 });
 
+test('a ServiceImport and a GRPCRoute are targets, and what belongs to no namespace is named without one', (t) => {
+  const everything: Lookup = () => 'found';
+  t.is(verdict(on('shop', { group: 'multicluster.x-k8s.io', kind: 'ServiceImport', name: 'api', sectionName: 'p' }), everything).message, 'Attached to port p of ServiceImport shop/api.');
+  t.is(verdict(on('shop', { group: gatewayGroup, kind: 'GRPCRoute', name: 'foo', sectionName: 'r' }), everything).message, 'Attached to rule r of GRPCRoute shop/foo.');
+  t.is(verdict(on('weft-system', places.class.ref)).message, 'Attached to GatewayClass weft.');
+});
+
+test('a message lists so many names, and says how many more there are', (t) => {
+  const sections = Array.from({ length: 14 }, (_, index) => `s${index}`);
+  const { message } = verdict(on('shop', { ...places.route.ref, sectionName: 'ghost' }), () => ({ sections }));
+  t.is(message, 'There is no rule ghost of HTTPRoute shop/foo; it has s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, and 2 more.');
+});
+
+test('what was attached before is given again while the verdict on every target is the same', (t) => {
+  const policies = [on('shop', places.route.ref, { ...places.route.ref, name: 'other' }, { ...places.route.ref, name: 'third' })];
+  const finding = (missing: readonly string[]): Lookup => ({ name }) => (missing.includes(name) ? 'no-target' : 'found');
+  const before = attach(policies, finding([]));
+  t.is(attach(policies, finding([]), before), before);
+  for (const missing of [['foo'], ['other'], ['third']]) {
+    const after = attach(policies, finding(missing), before);
+    t.deepEqual(after, attach(policies, finding(missing)), String(missing));
+    t.not(after, before);
+  }
+  t.not(attach(structuredClone(policies), finding([]), before), before);
+  t.is(attach([], finding([]), before).verdicts.size, 0);
+});
+
+for (const [group, kind] of [[gatewayGroup, 'HTTPRoute'], [gatewayGroup, 'GRPCRoute'], ['', 'Service'], ['multicluster.x-k8s.io', 'ServiceImport']] as const) {
+  test(`a field of client connections has no effect on a ${kind}, in either stanza`, (t) => {
+    const policy: Policy = { apiVersion: 'policy.weft-mesh.io/v1alpha1', kind: 'TimeoutPolicy', metadata: { namespace: 'shop', name: 'p' }, spec: { targetRefs: [{ group, kind, name: 'x' }], override: { requestHeaders: '1s' }, default: { maxConnectionDuration: '1h', request: '1s' } } };
+    const found = attach([policy], () => 'found').problems.map(({ reason, path }) => `${reason} ${path.join('.')}`);
+    t.deepEqual(found, ['NoEffectAtLevel spec.override.requestHeaders', 'NoEffectAtLevel spec.default.maxConnectionDuration']);
+  });
+}
+
 test('the singular targetRef is the same as a list of one', (t) => {
   const { targetRefs: _, ...rest } = on('shop').spec;
   t.is(verdict({ ...on('shop'), spec: { ...rest, targetRef: places.route.ref } } as Policy).reason, 'Accepted');
@@ -30,6 +65,7 @@ const refusals: readonly { readonly name: string; readonly namespace: string; re
   { name: 'another Namespace, even from the root namespace', namespace: 'weft-system', ref: { group: '', kind: 'Namespace', name: 'infra' }, says: /its own namespace only/ },
   { name: "another namespace's object", namespace: 'shop', ref: { ...places.g1.ref, namespace: 'infra' }, says: /it is in shop, the target in infra/ },
   { name: 'an unknown kind', namespace: 'shop', ref: { group: '', kind: 'Pod', name: 'x' }, says: /cannot attach to kind Pod; it can to GatewayClass, XMesh,/ },
+  { name: 'a kind with its letters in another case', namespace: 'shop', ref: { group: gatewayGroup, kind: 'HttpRoute', name: 'foo' }, says: /cannot attach to kind HttpRoute; did you mean HTTPRoute\?/ },
   { name: 'a known kind in the wrong group', namespace: 'shop', ref: { group: 'apps', kind: 'HTTPRoute', name: 'foo' }, says: /is in group "gateway\.networking\.k8s\.io", not "apps"/ },
   { name: 'a section of a kind that has none', namespace: 'shop', ref: { group: '', kind: 'Namespace', name: 'shop', sectionName: 'x' }, says: /no sections/ },
   { name: 'a target that is not there', namespace: 'shop', ref: { group: gatewayGroup, kind: 'HTTPRoute', name: 'ghost' }, says: /There is no HTTPRoute shop\/ghost\./, reason: 'TargetNotFound' },

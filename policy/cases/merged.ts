@@ -74,16 +74,22 @@ export const mergedCases: readonly Case[] = [
     inline: { timeouts: { request: '9s', backendRequest: '3s' } },
     expect: { 'g1 http': { retry: { perTryTimeout: '4s' }, timeouts: { request: '9s', backendRequest: '3s' }, warns: ['PerTryTimeoutBeyondBackendRequest'] } },
   },
+  ...(
+    [
+      ['no method', { methods: [] }],
+      ['no failure', { retryOn: { conditions: [] } }],
+      ['no failure, and no code', { retryOn: { conditions: [], codes: [] } }],
+      ['no budget', { budget: { percent: 0, minPerSecond: 0 } }],
+    ] as const
+  ).map(([what, retry]): Case => ({
+    name: `retries that nothing is left to ask for warn: ${what}`,
+    policies: [{ on: 'route', retry: { default: { maxRetries: 3 } } }, { on: 'g1', retry: { default: retry } }],
+    expect: { 'g1 http': { retry: { maxRetries: 3, ...retry }, warns: ['RetriesNeverHappen'] }, 'g2 http': { retry: { maxRetries: 3 } } },
+  })),
   {
-    name: 'retries that nothing is left to ask for warn: no method, no failure, no budget',
-    policies: [
-      { on: 'route', retry: { default: { maxRetries: 3 } } },
-      { on: 'g1', retry: { default: { methods: [], retryOn: { conditions: [] }, budget: { percent: 0, minPerSecond: 0 } } } },
-    ],
-    expect: {
-      'g1 http': { retry: { maxRetries: 3, methods: [], retryOn: { conditions: [] }, budget: { percent: 0, minPerSecond: 0 } }, warns: ['RetriesNeverHappen'] },
-      'g2 http': { retry: { maxRetries: 3 } },
-    },
+    name: 'without codes the conditions still ask for retries, and a share does without a rate',
+    policies: [{ on: 'route', retry: { default: { maxRetries: 3, retryOn: { codes: [] }, budget: { minPerSecond: 0 } } } }],
+    expect: { 'g1 http': { retry: { maxRetries: 3, retryOn: { codes: [] }, budget: { minPerSecond: 0 } } } },
   },
   {
     name: 'retries of codes alone, of a share alone or of so many a second alone do happen; none at all need no warning',

@@ -26,6 +26,12 @@ test('the policy of a connection: the path down to the listener, and the fields 
   t.is(settle(paths['g1 https'], attachments).policy.timeouts?.idle, '5s');
 });
 
+test('of connections that carry no requests: until when one to an endpoint has to be there, and how long no byte may pass', (t) => {
+  const attachments = attach([...rows, { on: 'g1', name: 'b', timeouts: { default: { connect: '1s', streamIdle: '2h' } } } as const, { on: 'route', name: 'c', timeouts: { override: { streamIdle: '3h' } } } as const].map(policyOf), lookup);
+  t.deepEqual(connectionPolicy(paths['g1 https'], attachments, 'bytes').policy.timeouts, { connect: '1s', streamIdle: '2h' });
+  t.deepEqual(connectionPolicy(paths['g1 https'], attachments).policy.timeouts, { idle: '6s', requestHeaders: '9s' });
+});
+
 test('the policy of a mesh connection: the mesh and the client\'s namespace', (t) => {
   const attachments = attach([policyOf({ on: 'mesh', timeouts: { default: { idle: '1s' } } }), policyOf({ on: 'backend-namespace', timeouts: { default: { idle: '2s' } } })], lookup);
   t.is(connectionPolicy(paths['mesh from a'], attachments).policy.timeouts?.idle, '1s');

@@ -38,18 +38,24 @@ export function settle(path: PolicyPath, attachments: Attachments): SettledPolic
   return remembered(`path ${inlineKey(path)}`, stationsOf(path, attachments), attachments, (stations) => merge(claimsOf(stations, path), stations));
 }
 
-/** Fields that act on a client's connection, of the part of the path that is known before a request has come. */
-const connectionScope: ReadonlySet<string> = new Set([...connectionFields, 'timeouts.idle']);
+/**
+ * Fields that act on a client's connection, of the part of the path that is known before a request has come; or, where it carries no requests, on it
+ * and the one to the endpoint that its bytes go to.
+ */
+const connectionScopes: Readonly<Record<'requests' | 'bytes', ReadonlySet<string>>> = {
+  requests: new Set([...connectionFields, 'timeouts.idle']),
+  bytes: new Set(['timeouts.connect', 'timeouts.streamIdle']),
+};
 
 /**
  * What governs a client's connection: the path cut off below the listener (in the mesh: below the client's namespace), and of its
  * fields those that act on connections. For `ListenerSection.policy`.
  */
-export function connectionPolicy(path: PolicyPath, attachments: Attachments): SettledPolicy {
+export function connectionPolicy(path: PolicyPath, attachments: Attachments, carries: 'requests' | 'bytes' = 'requests'): SettledPolicy {
   const cut = { steps: path.steps.slice(0, connectionSteps(path)) };
-  return remembered('connection', stationsOf(cut, attachments), attachments, (stations) => {
+  return remembered(`connection of ${carries}`, stationsOf(cut, attachments), attachments, (stations) => {
     const claims = claimsOf(stations, cut);
-    return merge({ acting: claims.acting.filter(({ field }) => connectionScope.has(field)), idle: [] }, stations);
+    return merge({ acting: claims.acting.filter(({ field }) => connectionScopes[carries].has(field)), idle: [] }, stations);
   });
 }
 

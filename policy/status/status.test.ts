@@ -7,6 +7,7 @@ import { settle } from '../settle/settle.ts';
 import type { Attachments, PathVerdict, Policy, Problem } from '../types.ts';
 import * as affectedInSteps from './affected.ts';
 import { affects } from './affects.ts';
+import { clipped } from './conditions.ts';
 import * as problemsInSteps from './problems.ts';
 import * as statusesInSteps from './status.ts';
 
@@ -51,13 +52,15 @@ test('what concerns all Services has the mesh as ancestor', (t) => {
 });
 
 test('an entry has our controller, the namespace, the generation and no time', (t) => {
-  const { attachments, settled } = settleAll([policyOf({ on: 'g1', retry: { default: { maxRetries: 1 } } })], ['g1 http']);
+  const policy = policyOf({ on: 'g1', retry: { default: { maxRetries: 1 } } });
+  const { attachments, settled } = settleAll([{ ...policy, metadata: { ...policy.metadata, uid: 'u1' } }], ['g1 http']);
   t.deepEqual(policyStatuses(attachments, settled, controller), [
     {
       apiVersion: 'policy.weft-mesh.io/v1alpha1',
       kind: 'RetryPolicy',
       namespace: 'infra',
       name: 'g1',
+      uid: 'u1',
       status: {
         ancestors: [
           {
@@ -101,6 +104,50 @@ test('overridden for a part: in some fields, or on some paths', (t) => {
   t.is(message, 'Decides retry.maxRetries. Does not decide retry.maxRetries: RetryPolicy/infra/g1-https (default at Listener) does, on 1 of 2 paths.');
 });
 
+test('what a policy loses at a target that is Conflicted is told there alone; its other losses are told', (t) => {
+  const rows: PolicyRow[] = [
+    { on: 'service', name: 'old', created: '2026-01-01T00:00:00Z', retry: { default: { maxRetries: 5 } } },
+    { on: ['service', 'port'], name: 'new', created: '2026-02-01T00:00:00Z', retry: { default: { maxRetries: 9 } } },
+  ];
+  t.deepEqual(statusText(rows, 'new', ['g1 http']), ['Service/api: Accepted False Conflicted', `Gateway/g1: ${fine}`]);
+  t.deepEqual(statusText([...rows, { on: 'g1', retry: { override: { maxRetries: 1 } } }], 'new', ['g1 http']), ['Service/api: Accepted False Conflicted', 'Gateway/g1: Accepted True Accepted, Programmed False Overridden']);
+});
+
+test("a namespace's policy that is overridden is told so", (t) => {
+  t.deepEqual(statusText([{ on: 'g1', retry: { override: { maxRetries: 1 } } }, { on: 'route-namespace', retry: { default: { maxRetries: 2 } } }], 'route-namespace', ['g1 http']), [
+    'Gateway/g1: Accepted True Accepted, Programmed False Overridden',
+  ]);
+});
+
+test('of a policy that decides nothing, a field that could not act does not hide one that was overridden', (t) => {
+  const rows: PolicyRow[] = [
+    { on: 'g1', timeouts: { override: { request: '1s' } } },
+    { on: 'route', timeouts: { default: { request: '2s', requestHeaders: '1s' } } },
+  ];
+  t.deepEqual(statusText(rows, 'route', ['g1 http']), ['Gateway/g1: Accepted True Accepted, Programmed False Overridden']);
+});
+
+test('an entry that no path leads through tells of its own target, one of a path of all that attached', (t) => {
+  const { attachments, settled } = settleAll([policyOf({ on: ['service', 'other-service'], name: 'two', retry: { default: { maxRetries: 5 } } })], ['g1 http']);
+  const [status] = policyStatuses(attachments, settled, controller);
+  t.deepEqual(status!.status.ancestors.map(({ ancestorRef, conditions }) => [ancestorRef.name, conditions[0]!.message]), [
+    ['api-v2', 'Attached to Service back/api-v2.'],
+    ['g1', 'Attached to Service back/api. Attached to Service back/api-v2.'],
+  ]);
+});
+
+test('where a part of the paths through the mesh was looked at, the messages say so, but not of Gateways', (t) => {
+  const { attachments, settled } = settleAll([policyOf({ on: 'service', retry: { default: { maxRetries: 1 } } })], ['g1 http', 'mesh from a']);
+  const [status] = runSteps(statusesInSteps.policyStatuses(attachments, settled, { controllerName: controller, partly: true, pace: new Pace(1) }));
+  t.deepEqual(status!.status.ancestors.map(({ conditions }) => conditions[1]!.message), ['Decides retry.maxRetries on its one path.', 'Decides retry.maxRetries on all 1 paths that were looked at.']);
+});
+
+test('a message is as long as it may be, and no longer', (t) => {
+  const longest = 'x'.repeat(4096);
+  t.is(clipped(longest), longest);
+  t.is(clipped(`${longest}y`), `${longest.slice(1)}…`);
+});
+
 test('a default under its own override is no loss', (t) => {
   t.deepEqual(statusText([{ on: 'route', retry: { override: { maxRetries: 10 }, default: { maxRetries: 5 } } }], 'route', ['g1 http']), [`Gateway/g1: ${fine}`]);
 });
@@ -135,6 +182,7 @@ test('a target that is refused has an entry of its own, first, beside healthy on
       ['Gateway', undefined, ['Accepted', 'Programmed']],
     ],
   );
+  t.is(entries[2]!.conditions[0]!.message, 'Attached to Service back/api.');
 });
 
 test('a target that no request passes is accepted, and not programmed: NoEffect', (t) => {

@@ -57,7 +57,7 @@ for (const [title, text] of Object.entries(broken)) {
 }
 
 test('however it is cut, the same data comes out', (t) => {
-  const chunk = fc.string({ minLength: 1, maxLength: 40, unit: fc.constantFrom('a', '\r', '\n', '0', ';') });
+  const chunk = fc.string({ minLength: 1, maxLength: 40, unit: fc.constantFrom('a', '\r', '\n', '0', ';'), size: 'max' });
   fc.assert(
     fc.property(fc.array(chunk, { maxLength: 6 }), fc.array(fc.nat(60), { maxLength: 12 }), (chunks, cuts) => {
       const coded = Buffer.from(`${chunks.map((data) => `${data.length.toString(16)};x\r\n${data}\r\n`).join('')}0\r\n\r\nrest`, 'latin1');
@@ -71,4 +71,42 @@ test('however it is cut, the same data comes out', (t) => {
       t.deepEqual(read(pieces), { data: chunks.join(''), rest: 'rest' });
     }),
   );
+});
+
+test('a size is hexadecimal, of up to twelve digits', (t) => {
+  for (const [size, digits] of [[15, 'f'], [16, '10'], [255, 'FF'], [4096, '1000'], [4098, '000000001002']] as const) {
+    t.deepEqual(readText(`${digits}\r\n${'x'.repeat(size)}\r\n0\r\n\r\n`), { data: 'x'.repeat(size), rest: '' }, digits);
+  }
+  const reader = new ChunkedReader();
+  const bytes = Buffer.from('fFFffFFffFFf\r\nxy');
+  t.is(reader.next(bytes, 0, bytes.length), bytes.length);
+  t.deepEqual([reader.dataStart, reader.dataEnd, reader.done], [14, 16, false]);
+});
+
+test('a size line has room for 256 bytes of extension, and of space behind the first', (t) => {
+  for (const [space, extension, whole] of [[0, 256, true], [0, 257, false], [257, 0, true], [258, 0, false], [101, 156, true], [101, 157, false]] as const) {
+    t.is(readText(`1${' '.repeat(space)};${'a'.repeat(extension)}\r\nx\r\n0\r\n\r\n`)?.data, whole ? 'x' : undefined, `${space} ${extension}`);
+  }
+  t.is(readText(`1;${'a'.repeat(200)}\r\nx\r\n`.repeat(20) + '0\r\n\r\n')?.data, 'x'.repeat(20), 'each line anew');
+});
+
+test('trailers are kept as they came, up to 8 KiB, and are another body\'s no more', (t) => {
+  const reader = new ChunkedReader();
+  const trailersOf = (trailers: string): string | undefined => {
+    const bytes = Buffer.from(`1\r\nx\r\n0\r\n${trailers}\r\n`, 'latin1');
+    reader.reset();
+    for (let p = 0; p < bytes.length && !reader.done; ) {
+      p = reader.next(bytes, p, bytes.length);
+      if (p === brokenChunk) return 'broken';
+    }
+    return reader.trailers?.toString('latin1');
+  };
+  t.is(trailersOf(''), undefined);
+  for (const length of [1, 500, 503, 504, 505, 506, 507, 508, 2000, 2040, 2041, 2042, 8180, 8184]) {
+    const trailers = `A: ${'b\xe9'.repeat(length).slice(0, length)}\r\n`;
+    t.is(trailersOf(trailers), trailers.length + 2 <= 8192 ? `${trailers}\r\n` : 'broken', String(length));
+  }
+  t.is(trailersOf(`A: ${'b'.repeat(8185)}\r\n`), `A: ${'b'.repeat(8185)}\r\n\r\n`);
+  t.is(trailersOf(`A: ${'b'.repeat(8186)}\r\n`), 'broken');
+  t.is(trailersOf(''), undefined);
 });

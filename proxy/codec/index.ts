@@ -1,3 +1,4 @@
+export { glimpse } from './glimpse.ts';
 export { RequestHead, type RequestBlock, type TargetForm } from './request.ts';
 export { ResponseHead, type ResponseBlock } from './response.ts';
 export { Fields, framing, invalid, needMore, type FieldBlock, type Framing, type HeadLimits } from './fields.ts';

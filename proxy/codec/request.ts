@@ -7,6 +7,8 @@ import { CR, isToken, LF, SP, bytesOf, targetByte, targetClass, tokenByte } from
 export type TargetForm = 'origin' | 'absolute' | 'authority' | 'asterisk';
 
 const LETTER_H = 72;
+/** What a client that speaks TLS begins with (RFC 8446, 5.1): it came to the wrong port, which is worth a word of its own in the log. */
+const tlsHandshake = 22;
 const maxMethodBytes = 32;
 const maxEmptyLines = 2;
 const continueExpectation = bytesOf('100-continue');
@@ -123,7 +125,7 @@ export class RequestHead {
       if (tokenByte[bytes[p]!] === 0) break;
       p++;
     }
-    if (bytes[p] !== SP || p === methodStart || p - methodStart > maxMethodBytes) return this.fields.refuse('method');
+    if (bytes[p] !== SP || p === methodStart || p - methodStart > maxMethodBytes) return this.fields.refuse(bytes[methodStart] === tlsHandshake ? 'tls' : 'method');
     this.method = methodText(bytes, methodStart, p);
     return this.#parseTarget(bytes, p + 1, to);
   }

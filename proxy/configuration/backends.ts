@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Backend, Certificate, Endpoint, Endpoints } from '#snapshot';
+import { Pace, type Backend, type Certificate, type Endpoint, type Endpoints, type Steps } from '#snapshot';
 import { createBalancer, EndpointSet, faultOf, type Balancer, type BalancerInputs, type EndpointState, type SetInputs } from '../balancing/index.ts';
 import { EndpointPool } from '../connection/pool.ts';
 import type { FailureCode } from '../failures.ts';
@@ -86,17 +86,26 @@ export class Backends {
     return new Set(this.#byName.keys());
   }
 
-  /** Certificates come first, in an update of their own kind (`certificatesChanged`). What is refused stays as it was. */
-  apply(backends: Changes<Backend>, endpoints: Changes<Endpoints>): readonly Refusal[] {
+  /** Each backend by itself: who refers to new ones is told of them afterwards. Certificates come first, in an update of their own kind (`certificatesChanged`). What is refused stays as it was. */
+  *applyInSteps(backends: Changes<Backend>, endpoints: Changes<Endpoints>): Steps<readonly Refusal[]> {
     const refusals: Refusal[] = [];
+    const pace = new Pace();
     for (const backend of backends.changed ?? []) {
       const reason = this.#announce(backend);
       if (reason !== undefined) refusals.push({ kind: 'Backend', name: backend.name, reason });
+      if (pace.spend()) yield;
     }
-    for (const { name, endpoints: list } of endpoints.changed ?? []) this.#stateOf(name).update(list);
-    for (const name of endpoints.removed ?? []) this.#byName.get(name)?.update([]);
+    for (const { name, endpoints: list } of endpoints.changed ?? []) {
+      this.#stateOf(name).update(list);
+      if (pace.spend(1 + list.length)) yield;
+    }
+    for (const name of [...(endpoints.removed ?? []), ...(backends.removed ?? [])]) {
+      const state = this.#byName.get(name);
+      const size = state?.endpoints.size ?? 0;
+      state?.update([]);
+      if (pace.spend(1 + size)) yield;
+    }
     for (const name of backends.removed ?? []) {
-      this.#byName.get(name)?.update([]);
       this.#byName.delete(name);
       this.#backends.delete(name);
     }

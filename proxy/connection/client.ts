@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { framing, invalid, needMore, type OutputBuffer } from '../codec/index.ts';
+import { framing, glimpse, invalid, needMore, type OutputBuffer } from '../codec/index.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { Reply } from '../exchange/replies.ts';
@@ -10,15 +10,16 @@ import { deafen, drain, spent } from '../sockets/index.ts';
 import { plainAddress } from '../streams/address.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
-import { Patience } from './http1/patience.ts';
 import { releasePlace, takePlace, type Http1Place } from './http1/place.ts';
 import { disown, guarded, own, type Owned } from './listeners.ts';
 import { Lingering } from './lingering.ts';
 import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
+import { Patience } from './patience.ts';
 import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
 
 const LETTER_P = 80;
+const noBytes = Buffer.alloc(0);
 /** Requests of one client that are answered at once, one after the other, before others have their turn. */
 const headsAtOnce = 8;
 
@@ -100,7 +101,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   /** Whether the connection is to end with the current response. */
   expiring(now: number): boolean {
     if (this.context.draining || this.binding.closing || (this.halfClosed && this.#input === undefined)) return true;
-    return this.#patience.isOld(now);
+    return now >= this.#patience.oldAt;
   }
 
   get client(): Client {
@@ -355,7 +356,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
       const { failure, reason } = head.fields;
       // Who speaks another protocol from the first byte on, a broken HTTP/2 preface say, could take nothing from a reply in ours.
       const reply = reason === 'not-http' && this.#fresh ? 'none' : 'some';
-      this.#takePlace().exchange.refuse(failure, reason, { method: head.method, reply });
+      this.#takePlace().exchange.refuse(failure, reason, { ...glimpse(bytes, from), reply });
       if (from === 0) spent(bytes);
       return invalid;
     }
@@ -472,7 +473,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
       else this.#exchange.stoodStill();
     } else if (this.#patience.inHead) {
       this.#patience.inHead = false;
-      this.#takePlace().exchange.refuse('header-timeout', 'head');
+      this.#takePlace().exchange.refuse('header-timeout', 'head', glimpse(this.#partial?.view() ?? this.#input ?? noBytes));
     } else this.linger();
   }
 

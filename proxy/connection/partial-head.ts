@@ -46,6 +46,11 @@ export class PartialHead {
     return this.#bytes.subarray(0, length);
   }
 
+  /** All that there is. */
+  view(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
   /** Takes the next piece, a read that nobody else will look at. */
   appendSpent(piece: Buffer): Buffer | undefined {
     const all = this.append(piece, piece.length);

@@ -1,4 +1,5 @@
 import type { Exchange } from '../exchange/exchange.ts';
+import type { FailureCode } from '../failures.ts';
 import type { RawUpstream, TunnelEnd, Tunnels, Upstream, UpstreamUser } from './sides.ts';
 
 /** Client and endpoint after 101 or CONNECT: bytes pass both ways as they are, each way ends by itself. */
@@ -39,6 +40,7 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
   }
 
   clientClosed(): void {
+    if (!this.#over) this.#exchange.failure = this.#whyCut();
     this.#close();
   }
 
@@ -80,8 +82,10 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
     else this.#client.end();
   }
 
-  failed(): void {
+  failed(_upstream: Upstream, code: FailureCode, reason: string): void {
     if (this.#over) return;
+    this.#exchange.failure = code;
+    this.#exchange.failureReason = reason;
     // After an orderly end the client may still be taking what was sent to it.
     if (!this.#upstreamEnded) this.#client.destroy();
     this.#close();
@@ -90,6 +94,13 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
   drained(): void {
     this.#touch();
     this.#client.resume();
+  }
+
+  /** The client's connection is closed, by it or by us: for the log. */
+  #whyCut(): FailureCode {
+    const { context } = this.#exchange;
+    if (this.idleMs > 0 && context.now() - this.activity >= this.idleMs) return 'stream-idle-timeout';
+    return context.draining ? 'draining' : 'client-closed';
   }
 
   #touch(): void {

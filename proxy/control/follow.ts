@@ -1,9 +1,9 @@
-import { keepConnected, Subscriber, type ControllerChannel, type Destination, type Listener, type ProxyNode, type Resource, type ResourceKind, type Update } from '#snapshot';
+import { inTurns, keepConnected, Subscriber, type ControllerChannel, type Destination, type Listener, type ProxyNode, type Resource, type ResourceKind, type Update } from '#snapshot';
 import type { Changes, Proxy, ResourceUpdate } from '../types.ts';
 import { checkResource } from './check.ts';
 
 export interface FollowOptions {
-  readonly proxy: Pick<Proxy, 'apply'>;
+  readonly proxy: Pick<Proxy, 'applyInSteps'>;
   readonly node: ProxyNode;
   /** Opens a channel to the controller. */
   dial(): Promise<ControllerChannel> | ControllerChannel;
@@ -31,23 +31,33 @@ export interface Following {
 /** Connects a proxy to the controller: checks what comes, puts it into force in an order that leaves nothing dangling, answers. */
 export function follow(options: FollowOptions): Following {
   const { proxy, node, now, random } = options;
+  let ended = false;
   const subscriber = new Subscriber({
     node,
     now,
     check: checkResource,
-    apply: (update) => {
-      const refusals = proxy.apply(additionsOf(update));
-      options.roots(rootsOf(update));
-      proxy.apply(removalsOf(update));
+    run: (steps) => {
+      inTurns(steps, { monotonic: now, failed: raise });
+    },
+    *prepare(update) {
+      const refusals = yield* proxy.applyInSteps(additionsOf(update));
       // The check should have found these. The controller hears of them all the same; what was in force before still is.
       for (const kind of new Set(refusals.map((refusal) => refusal.kind))) {
         const ofKind = refusals.filter((refusal) => refusal.kind === kind).map(({ name, reason }) => [name, reason] as const);
         queueMicrotask(() => subscriber.report(kind, new Map(ofKind)));
       }
     },
+    *apply(update) {
+      if (ended) return;
+      options.roots(rootsOf(update));
+      yield* proxy.applyInSteps(removalsOf(update));
+    },
   });
   const link = keepConnected(subscriber, { dial: () => options.dial(), random, after });
-  return { subscriber, connected: () => link.state() === 'connected', close: () => link.close() };
+  return { subscriber, connected: () => link.state() === 'connected', close: () => {
+    ended = true;
+    link.close();
+  } };
 }
 
 function additionsOf({ resources }: Update): ResourceUpdate {
@@ -83,4 +93,8 @@ function ofKind<K extends ResourceKind>(resources: readonly Resource[], kind: K)
 function after(milliseconds: number, turn: () => void): () => void {
   const timer = setTimeout(turn, milliseconds).unref();
   return () => clearTimeout(timer);
+}
+
+function raise(error: unknown): never {
+  throw error;
 }

@@ -63,11 +63,9 @@ export class IntakeBinding implements Binding, Intake {
     const { socket, release } = await openStream(context, choice, ledger, { connectMs: timeoutDefaults.connect, signal });
     return {
       socket,
-      ended: ({ bytesIn, bytesOut }) => {
+      ended: (end) => {
         release();
-        ledger.bytesIn = bytesIn;
-        ledger.bytesOut = bytesOut;
-        ledger.end();
+        ledger.close(end);
       },
       unused: () => {
         release();
@@ -84,7 +82,7 @@ export class IntakeBinding implements Binding, Intake {
     if (endpoint === undefined || before.includes(endpoint)) return undefined;
     const startedAt = this.#context.now();
     return new Picked(endpoint, {
-      refused: () => state.attemptFailed(endpoint, { code: 'connect-failed', reason: undefined }, startedAt),
+      refused: (reason) => state.attemptFailed(endpoint, { code: 'connect-failed', reason }, startedAt),
       connected: () => state.endpoints.succeeded(endpoint),
     });
   }
@@ -173,10 +171,10 @@ class Picked implements PickedEndpoint {
   readonly state: PooledEndpoint;
   readonly address: string;
   readonly port: number;
-  readonly #tell: { refused(): void; connected(): void };
+  readonly #tell: { refused(reason: string | undefined): void; connected(): void };
   #released = false;
 
-  constructor(state: PooledEndpoint, tell: { refused(): void; connected(): void }) {
+  constructor(state: PooledEndpoint, tell: { refused(reason: string | undefined): void; connected(): void }) {
     this.state = state;
     this.address = state.endpoint.address;
     this.port = state.endpoint.port;
@@ -188,8 +186,8 @@ class Picked implements PickedEndpoint {
     this.#tell.connected();
   }
 
-  refused(): void {
-    this.#tell.refused();
+  refused(reason: string | undefined): void {
+    this.#tell.refused(reason);
     this.release();
   }
 

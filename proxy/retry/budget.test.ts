@@ -133,3 +133,15 @@ test('routes share the budget of a backend; another interval or backend has its 
   budgets.retain(new Set(['shop/ratings:9080']));
   t.not(budgets.of('shop/reviews:9080', settings), one);
 });
+
+test('a backend that stays keeps its budgets, of every interval; one that went begins anew', (t) => {
+  const budgets = new RetryBudgets();
+  const settings: BudgetSettings = { percent: 20, interval: 10_000, minPerSecond: 10 };
+  const all = () => [budgets.of('shop/a:80', settings), budgets.of('shop/a:80', { ...settings, interval: 5000 }), budgets.of('shop/b:80', settings)];
+  const [before, other, gone] = all();
+  budgets.retain(new Set(['shop/a:80']));
+  const after = all();
+  t.is(after[0], before);
+  t.is(after[1], other);
+  t.not(after[2], gone);
+});

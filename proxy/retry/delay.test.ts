@@ -32,6 +32,12 @@ const values: readonly [string, number | undefined][] = [
   ['Thu, 01 Jan 2099 12:00:05 GMT', undefined], ['Thu, 01 Foo 2026 12:00:05 GMT', undefined], ['Thu, 01 Jan 2026 25:00:05 GMT', undefined],
   ['2026-01-01T12:00:05Z', undefined], ['Thursday, 01-Jan-26 12:00:05 GMT', undefined],
 ];
+for (const [index, month] of ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'].entries()) {
+  test(`Retry-After with a date in ${month}`, (t) => t.is(parseRetryAfter(`Mon, 05 ${month} 2026 23:59:60 GMT`, Date.UTC(2026, index, 5, 23, 59, 57)), 3000));
+}
+for (const time of ['32 Jan 2026 12:00:05', '01 jan 2026 12:00:05', '01 Jan 2026 24:00:00', '01 Jan 2026 12:60:00', '01 Jan 2026 12:00:61']) {
+  test(`Retry-After without such a time: ${time}`, (t) => t.is(parseRetryAfter(`Thu, ${time} GMT`, Date.UTC(2026, 0, 1, 12)), undefined));
+}
 for (const [value, wait] of values) {
   test(`Retry-After: ${JSON.stringify(value)}`, (t) => {
     t.is(parseRetryAfter(value, now), wait);

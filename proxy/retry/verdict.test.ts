@@ -33,6 +33,13 @@ const cases: readonly [string, Parameters<typeof retryVerdict>, RetryVerdict][] 
   ['policy: gateway errors by default', [plain, 'PUT', answered(502)], 'retry'],
   ['policy: 500 is none', [plain, 'PUT', answered(500)], 'not-asked-for'],
   ["policy: the proxy's own 504 of an attempt is one", [plain, 'GET', failed('per-try-timeout')], 'retry'],
+  ['a code of 504 stands for the 504 that is our own', [settings({ maxRetries: 1, retryOn: { codes: [504], conditions: [] } }), 'GET', failed('per-try-timeout')], 'retry'],
+  ['a code of 503 does not', [settings({ maxRetries: 1, retryOn: { codes: [503], conditions: [] } }), 'GET', failed('per-try-timeout')], 'not-asked-for'],
+  ['nor does 504 stand for another failure', [settings({ maxRetries: 1, retryOn: { codes: [504], conditions: [] } }), 'GET', failed('upstream-reset')], 'not-asked-for'],
+  ['gateway-error has it too', [settings({ maxRetries: 1, retryOn: { conditions: ['gateway-error'] } }), 'GET', failed('per-try-timeout')], 'retry'],
+  ['a connection that took too long may be tried again for any method', [plain, 'POST', failed('connect-timeout')], 'retry'],
+  ['a status of gRPC that was asked for, whatever the method', [settings({ maxRetries: 1, retryOn: { conditions: ['unavailable'] } }), 'POST', { ...answered(200), grpcStatus: 14 }], 'retry'],
+  ['one that was not', [settings({ maxRetries: 1, retryOn: { conditions: ['unavailable'] } }), 'POST', { ...answered(200), grpcStatus: 13 }], 'not-asked-for'],
   ['reset when asked for', [resets, 'GET', failed('upstream-reset')], 'retry'],
   ['reset covers an answer that is none', [resets, 'GET', failed('bad-response')], 'retry'],
   ['reset does not cover a refused connection', [resets, 'GET', failed('connect-failed', false)], 'not-asked-for'],
@@ -56,4 +63,13 @@ for (const [name, [rules, method, outcome], verdict] of cases) {
 
 test('a failure is retried under 5xx exactly where the table says that it can be', (t) => {
   for (const code of failureCodes) t.is(shouldRetry(everything, 'GET', failed(code)), failures[code].retryable, code);
+});
+
+test('each condition of gRPC is its status, and no other', (t) => {
+  const conditions = { cancelled: 1, 'deadline-exceeded': 4, 'resource-exhausted': 8, internal: 13, unavailable: 14 } as const;
+  for (const [condition, expected] of Object.entries(conditions)) {
+    const rules = settings({ maxRetries: 1, retryOn: { conditions: [condition as keyof typeof conditions] } });
+    const retried = Array.from({ length: 17 }, (_, status) => status).filter((grpcStatus) => shouldRetry(rules, 'POST', { ...answered(200), grpcStatus }));
+    t.deepEqual(retried, [expected], condition);
+  }
 });

@@ -111,12 +111,9 @@ export class StreamConnection {
       turns: this.#context.turns,
       now: () => this.#context.now(),
       idleMs,
-      ended: ({ bytesIn, bytesOut, idle }) => {
+      ended: (end) => {
         release();
-        this.#ledger.bytesIn = bytesIn;
-        this.#ledger.bytesOut = bytesOut;
-        if (idle) this.#ledger.fail('stream-idle-timeout');
-        this.#ledger.end();
+        this.#ledger.close(end);
         this.#finish();
       },
     });

@@ -1,7 +1,10 @@
 import type { Context } from '../context.ts';
 import type { FailureCode } from '../failures.ts';
 import type { StreamProtocol, StreamRecord } from '../telemetry/index.ts';
+import type { SpliceEnd } from '../types.ts';
 import type { StreamSettings } from './routing.ts';
+
+const breaks = { idle: 'stream-idle-timeout', client: 'client-closed', upstream: 'upstream-reset' } as const;
 
 /** What one connection, or one UDP flow, comes to: counted when it begins, counted and logged when it ends. */
 export class Ledger implements StreamRecord {
@@ -39,6 +42,14 @@ export class Ledger implements StreamRecord {
     if (this.failure !== undefined) return;
     this.failure = code;
     this.failureReason = reason;
+  }
+
+  /** The connections that it is about are closed. */
+  close({ bytesIn, bytesOut, broken }: SpliceEnd): void {
+    this.bytesIn = bytesIn;
+    this.bytesOut = bytesOut;
+    if (broken !== undefined) this.fail(breaks[broken]);
+    this.end();
   }
 
   /** It came to nothing, and is as if it had never been. */

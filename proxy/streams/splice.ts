@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { SpliceEnd } from '../types.ts';
 import { bulkBytes, sliceBytes, type TimerWheel, type Turns, type Waiter, type WheelTimer } from '../time/index.ts';
 
 export interface SpliceOptions {
@@ -11,14 +12,6 @@ export interface SpliceOptions {
   readonly ahead?: { readonly client?: Uint8Array; readonly upstream?: Uint8Array };
   /** Called once, when both sides are closed. */
   ended(end: SpliceEnd): void;
-}
-
-export interface SpliceEnd {
-  /** From whoever opened the connection. Bytes. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  /** Whether it was cut for want of bytes. */
-  readonly idle: boolean;
 }
 
 const nothing = new Uint8Array(0);
@@ -41,7 +34,8 @@ export class Splice implements WheelTimer {
   #moved = false;
   /** Looks in a row at which nothing had moved. */
   #still = 0;
-  #idle = false;
+  #broken: SpliceEnd['broken'];
+  #cut = false;
 
   constructor(client: Socket, upstream: Socket, options: SpliceOptions) {
     this.#sides = [client, upstream];
@@ -56,6 +50,7 @@ export class Splice implements WheelTimer {
 
   /** Ends both sides at once. */
   cut(): void {
+    this.#cut = true;
     for (const side of this.#sides) reset(side);
   }
 
@@ -63,7 +58,7 @@ export class Splice implements WheelTimer {
     this.#still = this.#moved ? 0 : this.#still + 1;
     this.#moved = false;
     if (this.#still < looks) return this.#watch();
-    this.#idle = true;
+    this.#broken = 'idle';
     this.cut();
   }
 
@@ -102,11 +97,14 @@ export class Splice implements WheelTimer {
 
   #closed(one: Socket, other: Socket, hadError: boolean): void {
     // An orderly close has been passed on as an end; anything else must not look like one.
-    if (hadError || !one.readableEnded || !one.writableFinished) reset(other);
+    if (hadError || !one.readableEnded || !one.writableFinished) {
+      if (!this.#cut) this.#broken ??= one === this.#sides[0] ? 'client' : 'upstream';
+      reset(other);
+    }
     this.#open -= 1;
     if (this.#open > 0) return;
     this.#options.wheel.cancel(this);
-    this.#options.ended({ bytesIn: this.#bytes[0], bytesOut: this.#bytes[1], idle: this.#idle });
+    this.#options.ended({ bytesIn: this.#bytes[0], bytesOut: this.#bytes[1], broken: this.#broken });
   }
 }
 

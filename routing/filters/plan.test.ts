@@ -41,9 +41,15 @@ test("a backend's rewrite replaces the rule's", (t) => {
   t.deepEqual([plan.host, plan.target?.('/', undefined)], ['backend.org', '/backend']);
 });
 
+test("a Host that a header filter sets is the plan's, but for a rewrite's hostname", (t) => {
+  const hosts = [[set('Host', 'set.org')], [set('Host', 'set.org'), rewrite('rewritten.org', '/')], [rewrite('rewritten.org', '/'), set('Host', 'set.org')]].map((filters) => filtersFor(candidate({ filters })).host);
+  t.deepEqual(hosts, ['set.org', 'rewritten.org', 'rewritten.org']);
+});
+
 test('a mirror gets the request as the filters before it made it', (t) => {
   const { mirrors, request } = filtersFor(candidate({ filters: [mirror(1, 1), set('a', '1'), mirror(1, 1), rewrite('r.org', '/r'), mirror(1, 1)] }));
   t.is(request?.lines, 'a: 1\r\n');
+  for (const { target } of mirrors) t.deepEqual(target, backend('mirror', 1).target);
   t.deepEqual(
     mirrors.map((each) => [each.request?.lines, each.rewrite?.('/', undefined), each.host]),
     [

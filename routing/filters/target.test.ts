@@ -39,6 +39,7 @@ const fulls: readonly [value: string, query: string | undefined, result: string]
   ['', undefined, '/'],
   ['/a b\r\nx: y#z', undefined, '/a%20b%0D%0Ax:%20y%23z'],
   ['/é', undefined, '/%C3%A9'],
+  ['/!"$~\x7f', undefined, '/!"$~%7F'],
 ];
 
 for (const [value, query, result] of fulls) {
@@ -48,5 +49,5 @@ for (const [value, query, result] of fulls) {
 }
 
 test('a replaced prefix on a match that has no prefix cuts nothing', (t) => {
-  t.is(targetRewrite({ type: 'ReplacePrefixMatch', value: '/v2' }, match({ exact: '/foo' }))('/foo', undefined), '/v2/foo');
+  for (const sketch of [{ exact: '/foo' }, { prefix: '/a?b' }]) t.is(targetRewrite({ type: 'ReplacePrefixMatch', value: '/v2' }, match(sketch))('/foo', undefined), '/v2/foo');
 });

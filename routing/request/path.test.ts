@@ -39,6 +39,32 @@ for (const target of problems) {
   test(`${JSON.stringify(target)} is refused`, (t) => t.true('problem' in normalizePath(target)));
 }
 
+const bytes = Array.from({ length: 256 }, (_, code) => ({ char: String.fromCharCode(code), escape: `%${code.toString(16).toUpperCase().padStart(2, '0')}` }));
+
+/** The target as forwarded, undefined where it is refused. */
+function forwarded(target: string): string | undefined {
+  const normal = normalizePath(target);
+  if ('problem' in normal) return undefined;
+  return normal.query === undefined ? normal.path : `${normal.path}?${normal.query}`;
+}
+
+test('what becomes of each byte in a path', (t) => {
+  const isRefused = (char: string): boolean => char <= ' ' || '\x7f\\#'.includes(char);
+  const isPlain = (char: string): boolean => /[-A-Za-z0-9._~!$&'()*+,;=:@/?]/.test(char);
+  for (const { char, escape } of bytes) if (char !== '%') t.is(forwarded(`/a${char}b`), isRefused(char) ? undefined : `/a${isPlain(char) ? char : escape}b`);
+});
+
+test('what becomes of the escape of each byte in a path', (t) => {
+  for (const { char, escape } of bytes) {
+    const expected = '/\\\0'.includes(char) ? undefined : `/a${/[-A-Za-z0-9._~]/.test(char) ? char : escape}b`;
+    t.deepEqual([forwarded(`/a${escape}b`), forwarded(`/a${escape.toLowerCase()}b`)], [expected, expected]);
+  }
+});
+
+test('what becomes of each byte in a query', (t) => {
+  for (const { char } of bytes) t.is(forwarded(`/?a${char}b`), char <= ' ' || '\x7f#'.includes(char) ? undefined : `/?a${char}b`);
+});
+
 test('a normal path stays as it is, has no dot segment and holds only what a path may hold', (t) => {
   const piece = fc.constantFrom('/', '.', '..', '%2e', '%2E%2e', 'a', '%61', '%c3', '|', '\u00ff', '~', '%3F', '%25');
   const targets = fc.array(piece).map((pieces) => `/${pieces.join('')}`);

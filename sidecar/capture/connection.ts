@@ -192,7 +192,7 @@ export class CapturedConnection {
   #join({ socket, ended }: Dialled, fromUpstream: Buffer): void {
     if (this.#phase !== 'opening') return;
     if (socket.destroyed) {
-      ended({ bytesIn: 0, bytesOut: 0 });
+      ended({ bytesIn: 0, bytesOut: 0, broken: 'upstream' });
       this.#fail();
       return;
     }
@@ -206,11 +206,11 @@ export class CapturedConnection {
       client: this.#client,
       upstream: socket,
       ahead,
-      ended: ({ bytesIn, bytesOut }) => {
-        ended({ bytesIn, bytesOut });
+      ended: (end) => {
+        ended(end);
         metrics.move('tcp_connections_active', -1);
-        metrics.count('tcp_bytes_in', bytesIn);
-        metrics.count('tcp_bytes_out', bytesOut);
+        metrics.count('tcp_bytes_in', end.bytesIn);
+        metrics.count('tcp_bytes_out', end.bytesOut);
         this.#ended();
       },
     });

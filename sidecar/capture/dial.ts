@@ -59,7 +59,7 @@ export async function openEndpoint(pick: (tried: readonly PickedEndpoint[]) => P
       return { socket, ended: () => endpoint.release(), unused: () => endpoint.release() };
     } catch (error) {
       if (signal.aborted) endpoint.release();
-      else endpoint.refused();
+      else endpoint.refused((error as NodeJS.ErrnoException).code);
       if (signal.aborted) throw error;
       failure = error;
     }

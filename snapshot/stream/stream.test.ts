@@ -1,5 +1,6 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import type { Steps } from '../steps.ts';
 import type { Backend, Destination, Endpoints, Listener, Resource, ResourceKind, RouteTable } from '../resources.ts';
 import { channelPair, decodeRequest, decodeResponse, keepConnected, Publisher, references, resourceKinds, Subscriber, unusedGrace, type Channel, type ResourceView, type Update } from './index.ts';
 
@@ -56,15 +57,20 @@ class ModelProxy {
   readonly dangling: string[] = [];
   updates = 0;
 
-  apply(update: Update): void {
-    this.updates += 1;
-    for (const resource of update.resources) {
+  *prepare({ resources }: Update): Steps<void> {
+    for (const resource of resources) {
       this.live.set(key(resource.kind, resource.name), resource);
       this.#look();
+      yield;
     }
-    for (const { type, name } of update.removed) {
+  }
+
+  *apply({ removed }: Update): Steps<void> {
+    this.updates += 1;
+    for (const { type, name } of removed) {
       this.live.delete(key(type, name));
       this.#look();
+      yield;
     }
   }
 
@@ -86,15 +92,37 @@ class Rig {
   readonly faults: string[] = [];
   sent: string[] = [];
   #line: (() => void)[] = [];
+  #steps: Steps<void> | undefined;
 
-  constructor(check: (resource: Resource) => string | undefined = () => undefined) {
+  constructor(check: (resource: Resource) => string | undefined = () => undefined, pace: 'at once' | 'by hand' = 'at once') {
     this.check = check;
     this.subscriber = new Subscriber({
       node: { id: 'gateway/shop/g/0', role: 'gateway', namespace: 'shop', name: 'g' },
       check: (resource) => this.check(resource),
+      prepare: (update) => this.proxy.prepare(update),
       apply: (update) => this.proxy.apply(update),
       now: () => this.now,
+      ...(pace === 'at once' ? {} : { run: (steps: Steps<void>) => void (this.#steps = steps) }),
     });
+  }
+
+  /** Goes on with what the proxy's side is at. */
+  step(count = Infinity): void {
+    for (let i = 0; i < count && this.#steps !== undefined; i++) if (this.#steps.next().done === true) this.#steps = undefined;
+  }
+
+  /** Until there is nothing left to do on either side. */
+  settle(): void {
+    while (this.#line.length > 0 || this.#steps !== undefined) {
+      this.step();
+      this.deliver(1);
+    }
+  }
+
+  /** What the subscriber says is in force, and is not. */
+  untrue(): readonly string[] {
+    const names = ['l', 'm', 'n', 't', 'u', 'a', 'b', 'c', 'd:80'];
+    return resourceKinds.flatMap((kind) => names.filter((name) => this.subscriber.live(kind, name) !== undefined && !this.proxy.live.has(key(kind, name))).map((name) => key(kind, name)));
   }
 
   connect(): void {
@@ -279,6 +307,23 @@ const arbitraryWorld = fc
     );
   });
 
+/** What a proxy that wants all listeners and destinations is to have of it. */
+function reachable(last: World): ReadonlyMap<string, Resource> {
+  const expected = new Map<string, Resource>();
+  const visit = (type: ResourceKind, name: string): void => {
+    const resource = last.get(key(type, name));
+    if (resource === undefined) return;
+    expected.set(key(type, name), resource);
+    for (const id of references(resource)) visit(id.type, id.name);
+  };
+  for (const resource of last.values()) if (resource.kind === 'Listener' || resource.kind === 'Destination') visit(resource.kind, resource.name);
+  return expected;
+}
+
+function sorted(resources: ReadonlyMap<string, Resource>): unknown {
+  return [...resources].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 const step = fc.oneof(
   { weight: 4, arbitrary: arbitraryWorld.map((next) => (rig: Rig) => rig.set(next)) },
   { weight: 6, arbitrary: fc.integer({ min: 1, max: 6 }).map((count) => (rig: Rig) => rig.deliver(count)) },
@@ -291,6 +336,17 @@ const step = fc.oneof(
   }) },
 );
 
+/** The proxy works with all that its roots lead to, and the controller knows it. */
+function isSettled(t: ExecutionContext, rig: Rig, last: World): void {
+  t.deepEqual(sorted(rig.proxy.live), sorted(reachable(last)));
+  t.deepEqual(rig.proxy.dangling, []);
+  t.deepEqual(rig.faults, []);
+  for (const type of resourceKinds) {
+    const progress = rig.publisher?.progress(type);
+    for (const [name, version] of progress?.wanted ?? []) t.is(progress?.acked.get(name), version, `${type} ${name}`);
+  }
+}
+
 test('whatever happens on the way, both sides end equal and the proxy never sees a dangling reference', (t) => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), arbitraryWorld, (steps, last) => {
@@ -301,25 +357,74 @@ test('whatever happens on the way, both sides end equal and the proxy never sees
       rig.subscriber.want('Destination', 'd:80');
       rig.set(last);
       rig.deliver();
-      const expected = new Map<string, Resource>();
-      const visit = (type: ResourceKind, name: string): void => {
-        const resource = last.get(key(type, name));
-        if (resource === undefined) return;
-        expected.set(key(type, name), resource);
-        for (const id of references(resource)) visit(id.type, id.name);
-      };
-      for (const resource of last.values()) if (resource.kind === 'Listener' || resource.kind === 'Destination') visit(resource.kind, resource.name);
-      const sorted = (resources: ReadonlyMap<string, Resource>): unknown => [...resources].sort(([a], [b]) => (a < b ? -1 : 1));
-      t.deepEqual(sorted(rig.proxy.live), sorted(expected));
-      t.deepEqual(rig.proxy.dangling, []);
-      t.deepEqual(rig.faults, []);
-      for (const type of resourceKinds) {
-        const progress = rig.publisher?.progress(type);
-        for (const [name, version] of progress?.wanted ?? []) t.is(progress?.acked.get(name), version, `${type} ${name}`);
-      }
+      isSettled(t, rig, last);
     }),
     { numRuns: 400 },
   );
+});
+
+test('the same where the proxy takes its time: what comes while an update is put into force waits for it; what is said to be in force is', (t) => {
+  const advance = fc.integer({ min: 1, max: 12 }).map((count) => (rig: Rig) => rig.step(count));
+  fc.assert(
+    fc.property(fc.array(fc.oneof({ weight: 1, arbitrary: step }, { weight: 1, arbitrary: advance }), { minLength: 30, maxLength: 100, size: 'max' }), arbitraryWorld, (steps, last) => {
+      const rig = new Rig(undefined, 'by hand');
+      rig.subscriber.want('Listener', '*');
+      rig.connect();
+      for (const each of steps) {
+        each(rig);
+        t.deepEqual(rig.untrue(), []);
+      }
+      if (rig.publisher === undefined) rig.connect();
+      rig.subscriber.want('Destination', 'd:80');
+      rig.set(last);
+      rig.settle();
+      isSettled(t, rig, last);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('what is acknowledged is in force; a newer version that comes meanwhile waits, and then takes its place', (t) => {
+  const rig = new Rig(undefined, 'by hand');
+  rig.set(world(...basic));
+  rig.subscriber.want('Listener', '*');
+  rig.connect();
+  rig.settle();
+  const answers: string[] = [];
+  rig.subscriber.connected((message) => answers.push(message));
+  const say = (nonce: string, version: string, ...ports: number[]): void => void rig.subscriber.receive(JSON.stringify({ type: 'Endpoints', nonce, removed: [], resources: [{ name: 'b', version, resource: endpoints('b', ...ports) }] }));
+  answers.length = 0;
+  say('n1', 'one', 5);
+  say('n2', 'two', 6);
+  const seen: unknown[] = [];
+  for (let i = 0; i < 40; i++) {
+    rig.step(1);
+    seen.push([(rig.proxy.live.get('Endpoints b') as Endpoints).endpoints[0]?.port, answers.length]);
+  }
+  t.deepEqual([...new Set(seen.map((each) => JSON.stringify(each)))], ['[1,0]', '[5,0]', '[5,1]', '[6,1]', '[6,2]'].filter((each) => seen.some((one) => JSON.stringify(one) === each)));
+  t.deepEqual(seen.at(-1), [6, 2]);
+  t.true(seen.some((each) => JSON.stringify(each) === '[5,0]'));
+  t.deepEqual(answers.map((answer) => (JSON.parse(answer) as { nonce: string }).nonce), ['n1', 'n2']);
+});
+
+test('what an older stream has said and was not taken yet is left out: the newer one says it again', (t) => {
+  const rig = new Rig(undefined, 'by hand');
+  rig.set(world(...basic));
+  rig.subscriber.want('Listener', '*');
+  rig.connect();
+  rig.settle();
+  const [older, newer]: [string[], string[]] = [[], []];
+  rig.subscriber.connected((message) => older.push(message));
+  const say = (nonce: string, version: string, port: number): void => void rig.subscriber.receive(JSON.stringify({ type: 'Endpoints', nonce, removed: [], resources: [{ name: 'b', version, resource: endpoints('b', port) }] }));
+  older.length = 0;
+  say('1', 'one', 5);
+  say('2', 'two', 6);
+  rig.subscriber.disconnected();
+  rig.subscriber.connected((message) => newer.push(message));
+  newer.length = 0;
+  rig.step();
+  t.deepEqual([older, newer], [[], []]);
+  t.deepEqual(rig.proxy.live.get('Endpoints b'), endpoints('b', 1));
 });
 
 test('channelPair delivers in order and later, and closes both ends once', async (t) => {

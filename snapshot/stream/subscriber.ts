@@ -1,4 +1,6 @@
 import type { Resource, ResourceKind } from '../resources.ts';
+import { Pace, runSteps, type Steps } from '../steps.ts';
+import { closureInSteps, usedInSteps, type Held, type Picked } from './closure.ts';
 import { decodeResponse, resourceFault, resourceKinds } from './codec.ts';
 import type { DeltaRequest, DeltaResponse, ProxyNode, Received, VersionedResource } from './messages.ts';
 import { references, type ResourceId } from './references.ts';
@@ -15,25 +17,25 @@ export interface SubscriberEnvironment {
   readonly node: ProxyNode;
   /** Why the proxy can't use this resource (its compiler's word), or undefined. The last good version stays in force. */
   check(resource: Resource): string | undefined;
-  apply(update: Update): void;
+  /** Makes what is new ready to serve, before `live` tells of it and before the update is applied. */
+  prepare?(update: Update): Steps<void>;
+  apply(update: Update): Steps<void> | void;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
+  /**
+   * Runs steps to their end, in as many turns of the event loop as it likes, the first at once. What comes meanwhile waits. Unless set, they run at
+   * once.
+   */
+  run?(steps: Steps<void>): void;
 }
 
 /** How long a resource that nothing refers to stays subscribed, in milliseconds: what comes back soon is not asked for again. */
 export const unusedGrace = 5000;
 
-interface Held {
-  /** The newest version that passed the check; undefined: the controller says that it does not exist. */
-  readonly version: string | undefined;
-  readonly resource: Resource | undefined;
-  readonly refers: readonly ResourceId[];
-}
-
 /** What a response brought. */
 interface Taken {
   /** New versions of resources in force, with the same references. */
-  readonly versions: readonly (readonly [string, Held])[];
+  readonly versions: ReadonlyMap<string, Held>;
   /** There is more to it: who refers to whom has changed, or what is there. */
   readonly reshaped: boolean;
 }
@@ -63,6 +65,10 @@ export class Subscriber {
   readonly #types: ReadonlyMap<ResourceKind, TypeState>;
   readonly #roots: ReadonlyMap<ResourceKind, Set<string>>;
   #send: ((message: string) => void) | undefined;
+  /** Done one after the other, each to its end: a message and the walk that follows from it are one. */
+  readonly #waiting: Steps<void>[] = [];
+  #busy = false;
+  #settleWaits = false;
 
   constructor(env: SubscriberEnvironment) {
     this.#env = env;
@@ -74,12 +80,12 @@ export class Subscriber {
   /** Asks for a resource (`*`: all own of the type) and whatever it refers to. */
   want(type: ResourceKind, name: string): void {
     this.#rootsOf(type).add(name);
-    this.#settle();
+    this.#settleSoon();
   }
 
   /** No longer a root; the subscription ends after the grace unless something refers to it. */
   unwant(type: ResourceKind, name: string): void {
-    if (this.#rootsOf(type).delete(name)) this.#settle();
+    if (this.#rootsOf(type).delete(name)) this.#settleSoon();
   }
 
   /** The version of the resource that the proxy works with. */
@@ -123,19 +129,13 @@ export class Subscriber {
   receive(message: Received): string | undefined {
     const decoded = decodeResponse(message);
     if (!decoded.ok) return decoded.error;
-    const response = decoded.value;
-    const state = this.#of(response.type);
-    state.lastNonce = response.nonce;
-    const { versions, reshaped } = this.#take(state, response);
-    // First put into force and ask for what is missing, then acknowledge: once all is acknowledged, all is in force.
-    if (reshaped) this.#settle();
-    else this.#replace(state, versions);
-    this.#answer(response.type, response.nonce);
+    this.#begin(this.#receive(decoded.value, this.#send));
     return undefined;
   }
 
   /** Ends the subscriptions whose grace is over. To be called now and then. */
   expire(): void {
+    if (this.#busy) return;
     for (const [type, state] of this.#types) {
       const over = [...state.unusedSince].filter(([, since]) => this.#env.now() - since >= unusedGrace).map(([name]) => name);
       for (const name of over) forget(state, name);
@@ -143,8 +143,39 @@ export class Subscriber {
     }
   }
 
-  #take(state: TypeState, response: DeltaResponse): Taken {
-    const versions: (readonly [string, Held])[] = [];
+  #begin(steps: Steps<void>): void {
+    this.#waiting.push(steps);
+    if (this.#busy) return;
+    this.#busy = true;
+    if (this.#env.run === undefined) runSteps(this.#work());
+    else this.#env.run(this.#work());
+  }
+
+  *#work(): Steps<void> {
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) yield* next;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  *#receive(response: DeltaResponse, from: ((message: string) => void) | undefined): Steps<void> {
+    const isOver = (): boolean => this.#send !== undefined && this.#send !== from;
+    // The stream that has taken its place was told what is held, and brings the rest itself.
+    if (isOver()) return;
+    const state = this.#of(response.type);
+    const pace = new Pace();
+    const { versions, reshaped } = yield* this.#take(state, response, pace);
+    // First put into force and ask for what is missing, then acknowledge: once all is acknowledged, all is in force.
+    if (reshaped) yield* this.#settle(pace);
+    else yield* this.#replace(response.type, versions, pace);
+    if (isOver()) return;
+    state.lastNonce = response.nonce;
+    this.#answer(response.type, response.nonce);
+  }
+
+  *#take(state: TypeState, response: DeltaResponse, pace: Pace): Steps<Taken> {
+    const versions = new Map<string, Held>();
     let reshaped = response.removed.length > 0;
     for (const received of response.resources) {
       const { name } = received;
@@ -155,9 +186,10 @@ export class Subscriber {
         const old = state.held.get(name);
         const held = { version: received.version, resource: received.resource, refers: references(received.resource) };
         state.held.set(name, held);
-        if (old?.resource !== undefined && state.live.get(name) === old && sameReferences(old.refers, held.refers)) versions.push([name, held]);
+        if (old?.resource !== undefined && state.live.get(name) === old && sameReferences(old.refers, held.refers)) versions.set(name, held);
         else reshaped = true;
       } else state.rejected.set(name, fault);
+      if (pace.spend()) yield;
     }
     for (const name of response.removed) {
       state.rejected.delete(name);
@@ -168,14 +200,9 @@ export class Subscriber {
   }
 
   /** What `#settle` comes to where resources in force have new versions that refer to the same as before: nothing else is touched. */
-  #replace(state: TypeState, versions: Taken['versions']): void {
-    const resources: Resource[] = [];
-    for (const [name, held] of versions) {
-      const before = state.live.get(name);
-      state.live.set(name, held);
-      if (before?.version !== held.version && held.resource !== undefined) resources.push(held.resource);
-    }
-    if (resources.length > 0) this.#env.apply({ resources, removed: [] });
+  *#replace(type: ResourceKind, versions: Taken['versions'], pace: Pace): Steps<void> {
+    const picked = new Map([[type, versions]]);
+    yield* this.#putInForce(picked, { resources: yield* this.#news(picked, pace), removed: [] }, pace);
   }
 
   #check(received: VersionedResource): string | undefined {
@@ -198,54 +225,57 @@ export class Subscriber {
     this.#send?.(JSON.stringify(request));
   }
 
+  #settleSoon(): void {
+    // One that has not begun yet sees all roots that there are then.
+    if (this.#settleWaits) return;
+    this.#settleWaits = true;
+    this.#begin(this.#settleAnew());
+  }
+
+  *#settleAnew(): Steps<void> {
+    this.#settleWaits = false;
+    yield* this.#settle(new Pace());
+  }
+
   /** Brings the proxy's set and the subscriptions in line with what is held now. */
-  #settle(): void {
-    const update = this.#advance(new Picker(this.#types).closure(this.#roots));
-    this.#subscribeToUsed();
-    if (update.resources.length > 0 || update.removed.length > 0) this.#env.apply(update);
+  *#settle(pace: Pace): Steps<void> {
+    const picked = yield* closureInSteps(this.#types, this.#roots, pace);
+    yield* this.#putInForce(picked, { resources: yield* this.#news(picked, pace), removed: yield* this.#gone(picked, pace) }, pace);
+    for (const [type, names] of yield* usedInSteps(this.#types, this.#roots, pace)) this.#subscribe(type, names);
   }
 
-  #advance(picked: ReadonlyMap<ResourceKind, ReadonlyMap<string, Held>>): Update {
+  *#news(picked: Picked, pace: Pace): Steps<readonly Resource[]> {
     const resources: Resource[] = [];
-    const removed: ResourceId[] = [];
-    // resourceKinds has referrers first; what they refer to must come first in an update.
-    for (const type of resourceKinds.toReversed()) {
-      const { live } = this.#of(type);
-      for (const [name, held] of picked.get(type) ?? []) {
-        const before = live.get(name);
-        live.set(name, held);
-        if (before?.version !== held.version && held.resource !== undefined) resources.push(held.resource);
-      }
+    for (const [type, name, held] of referredFirst(picked)) {
+      if (held.resource !== undefined && this.#of(type).live.get(name)?.version !== held.version) resources.push(held.resource);
+      if (pace.spend()) yield;
     }
-    for (const type of resourceKinds) {
-      const { live } = this.#of(type);
-      for (const name of live.keys()) {
-        if (picked.get(type)?.has(name) === true) continue;
-        live.delete(name);
-        removed.push({ type, name });
-      }
-    }
-    return { resources, removed };
+    return resources;
   }
 
-  /** Follows roots and references through newest and live versions; subscribes to what is new, starts the grace of what is not. */
-  #subscribeToUsed(): void {
-    const used = new Map<ResourceKind, Set<string>>(resourceKinds.map((kind) => [kind, new Set()]));
-    const visit = ({ type, name }: ResourceId): void => {
-      const names = used.get(type);
-      if (names === undefined || names.has(name)) return;
-      names.add(name);
-      const state = this.#of(type);
-      for (const id of state.held.get(name)?.refers ?? []) visit(id);
-      for (const id of state.live.get(name)?.refers ?? []) visit(id);
-    };
-    for (const [type, names] of this.#roots) {
-      for (const name of names) {
-        visit({ type, name });
-        if (name === '*') for (const own of this.#of(type).held.keys()) visit({ type, name: own });
+  *#gone(picked: Picked, pace: Pace): Steps<readonly ResourceId[]> {
+    const removed: ResourceId[] = [];
+    for (const type of resourceKinds) {
+      for (const name of this.#of(type).live.keys()) {
+        if (picked.get(type)?.has(name) !== true) removed.push({ type, name });
+        if (pace.spend()) yield;
       }
     }
-    for (const [type, names] of used) this.#subscribe(type, names);
+    return removed;
+  }
+
+  /** `live` must not tell of what does not serve yet, nor still of what does not serve any more. */
+  *#putInForce(picked: Picked, update: Update, pace: Pace): Steps<void> {
+    const { prepare } = this.#env;
+    const hasNews = update.resources.length > 0 || update.removed.length > 0;
+    if (hasNews && prepare !== undefined) yield* prepare(update);
+    for (const [type, name, held] of referredFirst(picked)) {
+      this.#of(type).live.set(name, held);
+      if (pace.spend()) yield;
+    }
+    for (const { type, name } of update.removed) this.#of(type).live.delete(name);
+    const steps = hasNews ? this.#env.apply(update) : undefined;
+    if (steps !== undefined) yield* steps;
   }
 
   #subscribe(type: ResourceKind, used: ReadonlySet<string>): void {
@@ -284,44 +314,7 @@ function forget(state: TypeState, name: string): void {
   state.unusedSince.delete(name);
 }
 
-/** Chooses for each resource the newest version whose references can all be chosen, else the live one. */
-class Picker {
-  readonly #types: ReadonlyMap<ResourceKind, TypeState>;
-  readonly #chosen: ReadonlyMap<ResourceKind, Map<string, Held | undefined>> = new Map(resourceKinds.map((kind) => [kind, new Map()]));
-
-  constructor(types: ReadonlyMap<ResourceKind, TypeState>) {
-    this.#types = types;
-  }
-
-  closure(roots: ReadonlyMap<ResourceKind, ReadonlySet<string>>): ReadonlyMap<ResourceKind, ReadonlyMap<string, Held>> {
-    const closure = new Map<ResourceKind, Map<string, Held>>(resourceKinds.map((kind) => [kind, new Map()]));
-    const visit = ({ type, name }: ResourceId): void => {
-      const held = closure.get(type)?.has(name) === true ? undefined : this.#choose({ type, name });
-      if (held === undefined) return;
-      closure.get(type)?.set(name, held);
-      for (const id of held.refers) visit(id);
-    };
-    for (const [type, names] of roots) {
-      for (const name of names) {
-        for (const each of name === '*' ? (this.#types.get(type)?.held.keys() ?? []) : [name]) {
-          // A root that the controller says is gone is gone; anything else that still serves stays while it is referred to.
-          if (this.#types.get(type)?.held.get(each)?.resource !== undefined) visit({ type, name: each });
-        }
-      }
-    }
-    return closure;
-  }
-
-  // The kinds refer to each other in one direction only, so this ends.
-  #choose({ type, name }: ResourceId): Held | undefined {
-    const known = this.#chosen.get(type)!;
-    const before = known.get(name);
-    if (before !== undefined || known.has(name)) return before;
-    const state = this.#types.get(type);
-    const newest = state?.held.get(name);
-    const complete = newest?.resource !== undefined && newest.refers.every((id) => this.#choose(id) !== undefined);
-    const chosen = complete ? newest : state?.live.get(name);
-    known.set(name, chosen);
-    return chosen;
-  }
+/** What others refer to comes before them. */
+function* referredFirst(picked: Picked): Generator<readonly [type: ResourceKind, name: string, held: Held]> {
+  for (const type of resourceKinds.toReversed()) for (const [name, held] of picked.get(type) ?? []) yield [type, name, held];
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
 import { withBench, type Bench } from './bench.ts';
 import { profileRow, type Profiled } from './profile/profile.ts';
 import { installTools, type Tools } from './programs/install.ts';
@@ -19,15 +20,46 @@ import { leaveShortOut, runShort } from './short.ts';
  * `npm run bench -- [--rounds N] [--seconds S] [--only ID,ID] [--dry]`, `npm run bench -- --short [--record]`: see README.md here.
  * `--dry` writes no page; nor does `--only`.
  */
-
-function option(name: string): string | undefined {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? undefined : (process.argv[at + 1] ?? '');
+interface Options {
+  readonly short: boolean;
+  readonly record: boolean;
+  readonly dry: boolean;
+  readonly rounds: number | undefined;
+  readonly seconds: number | undefined;
+  readonly only: readonly string[] | undefined;
 }
 
-const given = (name: string): boolean => process.argv.includes(`--${name}`);
-const only = option('only')?.split(',');
-const wanted = (id: string): boolean => only === undefined || only.includes(id);
+const figureIds = ['latency-1000', 'latency-5000', 'memory', 'start', 'swap', 'workers', 'profile'];
+
+/** Throws, saying what is wrong, where an option is unknown or a value is none. */
+function optionsOf(words: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...words],
+    options: { short: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, dry: { type: 'boolean', default: false }, rounds: { type: 'string' }, seconds: { type: 'string' }, only: { type: 'string' } },
+  });
+  const known = [...costRows.map(({ id }) => id), ...figureIds];
+  const unknown = values.only?.split(',').find((id) => !known.includes(id));
+  if (unknown !== undefined) throw new Error(`--only: there is no row "${unknown}"; there are ${known.join(', ')}`);
+  return { ...values, rounds: countOf('rounds', values.rounds), seconds: countOf('seconds', values.seconds), only: values.only?.split(',') };
+}
+
+function countOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new Error(`--${name}: "${text}" is no whole number from 1 to 9999`);
+  return Number(text);
+}
+
+function readOptions(): Options {
+  try {
+    return optionsOf(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${reasonOf(error)}\ntest/bench/README.md says what there is`);
+    process.exit(2);
+  }
+}
+
+const options = readOptions();
+const wanted = (id: string): boolean => options.only === undefined || options.only.includes(id);
 const profiled = ['keep-alive', 'new-connection'];
 
 /** Rows of one scenario after the other: only its proxies are up meanwhile. */
@@ -83,29 +115,29 @@ async function measureProfiles(bench: Bench): Promise<readonly Profiled[]> {
 function usable(tools: Tools): boolean {
   for (const line of tools.missing) console.log(`left out: ${line}`);
   if (process.platform === 'linux' && tools.nginx && tools.wrk && tools.taskset && cpus().length >= 2) return true;
-  console.log(`${given('short') ? 'left out: ' : ''}the benchmark needs Linux, two cores, taskset, wrk and nginx (its backend): apt-get install util-linux wrk nginx-light`);
+  console.log(`${options.short ? 'left out: ' : ''}the benchmark needs Linux, two cores, taskset, wrk and nginx (its backend): apt-get install util-linux wrk nginx-light`);
   return false;
 }
 
 async function run(): Promise<boolean> {
-  const tools = given('short') ? installTools({ envoy: 'no', only: ['nginx', 'haproxy', 'wrk', 'taskset'] }) : installTools({ envoy: 'yes' });
+  const tools = options.short ? installTools({ envoy: 'no', only: ['nginx', 'haproxy', 'wrk', 'taskset'] }) : installTools({ envoy: 'yes' });
   if (!usable(tools)) {
-    if (given('short')) leaveShortOut();
-    return given('short') && !given('record');
+    if (options.short) leaveShortOut();
+    return options.short && !options.record;
   }
   // This process waits while others work, and must not do that on the core of the program under test.
   execFileSync('taskset', ['-cp', cores.load, String(process.pid)], { stdio: 'ignore' });
   const loadBefore = loadavg();
   let fine = true;
   await withBench(tools, async (bench) => {
-    if (given('short')) {
-      fine = await runShort(bench, { rounds: Number(option('rounds') ?? 7), seconds: Number(option('seconds') ?? 1) }, given('record') ? 'record' : 'compare');
+    if (options.short) {
+      fine = await runShort(bench, { rounds: options.rounds ?? 7, seconds: options.seconds ?? 1 }, options.record ? 'record' : 'compare');
       return;
     }
-    const rounds = { rounds: Number(option('rounds') ?? 5), seconds: Number(option('seconds') ?? 3) };
+    const rounds = { rounds: options.rounds ?? 5, seconds: options.seconds ?? 3 };
     const lines = pageOf(await measureAll(bench, rounds), { tools, rounds: `${rounds.rounds} rounds of ${rounds.seconds} s`, loadBefore });
     console.log(lines.join('\n'));
-    if (only === undefined && !given('dry')) console.log(`\nwritten to ${writePage(lines)}`);
+    if (options.only === undefined && !options.dry) console.log(`\nwritten to ${writePage(lines)}`);
   });
   return fine;
 }

@@ -21,6 +21,17 @@ export function get(kind: string, name: string, namespace?: string): any {
   return JSON.parse(kubectl(['get', kind, name, ...(namespace === undefined ? [] : ['-n', namespace]), '-o', 'json']));
 }
 
+export interface Replica {
+  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
+  readonly status: { readonly podIP: string };
+}
+
+/** Pods of a part of the control plane that run, but for those on their way out: they run still, and may be gone before they are asked. */
+export function replicasOf(component: 'controller' | 'injector', namespace: string): readonly Replica[] {
+  const { items } = JSON.parse(kubectl(['get', 'pods', '-n', namespace, '-l', `app.kubernetes.io/component=${component}`, '--field-selector=status.phase=Running', '-o', 'json'])) as { items: readonly Replica[] };
+  return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+}
+
 /** Waits until the value is there (the turn does not throw and gives no undefined or false); tells the last fault where it is not. */
 export async function eventually<T>(turn: () => T | undefined | false, withinMs = 15_000): Promise<T> {
   const until = performance.now() + withinMs;

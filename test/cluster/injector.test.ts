@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { apply, eventually, kubectl, later } from './cluster.ts';
+import { apply, eventually, kubectl, later, replicasOf } from './cluster.ts';
 import { tryOn } from './tries.ts';
 
 /** The webhook as the API server calls it. Most Pods here are only tried (`--dry-run=server`): admission is the same for them. */
@@ -79,8 +79,7 @@ test('what weft inject printed goes through unchanged', (t) => {
 
 /** Reviews that the injector's replicas have answered, in all and within 50 ms. */
 async function reviews(): Promise<{ readonly all: number; readonly soon: number }> {
-  const addresses = kubectl(['get', 'pods', '-n', system, '-l', 'app.kubernetes.io/component=injector', '--field-selector=status.phase=Running', '-o', 'jsonpath={.items[*].status.podIP}']).split(' ');
-  const texts = await Promise.all(addresses.map(async (address) => (await fetch(`http://${address}:15014/metrics`)).text()));
+  const texts = await Promise.all(replicasOf('injector', system).map(async ({ status }) => (await fetch(`http://${status.podIP}:15014/metrics`)).text()));
   const sum = (pattern: RegExp): number => texts.reduce((total, text) => total + [...text.matchAll(pattern)].reduce((part, [, value]) => part + Number(value), 0), 0);
   return { all: sum(/^weft_injector_review_seconds_count(?:\{[^}]*\})? (\d+)/gm), soon: sum(/^weft_injector_review_seconds_bucket\{[^}]*le="0\.05"[^}]*\} (\d+)/gm) };
 }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { ProxyNode } from '#snapshot';
-import { eventually, get, kubectl } from './cluster.ts';
+import { eventually, get, kubectl, replicasOf } from './cluster.ts';
 import { bareProxy, tokenFor, written } from './proxy.ts';
 import { applyAll, makeSpace, system } from './rig.ts';
 
@@ -86,6 +86,24 @@ test.serial('an autoscaler owns the number of replicas', async (t) => {
   t.is(replicas(), 3);
 });
 
+test.serial('what somebody sets on the objects of a Gateway stays; what is ours is put back', async (t) => {
+  type Deployment = { metadata: { labels: Record<string, string> }; spec: { template: { spec: { tolerations?: object[]; affinity?: object; containers: { image: string; resources: { limits: object } }[] } } } };
+  const deployment = (): Deployment => get('deployment', name, shop.name) as Deployment;
+  const { image } = deployment().spec.template.spec.containers[0]!;
+  const tolerations = [{ key: 'edge', operator: 'Exists' }];
+  const affinity = { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'Exists' }] }] } } };
+  const container = { name: 'gateway', image: 'example.com/other:1', resources: { limits: { cpu: '2' } } };
+  kubectl(['patch', 'deployment', name, '-n', shop.name, '-p', JSON.stringify({ spec: { template: { spec: { tolerations, affinity, containers: [container] } } } })]);
+  kubectl(['patch', 'service', name, '-n', shop.name, '-p', '{"spec":{"externalTrafficPolicy":"Local"}}']);
+  applyAll(gateway('edge', { infrastructure: { labels: { team: 'edge' } } }));
+  await eventually(() => deployment().metadata.labels['team'] === 'edge');
+  const { spec } = deployment().spec.template;
+  t.deepEqual(spec.tolerations, tolerations);
+  t.deepEqual(spec.affinity, affinity);
+  t.like(spec.containers[0], { image, resources: { limits: { cpu: '2' } } });
+  t.is((get('service', name, shop.name) as { spec: { externalTrafficPolicy: string } }).spec.externalTrafficPolicy, 'Local');
+});
+
 const bundle = (namespace: string): string | undefined => (get('configmap', 'weft-ca', namespace) as { data?: Record<string, string> }).data?.['ca.crt'];
 
 test.serial('the certificate of the authority is there as soon as a namespace is, and mended when it is spoilt or deleted', async (t) => {
@@ -108,8 +126,7 @@ test.serial('the certificate of the authority is there as soon as a namespace is
 
 test.serial('what a proxy of another replica refuses is told by the one that leads', async (t) => {
   const holder = (): string => (get('lease', 'weft-controller', system) as { spec: { holderIdentity: string } }).spec.holderIdentity;
-  const pods = (JSON.parse(kubectl(['get', 'pods', '-n', system, '-l', 'app.kubernetes.io/component=controller', '--field-selector=status.phase=Running', '-o', 'json'])) as { items: { metadata: { name: string }; status: { podIP: string } }[] }).items;
-  const other = pods.find(({ metadata }) => metadata.name !== holder());
+  const other = replicasOf('controller', system).find(({ metadata }) => metadata.name !== holder());
   if (other === undefined) throw new Error('only one replica of the controller');
   // A gateway in the eyes of the controller, and no Pod that could serve anything.
   applyAll(JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { namespace: shop.name, name: 'picky', labels: { 'gateway.networking.k8s.io/gateway-name': 'edge' } }, spec: { nodeName: 'no-such-node', containers: [{ name: 'app', image: 'none' }] } }));

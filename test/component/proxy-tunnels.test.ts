@@ -5,6 +5,7 @@ import type { Destination } from '#snapshot';
 import { responseOf } from './proxy-http2-rig.ts';
 import { answering, backendNamed, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, tableOf, type RawServer } from './proxy-rig.ts';
 import { socketIO } from './socket-io.ts';
+import { eventually, startStreamRig } from './streams-rig.ts';
 
 const handshake = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n\r\n';
 const accepted = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: def\r\n\r\n';
@@ -85,6 +86,45 @@ test('a tunnel in which nothing moves ends', async (t) => {
   await client.until((text) => text.endsWith('welcome'));
   await client.all();
   t.pass();
+  await rig.close();
+  await server.close();
+});
+
+test('the log says how a tunnel came to its end', async (t) => {
+  const server = await rawServer((socket, text) => {
+    if (text.startsWith('GET')) socket.write(accepted);
+    else if (text === 'reset') socket.resetAndDestroy();
+    else if (text === 'end') socket.end();
+    else if (text === 'more') socket.resetAndDestroy();
+  });
+  const rig = await startStreamRig();
+  const table = tableOf([{}], [{ timeouts: { streamIdle: '300ms' }, origins: {} }]);
+  rig.proxy.apply({ backends: { changed: [backendNamed('a')] }, endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([server.port]) }] }, routeTables: { changed: [table] } });
+  const { port } = await rig.listen([{ name: 'http', hostname: '', protocol: 'HTTP', routes: table.name }]);
+  const ends: Readonly<Record<string, (client: RawClient) => unknown>> = {
+    'completed': (client) => client.socket.end(),
+    'upstream-reset': (client) => client.send('reset'),
+    'client-closed': (client) => client.socket.resetAndDestroy(),
+    'stream-idle-timeout': () => {},
+    // The endpoint ends, and breaks the connection over what the client still sends; the client may send on, to nobody.
+    'upstream-reset after its end': async (client) => {
+      client.send('end');
+      await client.all();
+      client.send('more');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      client.send('and more').send('and more');
+    },
+  };
+  for (const [index, [end, begin]] of Object.entries(ends).entries()) {
+    const client = new RawClient(port);
+    await client.send(handshake).until((text) => text.includes('\r\n\r\n'));
+    await begin(client);
+    await eventually(async () => (await rig.logged()).length === index + 1);
+    t.is(rig.log[index]!['status'], 101);
+    t.is(rig.log[index]!['failure'] ?? 'completed', end.split(' ')[0]!, end);
+    client.close();
+  }
+  t.deepEqual(rig.faults, []);
   await rig.close();
   await server.close();
 });

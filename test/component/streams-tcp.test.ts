@@ -125,6 +125,8 @@ test('a reset on either side is one on the other', async (t) => {
   const upstream = errorOf(server.sockets[1]!);
   second.resetAndDestroy();
   t.is(await upstream, 'ECONNRESET');
+  await eventually(async () => (await rig.logged()).length === 2);
+  t.deepEqual(rig.log.map(({ failure }) => failure), ['upstream-reset', 'client-closed']);
   await rig.close();
   server.close();
 });

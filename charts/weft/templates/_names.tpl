@@ -43,10 +43,19 @@ topologySpreadConstraints:
       matchLabels:
         {{- include "weft.selector" $ | nindent 8 }}
   {{- end }}
-nodeSelector:
-  kubernetes.io/os: linux
 {{- with .settings.priorityClassName }}
 priorityClassName: {{ . }}
+{{- end }}
+{{ include "weft.nodes" . }}
+{{- end }}
+
+{{- /* Which nodes they may run on, and what those pull images with: (dict "context" . "settings" VALUES) */ -}}
+{{- define "weft.nodes" -}}
+nodeSelector:
+  {{- toYaml (merge (dict "kubernetes.io/os" "linux") (.settings.nodeSelector | default dict)) | nindent 2 }}
+{{- with .settings.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .context.Values.images.pullSecrets }}
 imagePullSecrets:
@@ -88,6 +97,9 @@ imagePullSecrets:
 proxyImage: {{ include "weft.image" (dict "context" . "image" .Values.images.proxy "name" "weft-proxy") }}
 initImage: {{ include "weft.image" (dict "context" . "image" .Values.images.init "name" "weft-proxy-init") }}
 pullPolicy: {{ .Values.images.pullPolicy }}
+{{- with .Values.images.pullSecrets }}
+pullSecrets: {{ toJson . }}
+{{- end }}
 controller: weft-controller.{{ .Release.Namespace }}.svc:15010
 rootNamespace: {{ .Release.Namespace }}
 logLevel: {{ .Values.proxy.logLevel }}

@@ -1,4 +1,4 @@
-import { objectKey, type Gateway, type GatewayClass } from '#crds';
+import { isAddress, objectKey, type Gateway, type GatewayClass } from '#crds';
 import type { Certificate, Pace, Steps } from '#snapshot';
 import { sortedByAge, type Cluster } from '../../cluster.ts';
 import { Memo, memoByMap } from '../../memo.ts';
@@ -193,16 +193,16 @@ interface Addresses {
 function chooseAddresses(gateway: Gateway, given: readonly string[]): Addresses {
   const asked = (gateway.spec.addresses ?? []).flatMap((address, index) => (address.type === 'IPAddress' && (address.value ?? '') !== '' ? [{ value: address.value ?? '', index }] : []));
   if (asked.length === 0) return { assigned: assignedVerdict(given.length, 1), usable: given, faults: [] };
-  const usable = asked.filter(({ value }) => given.includes(value)).map(({ value }) => value);
+  const usable = asked.filter(({ value }) => isAddress(value) && given.includes(value)).map(({ value }) => value);
   return {
     assigned: assignedVerdict(usable.length, asked.length),
     usable,
     faults: asked
-      .filter(({ value }) => !given.includes(value))
+      .filter(({ value }) => !usable.includes(value))
       .map(({ value, index }) => ({
         reason: 'AddressNotUsable',
         path: ['spec', 'addresses', index, 'value'],
-        message: `address ${value} can not be used here${given.length === 0 ? '' : `; usable: ${given.join(', ')}`}`,
+        message: isAddress(value) ? `address ${value} can not be used here${given.length === 0 ? '' : `; usable: ${given.join(', ')}`}` : `${value} is no IP address`,
       })),
   };
 }

@@ -130,6 +130,10 @@ test('an address that the environment does not have is AddressNotUsable, none at
   const yaml = gateway(`  addresses: [{ value: 192.0.2.1 }]\n${listeners('{ name: http, port: 80, protocol: HTTP }')}`);
   const unusable = translateYaml(yaml, { gatewayAddresses: new Map([['shop/edge', ['127.0.0.1']]]) });
   t.is(conditionsOf(statusOf(unusable, 'Gateway edge'))['Programmed'], 'False AddressNotUsable');
+  // Whoever gives addresses takes what is asked for, and can't make an address of a name.
+  const name = translateYaml(gateway(`  addresses: [{ value: example.com }]\n${listeners('{ name: http, port: 80, protocol: HTTP }')}`), { gatewayAddresses: new Map([['shop/edge', ['example.com']]]) });
+  t.is(conditionsOf(statusOf(name, 'Gateway edge'))['Programmed'], 'False AddressNotUsable');
+  t.true(name.problems.some(({ message, path }) => message === 'example.com is no IP address' && path.join('.') === 'spec.addresses.0.value'));
   t.deepEqual(statusOf(unusable, 'Gateway edge')['addresses'], []);
   const none = translateYaml(gateway(listeners('{ name: http, port: 80, protocol: HTTP }')), { gatewayAddresses: new Map() });
   t.is(conditionsOf(statusOf(none, 'Gateway edge'))['Programmed'], 'False AddressNotAssigned');

@@ -64,6 +64,10 @@ test('more entries than a status has room for are cut at the end, never those of
   const patch = mergeStatus({ parents: foreign }, { parents: ['a', 'b', 'c'].map((name) => parent(name, ours)) }, now);
   t.deepEqual(((patch ?? {})['parents'] as Fields[]).length, 32);
   t.deepEqual(((patch ?? {})['parents'] as Fields[]).slice(0, 30), foreign);
+  // The first of the draft have the room, not those that were there before.
+  const crowded = [...foreign, parent('b', ours), parent('c', ours)];
+  const again = mergeStatus({ parents: crowded }, { parents: ['a', 'b', 'c'].map((name) => parent(name, ours)) }, now);
+  t.deepEqual(((again ?? {})['parents'] as Fields[]).slice(30).map(({ parentRef }) => (parentRef as Fields)['name']), ['b', 'a']);
 });
 
 test('what we said of an object that is no longer ours is taken back', (t) => {

@@ -59,9 +59,13 @@ interface EntryRules {
   readonly now: string;
 }
 
-/** Ours in the places that they had, so that two controllers that both write never undo each other's order; new ones at the end. */
+/**
+ * Ours in the places that they had, so that two controllers that both write never undo each other's order; new ones at the end. Where those of
+ * others leave no room for all of ours, the first of the draft have it: what needs attention comes first there.
+ */
 function mergeEntries(before: readonly Fields[], draft: readonly Fields[], { reference, limit, now }: EntryRules): readonly Fields[] {
-  const left = new Map(draft.map((entry) => [identity(entry[reference]), entry]));
+  const room = Math.max(0, limit - before.filter((entry) => !isOurs(entry)).length);
+  const left = new Map(draft.slice(0, room).map((entry) => [identity(entry[reference]), entry]));
   const kept = before.flatMap((entry): readonly Fields[] => {
     if (!isOurs(entry)) return [entry];
     const key = identity(entry[reference]);
@@ -71,7 +75,7 @@ function mergeEntries(before: readonly Fields[], draft: readonly Fields[], { ref
     return ours === undefined ? [] : [{ ...ours, conditions: stamp(itemsOf(entry['conditions']), itemsOf(ours['conditions']), now) }];
   });
   const added = [...left.values()].map((entry) => ({ ...entry, conditions: stamp([], itemsOf(entry['conditions']), now) }));
-  return [...kept, ...added].slice(0, Math.max(limit, before.length));
+  return [...kept, ...added];
 }
 
 function mergeListeners(before: readonly Fields[], draft: readonly Fields[], now: string): readonly Fields[] {

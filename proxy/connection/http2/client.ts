@@ -6,6 +6,7 @@ import type { TimeoutSettings } from '../../retry/index.ts';
 import { plainAddress } from '../../streams/address.ts';
 import type { WheelTimer } from '../../time/index.ts';
 import { Forwarded } from '../forwarded.ts';
+import { Patience } from '../patience.ts';
 import type { Client } from '../sides.ts';
 import { RequestStream } from './request-stream.ts';
 
@@ -15,7 +16,6 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
   readonly binding: Binding;
   readonly address: string;
   readonly serverName: string;
-  readonly openedAt: number;
   readonly forwarded: Forwarded;
 
   wheelNext: WheelTimer | undefined = undefined;
@@ -27,8 +27,8 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
   /** Places without a request. There are never more places than streams at a time. */
   readonly #free: RequestStream[] = [];
   #active = 0;
-  #idleSince: number;
-  #timeouts: TimeoutSettings;
+  /** While there is no request. */
+  readonly #patience: Patience;
   #over = false;
   #leaving = false;
 
@@ -37,26 +37,25 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
     this.binding = binding;
     this.serverName = serverName;
     this.address = plainAddress(socket.remoteAddress ?? '');
-    this.openedAt = this.#idleSince = context.now();
     this.forwarded = new Forwarded(this.address, binding, context.parts);
-    this.#timeouts = binding.initialTimeouts(this);
+    this.#patience = new Patience(binding.initialTimeouts(this), context.now());
   }
 
   /** Speaks on the connection; `ahead`: what has been read of it. The binding knows this client by now. */
   start(socket: Socket, ahead?: Buffer): void {
-    const { requestHeaders } = this.#timeouts;
+    const { requestHeaders } = this.#patience.timeouts;
     this.#session = acceptSession(environmentOf(this.context.http2, requestHeaders, this.binding.role), socket, this);
     this.#watch();
     if (ahead !== undefined) this.#session.receive(ahead, 0, ahead.length);
   }
 
   adopt(timeouts: TimeoutSettings): void {
-    this.#timeouts = timeouts;
+    this.#patience.timeouts = timeouts;
   }
 
   /** Asks for the end of the connection where it is time for that: what is under way goes on. `now` in milliseconds. */
   leaveIfDue(now: number): void {
-    if (this.context.draining || this.binding.closing || this.#isOld(now)) this.closeIdle();
+    if (this.context.draining || this.binding.closing || now >= this.#patience.oldAt) this.closeIdle();
   }
 
   closeIdle(): void {
@@ -77,14 +76,18 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
     return this.#take().refuse(stream, block);
   }
 
-  refused(): void {
-    this.context.metrics.count('requests_rejected');
+  refused(_session: ServerSession, fault: string, block?: HeaderBlock): void {
+    if (block === undefined) this.context.metrics.count('requests_rejected');
+    else this.#take().note('bad-request', fault, block);
   }
 
-  closed(_session: ServerSession, code: ErrorCode): void {
+  closed(_session: ServerSession, code: ErrorCode, reason: string): void {
     if (this.#over) return;
     this.#over = true;
-    if (code !== errorCode.none && code !== errorCode.cancel) this.context.metrics.count('client_sessions_broken');
+    if (code !== errorCode.none && code !== errorCode.cancel) {
+      this.context.metrics.count('client_sessions_broken');
+      this.#take().note(code === errorCode.internal ? 'internal-error' : 'bad-request', reason);
+    }
     this.context.wheel.cancel(this);
     for (const place of this.#free) place.forget();
     this.#free.length = 0;
@@ -97,14 +100,13 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
     if (this.#over) place.forget();
     else this.#free.push(place);
     if (this.#active > 0) return;
-    this.#idleSince = this.context.now();
+    this.#patience.since = this.context.now();
     this.#watch();
   }
 
   expired(now: number): void {
     if (this.#over) return;
-    const { idle } = this.#timeouts;
-    if (this.#isOld(now) || (this.#active === 0 && idle > 0 && now >= this.#idleSince + idle)) this.closeIdle();
+    if (now >= this.#due()) this.closeIdle();
     this.#watch();
   }
 
@@ -113,16 +115,13 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
     return this.#free.pop() ?? new RequestStream(this);
   }
 
-  #isOld(now: number): boolean {
-    const { maxConnectionDuration } = this.#timeouts;
-    return maxConnectionDuration > 0 && now - this.openedAt >= maxConnectionDuration;
+  #due(): number {
+    return this.#active === 0 ? this.#patience.due() : this.#patience.oldAt;
   }
 
   #watch(): void {
     if (this.#leaving || this.#over) return;
-    const { idle, maxConnectionDuration } = this.#timeouts;
-    let due = this.#active === 0 && idle > 0 ? this.#idleSince + idle : Infinity;
-    if (maxConnectionDuration > 0) due = Math.min(due, this.openedAt + maxConnectionDuration);
+    const due = this.#due();
     if (due < Infinity && (this.wheelSlot < 0 || due < this.dueAt)) this.context.wheel.schedule(this, due);
   }
 }

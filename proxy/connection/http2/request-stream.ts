@@ -69,8 +69,14 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
   /** Takes a request that exceeds a limit. */
   refuse(stream: Stream, block: HeaderBlock): StreamUser {
     this.#occupy(stream, block);
-    this.exchange.refuse(block.excess === 'target-too-long' ? 'target-too-long' : 'head-too-large', 'list', { method: block.method, host: block.authority, rest: this.#rest });
+    this.exchange.refuse(block.excess === 'target-too-long' ? 'target-too-long' : 'head-too-large', 'list', { method: block.method, host: block.authority, target: block.path, rest: this.#rest });
     return stream.user;
+  }
+
+  /** For the log: a malformed request, which has no stream any more, or, without a block, what ends the connection. */
+  note(code: FailureCode, reason: string, block?: HeaderBlock): void {
+    this.exchange.refuse(code, reason, { ...(block && { method: block.method, host: block.authority, target: block.path }), reply: 'none' });
+    this.client.release(this);
   }
 
   /** The connection is over. */

@@ -126,7 +126,7 @@ export class ServerSession extends Session {
     const ends = (flags & flag.endStream) !== 0;
     const { fault: wrong, contentLength } = block;
     if (wrong !== '' || this.reader.dependsOnItself || (ends && contentLength > 0)) {
-      this.#refuse(id, wrong === '' ? (this.reader.dependsOnItself ? 'priority' : 'content-length') : wrong);
+      this.#refuse(id, wrong === '' ? (this.reader.dependsOnItself ? 'priority' : 'content-length') : wrong, block);
       return;
     }
     if (id > this.#lastAccepted || this.streams.size >= this.limits.maxConcurrentStreams) {
@@ -161,9 +161,9 @@ export class ServerSession extends Session {
     this.#postponed.add(stream, block);
   }
 
-  #refuse(id: number, reason: string): void {
+  #refuse(id: number, reason: string, block: HeaderBlock): void {
     this.strayReset(id, errorCode.protocol);
-    this.#acceptor.refused(this, reason);
+    this.#acceptor.refused(this, reason, block);
     this.countReset();
   }
 }

@@ -465,3 +465,23 @@ test('a preface that is none, and a first frame that is not SETTINGS', (t) => {
   t.is(preface.length, 24);
   bench.turn();
 });
+
+test('what comes behind the end of a stream is its fault, and so is a window beyond the largest', (t) => {
+  const { send, bench, acceptor } = serverBench();
+  send(open(1, {}, WHOLE | END), open(3, {}, WHOLE | END), open(5));
+  bench.turn();
+  t.deepEqual(resets(send(frame(data, 0, 1, Buffer.from('late')))), [[1, errorCode.streamClosed]]);
+  t.deepEqual(resets(send(frame(headers, WHOLE | END, 3, trailerBlock({ a: 'b' })))), [[3, errorCode.streamClosed]]);
+  t.deepEqual(resets(send(frame(windowUpdate, 0, 5, uint32(2 ** 31 - 1)))), [[5, errorCode.flowControl]]);
+  t.is(acceptor.requests[0]!.body, '');
+  t.is(goawayCode(send(open(7))), undefined, 'the connection goes on');
+});
+
+test('settings are acknowledged, once each, and an acknowledgement is not', (t) => {
+  const { send, transport } = serverBench();
+  transport.frames();
+  const acks = (...frames: readonly Buffer[]): number => send(...frames).filter(({ type, flags }) => type === settings && flags === flag.ack).length;
+  t.is(acks(frame(settings, 0, 0, Buffer.of(0, 3, 0, 0, 0, 9))), 1);
+  t.is(acks(frame(settings, 0, 0), frame(settings, 0, 0)), 2);
+  t.is(acks(frame(settings, flag.ack, 0)), 0);
+});

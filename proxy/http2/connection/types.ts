@@ -77,8 +77,8 @@ export interface Acceptor {
   request(stream: Stream, block: HeaderBlock): StreamUser;
   /** A well-formed request that exceeds a limit (`block.excess`), with what was read of it: to be answered 431 or 414. */
   excessive(stream: Stream, block: HeaderBlock): StreamUser;
-  /** A malformed request: its stream has been reset. */
-  refused(session: ServerSession, fault: string): void;
+  /** A malformed request: its stream has been reset. `block`: what it says, which nothing but a log may go by; absent for one that its client took back. */
+  refused(session: ServerSession, fault: string, block?: HeaderBlock): void;
   /** Once, when the connection is over. NO_ERROR: in good order. */
   closed(session: ServerSession, code: ErrorCode, reason: string): void;
 }

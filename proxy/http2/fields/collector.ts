@@ -7,6 +7,8 @@ import { badValue, fieldIdOf, kind, kindOf, neverIndexed } from './traits.ts';
 
 /** A list of so many times the bound is no mistake: a few bytes that refer to large entries cost a thousand times what they are. */
 const bombFactor = 8;
+/** Of a path that is refused, for the log: more than that shows. */
+const shownBytes = 2048;
 
 /**
  * Takes decoded fields, one after the other, and judges the whole (RFC 9113, 8.2 and 8.3). One serves all connections: what it holds is
@@ -94,11 +96,22 @@ export class Collector {
     block.end = this.position;
     block.bytes[this.position] = CR;
     block.bytes[this.position + 1] = LF;
-    if (block.fault !== '' || block.excess !== '') return block;
-    if (block.side === 'request') this.#finishRequest();
-    else if (block.side === 'response' && this.#pseudo === 0) this.#refuse('status-missing');
-    if (this.#cookies > 1) joinCookies(block);
+    if (block.fault === '' && block.excess === '') {
+      if (block.side === 'request') this.#finishRequest();
+      else if (block.side === 'response' && this.#pseudo === 0) this.#refuse('status-missing');
+      if (this.#cookies > 1) joinCookies(block);
+    }
+    if (block.fault !== '' || block.excess !== '') this.#forgetUntold();
     return block;
+  }
+
+  /** The texts stay from list to list, and may be of another client: of a list that is refused, those count alone that it has told itself. */
+  #forgetUntold(): void {
+    const { block } = this;
+    const told = this.#pseudo;
+    if ((told & (1 << kind.method)) === 0) block.method = '';
+    if ((told & (1 << kind.path)) === 0) block.path = '';
+    if ((told & (1 << kind.authority)) === 0) block.authority = this.#host < 0 ? '' : block.value(this.#host);
   }
 
   #addPseudo(is: number, start: number, end: number): void {
@@ -107,8 +120,8 @@ export class Collector {
     if (this.#fieldsBegan) this.#refuse('pseudo-after-field');
     else if ((this.#pseudo & bit) !== 0) this.#refuse('pseudo-twice');
     else if (is === kind.unknownPseudo || block.side === 'trailers' || (block.side === 'response') !== (is === kind.status)) this.#refuse('pseudo-unexpected');
-    this.#pseudo |= bit;
     if (block.fault !== '') return;
+    this.#pseudo |= bit;
     if (is === kind.method) this.#takeMethod(start, end);
     else if (is === kind.path) this.#takePath(start, end);
     else if (is === kind.authority) block.authority = textAt(block.bytes, start, end, block.authority);
@@ -120,13 +133,14 @@ export class Collector {
     const { block } = this;
     let valid = end > start && end - start <= 32;
     for (let p = start; valid && p < end; p++) valid = tokenByte[block.bytes[p]!] !== 0;
-    if (valid) block.method = textAt(block.bytes, start, end, block.method);
-    else this.#refuse('method');
+    block.method = valid ? textAt(block.bytes, start, end, block.method) : '';
+    if (!valid) this.#refuse('method');
   }
 
   #takePath(start: number, end: number): void {
     const { block } = this;
     if (end - start > this.#limits.maxTargetBytes) {
+      block.path = block.bytes.toString('latin1', start, start + shownBytes);
       this.exceed('target-too-long');
       return;
     }
@@ -138,6 +152,7 @@ export class Collector {
       classes |= byteClass;
     }
     if (!valid) {
+      block.path = block.bytes.toString('latin1', start, Math.min(end, start + shownBytes));
       this.#refuse('path');
       return;
     }

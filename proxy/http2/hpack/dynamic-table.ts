@@ -4,7 +4,7 @@ export const entryOverhead = 32;
 export const tableBytes = 4096;
 
 const slots = tableBytes / entryOverhead;
-/** Twice what lives: lines are appended, and moved to the front once in a while. */
+/** Twice what can live: lines are appended, and begin at the front again where the room ends. */
 const roomBytes = 2 * tableBytes;
 const noNumbers = new Int32Array(0);
 const noBytes: Buffer = Buffer.alloc(0);
@@ -54,7 +54,8 @@ export class DynamicTable {
     if (size > this.#max) return;
     if (this.bytes === noBytes) this.#allocate();
     const length = nameLength + valueLength + 4;
-    if (this.#end + length > roomBytes) this.#compact();
+    // What lives has at most half of the room, and stands in its second half now: it is gone before the lines from the front on get there.
+    if (this.#end + length > roomBytes) this.#end = 0;
     const slot = this.#next;
     this.starts[slot] = this.#end;
     this.nameLengths[slot] = nameLength;
@@ -73,14 +74,6 @@ export class DynamicTable {
       this.#size -= this.nameLengths[oldest]! + this.valueLengths[oldest]! + entryOverhead;
       this.count--;
     }
-    if (this.count === 0) this.#end = 0;
-  }
-
-  #compact(): void {
-    const from = this.count === 0 ? this.#end : this.starts[this.slot(this.count - 1)]!;
-    this.bytes.copyWithin(0, from, this.#end);
-    for (let index = 0; index < this.count; index++) this.starts[this.slot(index)]! -= from;
-    this.#end -= from;
   }
 
   #allocate(): void {

@@ -116,7 +116,7 @@ export const accessLogFields = {
   time: ['string', 'When the exchange ended: ISO 8601, UTC, milliseconds.'],
   id: ['string', "The request's id, which is also in `x-request-id`."],
   protocol: ['string', '`HTTP/1.0`, `HTTP/1.1` or `HTTP/2`: what the client speaks.'],
-  method: ['string', 'As sent.'],
+  method: ['string', 'As sent. Of a request that is refused, method, host and path are what it seems to say, as far as that can be told.'],
   host: ['string', 'As sent. Cut after 256 characters.'],
   path: ['string', 'As sent, with the query. Cut after 1024 characters.'],
   status: ['number', 'Status that the client got; 0 where it got none; 499 where it left before.'],

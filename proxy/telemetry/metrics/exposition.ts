@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { failureCodes } from '../../failures.ts';
 import { seriesFamilies } from './families.ts';
+import { openFiles } from './files.ts';
 import { latencyStart, cellsPerSeries, offsets } from './layout.ts';
 import type { Metrics } from './metrics.ts';
 import { counterNames, gaugeNames, processCounters, processGauges } from './process.ts';
@@ -21,8 +22,16 @@ const seriesPerTurn = 64;
  */
 export function createExposition(metrics: Metrics, now?: () => number): () => Promise<Exposition> {
   const registry = processRegistry(metrics);
+  let limit = 0;
   return async () => {
     if (now !== undefined) metrics.forgetUnused(now());
+    const files = await openFiles();
+    if (files === 'none left') metrics.set('open_files', limit);
+    else if (files !== undefined) {
+      ({ limit } = files);
+      metrics.set('open_files', files.open);
+      metrics.set('open_files_limit', limit);
+    }
     return { contentType: registry.contentType, body: (await registry.metrics()) + (await seriesText(metrics)) };
   };
 }

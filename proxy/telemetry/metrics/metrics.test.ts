@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises';
 import test from 'ava';
 import fc from 'fast-check';
 import { createExposition, families } from './exposition.ts';
@@ -21,6 +22,17 @@ test('a latency lies in the cell it is counted in', (t) => {
   for (const odd of [NaN, -1, Infinity, 1e300]) t.true(latencyCell(odd) >= 0 && latencyCell(odd) < latencyCells);
   t.is(exposedBounds[0], 0.0005);
   t.is(exposedBounds.at(-1), 65.536);
+});
+
+const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip;
+onLinux('descriptors that are open, and how many there may be', async (t) => {
+  const metrics = new Metrics();
+  const of = async (name: string): Promise<number> => Number((await lines(metrics)).find((line) => line.startsWith(`${name} `))?.split(' ')[1]);
+  const before = await of('weft_open_files');
+  const opened = await Promise.all(Array.from({ length: 300 }, () => open(import.meta.filename)));
+  t.true((await of('weft_open_files')) >= before + 250);
+  t.true((await of('weft_open_files_limit')) > before + 300);
+  await Promise.all(opened.map((file) => file.close()));
 });
 
 test('requests, bytes and durations by series', async (t) => {

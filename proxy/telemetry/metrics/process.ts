@@ -37,6 +37,8 @@ export const processGauges = {
   upstream_connections_idle: 'Connections to endpoints that wait for a request.',
   upstream_endpoints_aside: 'Endpoints that get trials alone, because attempts there fail without an answer.',
   tcp_connections_active: 'Captured connections whose bytes pass as they are, that are open.',
+  open_files: 'Descriptors open in this process, sockets above all, when the page was made. At the limit new connections are closed at once, and none to endpoints come about (`EMFILE`).',
+  open_files_limit: 'How many it may have; 0, as for the open ones, where the system does not say.',
   control_plane_connected: '1 while the stream to the control plane is open.',
   last_config_timestamp_seconds: 'When the last snapshot was taken over, in seconds since 1970.',
   raw_socket_io: '1 where sockets are read and written by their handles (`WEFT_SOCKET_IO=raw`), 0 where by the public interface of Node.',

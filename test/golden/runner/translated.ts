@@ -16,5 +16,5 @@ export function translateCase(input: string): Translated {
   const { objects, problems } = readManifests([{ file: 'input.yaml', text }], builtInKinds.with(policyKinds));
   const state = stateOf(objects);
   const gatewayAddresses = assignAddresses(state, { first: '127.0.0.1' }, new Map());
-  return { state, translation: translate(state, { gatewayAddresses, portOffset: 0 }), unreadable: problems };
+  return { state, translation: translate(state, { gatewayAddresses, portOffset: 0, workloads: 'elsewhere' }), unreadable: problems };
 }

@@ -1,4 +1,4 @@
-import type { TimeoutSettings } from '../../retry/index.ts';
+import type { TimeoutSettings } from '../retry/index.ts';
 
 /** How long a client's connection is waited for, which is for the policy of the section to say that its requests turn out to be for. Milliseconds. */
 export class Patience {
@@ -13,18 +13,18 @@ export class Patience {
     this.since = this.#openedAt = now;
   }
 
-  /** Whether the connection has been open for as long as it may. */
-  isOld(now: number): boolean {
+  /** When the connection will have been open for as long as it may. Infinity: never. */
+  get oldAt(): number {
     const { maxConnectionDuration } = this.timeouts;
-    return maxConnectionDuration > 0 && now - this.#openedAt >= maxConnectionDuration;
+    return maxConnectionDuration > 0 ? this.#openedAt + maxConnectionDuration : Infinity;
   }
 
   /** When there has to be a request, or the rest of its head. Infinity: never. */
   due(): number {
-    const { idle, requestHeaders, maxConnectionDuration } = this.timeouts;
+    const { idle, requestHeaders } = this.timeouts;
     const limit = this.inHead ? requestHeaders : idle;
     const due = limit > 0 ? this.since + limit : Infinity;
-    return maxConnectionDuration > 0 && !this.inHead ? Math.min(due, Math.max(this.since, this.#openedAt + maxConnectionDuration)) : due;
+    return this.inHead ? due : Math.min(due, Math.max(this.since, this.oldAt));
   }
 
   /** When a client that takes the last response slowly has to have taken some more of it. */
