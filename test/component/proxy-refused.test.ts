@@ -41,6 +41,7 @@ const cases: Readonly<Record<string, readonly [request: string, line: Readonly<R
   'a coding': [`PUT /a HTTP/1.1\r\n${host}Transfer-Encoding: gzip\r\n\r\n`, { host: 'shop.example:81', path: '/a', status: 501, failure: 'unsupported-transfer-coding' }],
   'a head without end': [`GET /slow HTTP/1.1\r\n${host}A: b`, { host: 'shop.example:81', path: '/slow', status: 408, failure: 'header-timeout' }],
   'TLS on a port without': ['\x16\x03\x01\x02\x00\x01\x00\x01', { method: '', host: '', path: '', status: 400, reason: 'tls' }],
+  'empty lines before it': [`\r\n\r\nGET /a%2Fb HTTP/1.1\r\n${host}\r\n`, { method: 'GET', host: 'shop.example:81', path: '/a%2Fb', status: 400, reason: 'path' }],
   'no HTTP at all': ['\x00\x01GET / \r\n\r\n', { method: '', host: '', path: '', status: 400, reason: 'method' }],
 };
 
