@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, type Command } from 'commander';
 import { readFiles } from '#controller';
 import { formatProblem, startMesh, type Mesh } from '#mesh';
+import { hostPort } from '#snapshot';
 import { startApplications, type Applications } from './demo/applications.ts';
 import { startVisitor, type Visits } from './demo/visitor.ts';
 import type { CliEnvironment } from './environment.ts';
@@ -55,7 +56,7 @@ async function demo(offset: number, environment: CliEnvironment): Promise<void> 
     const address = mesh.gateway(gateway);
     if (address === undefined) throw new Error("the sample's Gateway could not be started; the lines above say why (a port in use: --port-offset 1000)");
     applications = await startApplications(program, [...state.pods.values()], mesh, (message) => environment.err(`${clearLine}${message}\n`));
-    const url = `http://${address.address}:${address.port('http')}/productpage`;
+    const url = `http://${hostPort(address.address, address.port('http'))}/productpage`;
     environment.out(introduction(url));
     await watch(mesh, url, environment, ended.promise);
   } finally {

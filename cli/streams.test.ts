@@ -48,6 +48,7 @@ test('a TLS connection is explained by its server name', async (t) => {
   t.regex(text, /note: TLS passes through/);
   t.notRegex(text, /policy/);
   t.regex(await asked('--gateway', 'shop/edge', 'tls://example.org'), /refuse: no route is for the server name example.org/);
+  for (const address of ['[::1]', '127.0.0.1']) t.regex(await asked('--gateway', 'shop/edge', `tls://${address}`), /refuse: no route is for a client without server name/, address);
 });
 
 test('TCP and UDP through a Gateway go by the listener; one that is not there is named with those that are', async (t) => {

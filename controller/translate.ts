@@ -5,7 +5,7 @@ import { namespacesOf } from './cluster.ts';
 import { buildGraph, type Graph } from './graph/graph.ts';
 import { isStream } from './graph/listeners/listeners.ts';
 import { tlsOfBackends } from './graph/tls/spoken.ts';
-import { idleBackends } from './lint/backends.ts';
+import { idleBackends, slicesOfNames } from './lint/backends.ts';
 import { Memo } from './memo.ts';
 import { pathIndex } from './paths.ts';
 import { inOrder } from './problems.ts';
@@ -34,7 +34,7 @@ export function* translateInSteps(written: ClusterState, environment: Environmen
   const idle = unknown ? [] : yield* idleBackends(state, graph.attachments, pace);
   return {
     statuses: reported.statuses,
-    problems: yield* inOrder([...reported.problems, ...idle], pace),
+    problems: yield* inOrder([...reported.problems, ...idle, ...slicesOfNames(state.endpointSlices)], pace),
     snapshots: { ...resources, endpoints: remember((name) => renderEndpoints(state, name)) },
     paths,
   };

@@ -20,7 +20,7 @@ export interface ObjectStatus {
 
 /** What surrounds the cluster state: the same translation serves a cluster and one machine. */
 export interface Environment {
-  /** Addresses given to a Gateway (`{namespace}/{name}`); empty while there are none. */
+  /** Addresses given to a Gateway (`{namespace}/{name}`), as `normalAddress` has them; empty while there are none. */
   readonly gatewayAddresses: ReadonlyMap<string, readonly string[]>;
   /** Added to every bound port (`--port-offset`). */
   readonly portOffset: number;

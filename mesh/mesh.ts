@@ -291,7 +291,7 @@ class EmbeddedMesh implements Mesh {
     const ports = listeners.flatMap((listener) => {
       const socket = sockets.get(listener.name);
       const port = Number(listener.name.split('/')[2]);
-      return socket === undefined ? [] : [{ port, bound: socket.port, listeners: listener.sections.map(({ name }) => name) }];
+      return socket === undefined ? [] : [{ address: socket.address, port, bound: socket.port, listeners: listener.sections.map(({ name }) => name) }];
     });
     return {
       address: [...sockets.values()][0]?.address ?? listeners[0]?.address ?? '',

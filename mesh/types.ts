@@ -9,7 +9,7 @@ export interface MeshOptions {
   readonly files?: readonly string[];
   /** Added to every port that gateways and sidecars bind; 0 unless set. */
   readonly portOffset?: number;
-  /** The address of the first Gateway, 127.0.0.1 unless set; further Gateways count up from it. Lets meshes run side by side. */
+  /** The address of the first Gateway, 127.0.0.1 unless set; further Gateways count up from it. IPv4 or IPv6. Lets meshes run side by side. */
   readonly loopback?: string;
   /** `raw`: sockets are read and written by the handles behind them, where that works; `public` unless set. */
   readonly socketIO?: SocketMode;
@@ -45,11 +45,12 @@ export interface MeshEnvironment {
 }
 
 export interface GatewayAddress {
+  /** The first, where it has several. */
   readonly address: string;
   /** The port that a listener (by name, or by the port of the spec) was bound to. Throws where it is not bound. */
   port(listener: string | number): number;
-  /** Every bound port with the port of the spec. */
-  readonly ports: readonly { readonly port: number; readonly bound: number; readonly listeners: readonly string[] }[];
+  /** Every bound port, of each of its addresses, with the port of the spec. */
+  readonly ports: readonly { readonly address: string; readonly port: number; readonly bound: number; readonly listeners: readonly string[] }[];
 }
 
 export interface SidecarAddress {

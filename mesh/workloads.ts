@@ -1,11 +1,13 @@
 import { isInjected, type Report } from '#controller';
 import { objectKey, type ClusterState, type Pod } from '#crds';
+import { normalAddress } from '#snapshot';
 import type { MeshProblem } from './problems.ts';
 
 /** A Pod that gets a sidecar. */
 export interface Workload {
   readonly namespace: string;
   readonly name: string;
+  /** As `normalAddress` has it. */
   readonly podIP: string;
 }
 
@@ -41,7 +43,8 @@ function placesOf(state: ClusterState): ReadonlyMap<string, readonly Pod[]> {
 function findPlaces(state: ClusterState): ReadonlyMap<string, readonly Pod[]> {
   const found = new Map<string, Pod[]>();
   for (const pod of state.pods.values()) {
-    const { podIP = '', phase } = pod.status;
+    const { phase } = pod.status;
+    const podIP = normalAddress(pod.status.podIP ?? '');
     if (phase === 'Succeeded' || phase === 'Failed' || !isInjected(state, pod)) continue;
     const there = found.get(podIP);
     if (there === undefined) found.set(podIP, [pod]);

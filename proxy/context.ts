@@ -40,7 +40,7 @@ export class Context {
   readonly tables = new Map<string, RoutingTable>();
   readonly streamTables = new Map<string, StreamRouting>();
   readonly backends: Backends;
-  /** `address:port` where workloads' requests are accepted: to forward one there would not end. */
+  /** `address:port`, as `hostPort` has it, where workloads' requests are accepted: to forward one there would not end. */
   readonly outboundPlaces = new Set<string>();
   /** Set once: responses ask clients to close their connections, and idle ones are closed. */
   draining = false;

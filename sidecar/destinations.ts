@@ -1,4 +1,4 @@
-import type { Destination, Subscriber } from '#snapshot';
+import { hostPort, type Destination, type Subscriber } from '#snapshot';
 
 export interface DestinationsOptions {
   readonly subscriber: Pick<Subscriber, 'want' | 'unwant' | 'live' | 'answered'>;
@@ -40,7 +40,7 @@ export class Destinations {
 
   /** The destination, from memory where it is known. Rejects where the controller knows none or does not answer in time. */
   resolve(host: string, port: number): Destination | Promise<Destination> {
-    const name = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+    const name = hostPort(host, port);
     const known = this.#use(name);
     const live = this.#options.subscriber.live('Destination', name);
     if (live?.kind === 'Destination') return live;

@@ -254,10 +254,12 @@ export interface Endpoints {
   readonly kind: 'Endpoints';
   /** The Backend's name. */
   readonly name: string;
+  /** A workload with addresses of both families stands here with both: `endpointsFor` chooses. Those of the Service's first family come first. */
   readonly endpoints: readonly Endpoint[];
 }
 
 export interface Endpoint {
+  /** As `normalAddress` has it. */
   readonly address: string;
   readonly port: number;
   /** `{namespace}/{pod}` where known. */

@@ -111,6 +111,7 @@ export const valuesSchema = Type.Object(
         replicas: Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'Replicas that a new Gateway begins with; then whoever scales its Deployment (kubectl scale, an autoscaler) owns the number. Of several, evictions take one at a time; a single one may be evicted' }),
         workers: Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'Processes in each Pod of a Gateway; they share its ports, and each serves with one core at most. Each needs memory of its own: 64Mi idle, 128Mi and more under load, so raise resources with it. A change rolls the Pods' }),
         resources: { ...resources({}), description: 'Requests and limits of the container of a Gateway; none: those of proxy.resources' },
+        ipFamilyPolicy: Type.String({ pattern: '^(SingleStack|PreferDualStack|RequireDualStack)?$', default: '', description: 'SingleStack, PreferDualStack or RequireDualStack, of the Services of Gateways; empty: the first family of the cluster, and both where a Gateway asks for addresses of externalAddresses alone. With PreferDualStack some load balancers give no address unless they have one of each family' }),
         externalAddresses: ranges("Ranges (CIDR) of addresses whose traffic the network brings to the nodes. A Gateway that asks for one in spec.addresses gets it (as externalIPs of its Service); any other is asked of the load balancer. Who may write Gateways may take any of these"),
       },
       strict,

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Pod } from '#crds';
 import type { Mesh } from '#mesh';
+import { hostPort } from '#snapshot';
 
 /** The processes of the sample, one for each Pod. */
 export interface Applications {
@@ -40,7 +41,7 @@ function start(program: string, pod: Pod, mesh: Mesh): ChildProcess {
     env: {
       HOST: pod.status?.podIP ?? '127.0.0.1',
       PORT: String(container?.ports?.[0]?.containerPort ?? 9080),
-      ...(sidecar === undefined ? {} : { HTTP_PROXY: `http://${sidecar.address}:${sidecar.port}` }),
+      ...(sidecar === undefined ? {} : { HTTP_PROXY: `http://${hostPort(sidecar.address, sidecar.port)}` }),
     },
   });
 }

@@ -1,7 +1,7 @@
 import { isFrontend, type Translation } from '#controller';
 import { explainCandidates, filtersFor, isGrpc, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
 import type { LostField } from '#policy';
-import type { EffectivePolicy, Filter, ObjectRef, RouteTable, WeightedBackend } from '#snapshot';
+import { endpointsFor, hostPort, type EffectivePolicy, type Filter, type ObjectRef, type RouteTable, type WeightedBackend } from '#snapshot';
 import { explainedTls, type ExplainedTls } from '../policy/tls.ts';
 import { builtIn, lostFields } from './effective.ts';
 import type { PassedOver, Place } from './place.ts';
@@ -194,9 +194,10 @@ function explainBackend(translation: Translation, table: Pick<RouteTable, 'polic
   const policy = backend.policy === undefined ? undefined : table.policies[backend.policy];
   const common = { namespace: target.ref.namespace, name: target.ref.name, port: target.port, weight, filters, ...(policy === undefined ? {} : { policy }) };
   if (target.kind === 'invalid') return { ...common, valid: false, reason: target.reason, endpoints: [] };
-  const endpoints = translation.snapshots.endpoints(target.backend)?.endpoints ?? [];
+  // As a proxy that reaches both families has them.
+  const endpoints = endpointsFor(translation.snapshots.endpoints(target.backend)?.endpoints ?? [], ['IPv4', 'IPv6']);
   const tls = translation.paths.tlsTo(target.backend);
-  return { ...common, valid: true, endpoints: endpoints.map((endpoint) => `${endpoint.address}:${endpoint.port}`), ...(tls === undefined ? {} : { tls: explainedTls(tls) }) };
+  return { ...common, valid: true, endpoints: endpoints.map(({ address, port }) => hostPort(address, port)), ...(tls === undefined ? {} : { tls: explainedTls(tls) }) };
 }
 
 /** The policy of the first backend that gets requests speaks for the answer; backends that differ carry their own. */

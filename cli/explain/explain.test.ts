@@ -102,6 +102,32 @@ test('a host that is almost a Service, and a namespace that nothing is in, are t
   t.notRegex(await ask('--from-namespace', 'shop', 'http://example.com/'), /no Service example/);
 });
 
+const six = `
+apiVersion: v1
+kind: Service
+metadata: { name: six, namespace: six }
+spec: { clusterIP: "fd00:96::7", ipFamilies: [IPv6, IPv4], ipFamilyPolicy: PreferDualStack, selector: { app: six }, ports: [{ port: 80, targetPort: 8080 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: six-1, namespace: six, labels: { app: six } }
+spec: { containers: [{ name: c }] }
+status: { podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }, { ip: "FD00:10:0::1" }] }
+`;
+
+test('addresses of IPv6 are asked for in brackets, however they are written, and told so', async (t) => {
+  const both = join(mkdtempSync(join(tmpdir(), 'weft-explain-')), 'six.yaml');
+  writeFileSync(both, `${manifests}---${six}`);
+  const ask = async (...words: string[]): Promise<string> => (await weft('explain', '-f', both, ...words)).out;
+  t.regex(await ask('--gateway', 'shop/edge', 'http://[::1]:8080/a'), /HTTPRoute shop\/web, rule 0/);
+  const inMesh = await ask('--from-namespace', 'shop', 'http://[FD00:96:0::7]/');
+  t.regex(inMesh, /six\/six:80 +100 % +\[fd00:10::1\]:8080/);
+  t.notRegex(inMesh, /10\.0\.0\.1/, 'one Pod, one endpoint');
+  const unknown = await ask('--from-namespace', 'shop', 'http://[fd00:96::8]/');
+  t.regex(unknown, /passthrough/);
+  t.notRegex(unknown, /has no Service/);
+});
+
 test('a folder without manifests is no answer', async (t) => {
   const { err, status } = await weft('analyze', '-f', mkdtempSync(join(tmpdir(), 'weft-empty-')));
   t.regex(err, /weft-empty-.*: no \.yaml, \.yml or \.json file is here/);

@@ -86,7 +86,7 @@ export function placeInMesh({ state, translation }: Pick<Loaded, 'state' | 'tran
 /** What is likely meant by a host that is a Service's by half: another port of it, or another Service of its namespace. */
 export function slips(state: ClusterState, clientNamespace: string, { host, port }: { readonly host: string; readonly port: number }): readonly string[] {
   const [, name = '', namespace = clientNamespace] = /^([^.]+)(?:\.([^.]+))?(?:\.svc(?:\.cluster\.local)?)?\.?$/.exec(host) ?? [];
-  if (name === '') return [];
+  if (name === '' || name.includes(':')) return [];
   const service = state.services.get(`${namespace}/${name}`);
   if (service !== undefined) return [`Service ${namespace}/${name} has no port ${port}; it has ${service.spec.ports.map((each) => each.port).join(', ') || 'none'}`];
   const neighbours = [...state.services.values()].filter(({ metadata }) => metadata.namespace === namespace).map(({ metadata }) => metadata.name);

@@ -1,6 +1,7 @@
+import { isIP } from 'node:net';
 import type { Translation } from '#controller';
 import { streamChooser } from '#proxy';
-import { compareHostnames, hostnameMatches, mostSpecific, type Listener, type ListenerSection, type StreamRoute, type StreamTable } from '#snapshot';
+import { compareHostnames, hostnameMatches, hostPort, mostSpecific, type Listener, type ListenerSection, type StreamRoute, type StreamTable } from '#snapshot';
 import type { Loaded } from '../load.ts';
 import { explainBackends, type Answer, type ExplainedRejection } from './answer.ts';
 import { listenerPort, servedListeners, slips, UsageError } from './place.ts';
@@ -8,8 +9,10 @@ import { listenerPort, servedListeners, slips, UsageError } from './place.ts';
 /** A connection, or a flow of datagrams, to be explained. */
 export interface ExplainedStream {
   readonly protocol: 'tls' | 'tcp' | 'udp';
-  /** As dialled, lower case; of `tls` also the server name. */
+  /** As dialled, lower case, IPv6 without brackets. */
   readonly host: string;
+  /** What a client of TLS sends: the host, unless that is an address (RFC 6066, 3). Empty: none. */
+  readonly serverName: string;
   readonly port: number;
 }
 
@@ -24,7 +27,8 @@ export function streamOf(url: string): ExplainedStream | undefined {
   const host = bracketed ?? plain;
   const port = Number(written);
   if (host === undefined || port < 1 || port > 65_535) throw new UsageError(`"${url}" is not ${kind}://HOST:PORT`);
-  return { protocol: kind, host: host.toLowerCase().replace(/\.$/, ''), port };
+  const dialled = host.toLowerCase().replace(/\.$/, '');
+  return { protocol: kind, host: dialled, serverName: kind === 'tls' && isIP(dialled) === 0 ? dialled : '', port };
 }
 
 /** What would happen to a connection that comes to a Gateway. Throws a UsageError where it has no such listener. */
@@ -36,12 +40,16 @@ export function explainAtGateway(translation: Translation, gateway: string, stre
     const known = listeners.flatMap((listener) => listener.sections.map((section) => `${section.name} (${section.protocol} ${listenerPort(listener)})`));
     throw new UsageError(`Gateway ${gateway} has no ${stream.protocol.toUpperCase()} listener on port ${stream.port}; it has ${known.join(', ')}`);
   }
-  const found = stream.protocol === 'tls' ? mostSpecific(sections, stream.host) : sections[0];
-  if (found === undefined) return { ...nothing, outcome: 'refuse', protocol: stream.protocol, reason: `no listener of ${gateway} on port ${stream.port} is for the server name ${stream.host}; there are ${sections.map(({ section }) => `${section.name} (${section.hostname})`).join(', ')}` };
+  const found = stream.protocol === 'tls' ? mostSpecific(sections, stream.serverName) : sections[0];
+  if (found === undefined) return { ...nothing, outcome: 'refuse', protocol: stream.protocol, reason: `no listener of ${gateway} on port ${stream.port} is for ${named(stream)}; there are ${sections.map(({ section }) => `${section.name} (${section.hostname})`).join(', ')}` };
   const { section } = found;
-  if (section.protocol === 'HTTPS') throw new UsageError(`the server name ${stream.host} belongs to listener ${section.name} (HTTPS); ask about https://${stream.host}:${stream.port}/`);
+  if (section.protocol === 'HTTPS') throw new UsageError(`${named(stream)} belongs to listener ${section.name} (HTTPS); ask about https://${hostPort(stream.host, stream.port)}/`);
   const where = { listener: placeOf(found.listener, section), notes: notesOf(section) };
   return answerFrom(translation, translation.snapshots.streamTable(section.routes), stream, where);
+}
+
+function named({ serverName }: Pick<ExplainedStream, 'serverName'>): string {
+  return serverName === '' ? 'a client without server name' : `the server name ${serverName}`;
 }
 
 function takes({ protocol }: ListenerSection, asked: ExplainedStream['protocol']): boolean {
@@ -62,13 +70,13 @@ export function explainInMesh({ state, translation }: Pick<Loaded, 'state' | 'tr
   const { protocol, host, port } = stream;
   if (protocol === 'udp') return { ...nothing, outcome: 'passthrough', protocol, notes: [...notes, 'the mesh takes over TCP; UDP passes it by'] };
   const { target } = translation.snapshots.destination(namespace, host, port);
-  if (target.kind === 'passthrough') return { ...nothing, outcome: 'passthrough', protocol, notes: [...notes, `${host}:${port} is no port of a Service that the mesh carries: forwarded untouched`, ...slips(state, namespace, stream)] };
+  if (target.kind === 'passthrough') return { ...nothing, outcome: 'passthrough', protocol, notes: [...notes, `${hostPort(host, port)} is no port of a Service that the mesh carries: forwarded untouched`, ...slips(state, namespace, stream)] };
   const service = { ...target.service, port: target.port };
   const name = `${service.namespace}/${service.name}`;
-  if (target.protocol === undefined || target.protocol === 'http') throw new UsageError(`port ${port} of Service ${name} carries HTTP; ask about http://${host}:${port}/`);
+  if (target.protocol === undefined || target.protocol === 'http') throw new UsageError(`port ${port} of Service ${name} carries HTTP; ask about http://${hostPort(host, port)}/`);
   if (target.streams !== undefined) {
     // A client that dials a Service by its name seldom has another server name than that.
-    const told = target.protocol === 'tls' ? [...notes, `the server name is taken to be ${host}`] : notes;
+    const told = target.protocol === 'tls' ? [...notes, stream.serverName === '' ? 'a client that dials an address sends no server name' : `the server name is taken to be ${host}`] : notes;
     return answerFrom(translation, translation.snapshots.streamTable(target.streams), stream, { service, notes: told });
   }
   const ref = { kind: target.service.kind, namespace: service.namespace, name: service.name };
@@ -77,12 +85,11 @@ export function explainInMesh({ state, translation }: Pick<Loaded, 'state' | 'tr
   return { ...nothing, outcome: 'forward', protocol, service, backends: explainBackends(translation, [backend]), notes: told };
 }
 
-function answerFrom(translation: Translation, table: StreamTable | undefined, { protocol, host }: ExplainedStream, where: Pick<Answer, 'listener' | 'service' | 'notes'>): Answer {
+function answerFrom(translation: Translation, table: StreamTable | undefined, { protocol, serverName }: ExplainedStream, where: Pick<Answer, 'listener' | 'service' | 'notes'>): Answer {
   const routes = table?.routes ?? [];
-  const serverName = protocol === 'tls' ? host : '';
   const winner = streamChooser(routes).find(serverName);
   const rejected = routes.filter((route) => route !== winner).map((route) => rejection(route, winner, serverName));
-  if (winner === undefined) return { ...nothing, ...where, outcome: 'refuse', protocol, rejected, reason: routes.length === 0 ? 'no route is attached' : `no route is for the server name ${serverName}` };
+  if (winner === undefined) return { ...nothing, ...where, outcome: 'refuse', protocol, rejected, reason: routes.length === 0 ? 'no route is attached' : `no route is for ${named({ serverName })}` };
   const { rule, ref } = winner;
   const chosen = { ...where, protocol, route: ref, rule: { index: rule.index, ...(rule.name === undefined ? {} : { name: rule.name }) }, filters: [], origins: {}, backends: explainBackends(translation, rule.backends), rejected };
   const standing = rule.backends.filter(({ weight }) => weight > 0);

@@ -1,4 +1,5 @@
 import { formatProblem, type Edit, type GatewayAddress, type Mesh, type MeshProblem, type SidecarAddress } from '#mesh';
+import { hostPort } from '#snapshot';
 import type { CliEnvironment } from '../environment.ts';
 
 export interface ReporterOptions {
@@ -81,15 +82,11 @@ function placesOf(mesh: Mesh): ReadonlyMap<string, string> {
 }
 
 function gatewayPlaces(key: string, { address, ports }: GatewayAddress): readonly (readonly [string, string])[] {
-  return ports.map(({ port, bound, listeners }) => [`gateway ${key}:${port}`, `gateway ${key} serves ${shortList(listeners)} at ${hostPort(address, bound)}`] as const);
+  return ports.map(({ address: own, port, bound, listeners }) => [`gateway ${key}:${port}${own === address ? '' : ` at ${own}`}`, `gateway ${key} serves ${shortList(listeners)} at ${hostPort(own, bound)}`] as const);
 }
 
 function sidecarPlace(key: string, { address, port }: SidecarAddress): string {
   return `sidecar ${key} serves HTTP_PROXY=http://${hostPort(address, port)}`;
-}
-
-function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function shortList(items: readonly string[]): string {

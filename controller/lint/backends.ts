@@ -40,6 +40,15 @@ const consequences: Readonly<Record<string, string>> = {
   UDPRoute: 'its datagrams are dropped',
 };
 
+/** EndpointSlices of names: what they mean is not defined, and kube-proxy passes over them as well (EndpointSlice.addressType). */
+export const slicesOfNames = memoByMap((slices: ClusterState['endpointSlices']): readonly Problem[] =>
+  [...slices.values()].flatMap((slice): Problem[] => {
+    if (slice.addressType !== 'FQDN') return [];
+    const message = 'endpoints of type FQDN are not supported: requests go to none of them; write slices of type IPv4 or IPv6';
+    return [problem('warning', slice, { reason: 'UnsupportedValue', path: ['addressType'], message })];
+  }),
+);
+
 const balancings = ['least-request', 'round-robin'];
 
 /** Values of our annotations and labels that mean nothing. */

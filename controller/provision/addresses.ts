@@ -1,4 +1,5 @@
 import { objectKey, type ClusterState } from '#crds';
+import { normalAddress } from '#snapshot';
 import { withBuiltIns } from '../built-ins.ts';
 import { controllerName } from '../names.ts';
 import { managedByLabel, manager, objectName } from './names.ts';
@@ -13,7 +14,7 @@ export function provisionedAddresses(state: ClusterState): ReadonlyMap<string, r
     const service = state.services.get(`${namespace}/${objectName(name, gateway.spec.gatewayClassName)}`);
     if (service?.metadata.labels?.[managedByLabel] !== manager) continue;
     const balanced = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []);
-    const given = [...new Set([...service.spec.externalIPs, ...balanced])];
+    const given = [...new Set([...service.spec.externalIPs, ...balanced].map(normalAddress))];
     if (given.length > 0) addresses.set(objectKey(gateway), given);
   }
   return addresses;

@@ -1,4 +1,4 @@
 export { provisionedAddresses } from './addresses.ts';
 export { labelValue } from './names.ts';
 export { createProvisioner, gatewayOf, type Provisioner } from './provisioner.ts';
-export { provision, type Manifest, type ProvisionConfig } from './template.ts';
+export { ipFamilyPolicies, provision, type Manifest, type ProvisionConfig } from './template.ts';

@@ -113,9 +113,15 @@ test('the first address that the Gateway asks for is what the Service asks for',
 
 test('an address that was set aside is taken by the Service itself, without a load balancer; others are wishes to that', (t) => {
   const spec = (...values: readonly string[]): Made['spec'] => made(gateway({ addresses: values.map((value) => ({ type: 'IPAddress', value })) }), 'Service').spec;
-  t.like(spec('198.51.100.1', '198.51.100.2'), { type: 'ClusterIP', externalIPs: ['198.51.100.1', '198.51.100.2'] });
+  t.like(spec('198.51.100.1', '198.51.100.2'), { type: 'ClusterIP', ipFamilyPolicy: 'PreferDualStack', externalIPs: ['198.51.100.1', '198.51.100.2'] });
   t.like(spec('192.0.2.7'), { type: 'LoadBalancer', loadBalancerIP: '192.0.2.7' });
   t.like(spec('192.0.2.7', '198.51.100.1'), { type: 'LoadBalancer', loadBalancerIP: '192.0.2.7', externalIPs: ['198.51.100.1'] });
+});
+
+test('the families of the Service are the cluster\'s business, unless whoever installed Weft says so', (t) => {
+  const policy = (more: object): unknown => (provision(gateway(), { ...config, ...more }).find(({ kind }) => kind === 'Service') as unknown as { spec: { ipFamilyPolicy?: string } }).spec.ipFamilyPolicy;
+  t.is(policy({}), undefined);
+  t.is(policy({ ipFamilyPolicy: 'RequireDualStack' }), 'RequireDualStack');
 });
 
 test('what would change how a Pod is confined, or whose it is, has no effect, and its owner is told', (t) => {
@@ -153,9 +159,9 @@ apiVersion: v1
 kind: Service
 metadata: { name: edge-weft, namespace: shop, labels: { ${labels} } }
 spec: { type: LoadBalancer, ports: [{ port: 80 }], externalIPs: [192.0.2.9] }
-status: { loadBalancer: { ingress: [{ ip: 192.0.2.1 }, { hostname: lb.example }] } }
+status: { loadBalancer: { ingress: [{ ip: 192.0.2.1 }, { ip: "2001:DB8:0::7" }, { hostname: lb.example }] } }
 `;
-  t.deepEqual([...provisionedAddresses(stateFrom(yaml('app.kubernetes.io/managed-by: weft-mesh.io')))], [['shop/edge', ['192.0.2.9', '192.0.2.1', 'lb.example']]]);
+  t.deepEqual([...provisionedAddresses(stateFrom(yaml('app.kubernetes.io/managed-by: weft-mesh.io')))], [['shop/edge', ['192.0.2.9', '192.0.2.1', '2001:db8::7', 'lb.example']]]);
   t.deepEqual([...provisionedAddresses(stateFrom(yaml('a: b')))], []);
 });
 

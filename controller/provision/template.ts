@@ -1,7 +1,10 @@
 import type { Gateway } from '#crds';
-import type { Listener } from '#snapshot';
+import { normalAddress, type Listener } from '#snapshot';
 import { isReserved } from '../infrastructure.ts';
 import { gatewayAnnotation, gatewayClassLabel, labelValue, gatewayNameLabel, managedByLabel, manager, objectName } from './names.ts';
+
+export const ipFamilyPolicies = ['SingleStack', 'PreferDualStack', 'RequireDualStack'] as const;
+export type IpFamilyPolicy = (typeof ipFamilyPolicies)[number];
 
 /** What all gateways of an installation have in common. */
 export interface ProvisionConfig {
@@ -20,6 +23,8 @@ export interface ProvisionConfig {
   readonly tracing?: { readonly endpoint: string; readonly sample: number };
   /** Of a Gateway that is new; then whoever scales it owns the number. */
   readonly replicas: number;
+  /** Of the Services. Absent: as the cluster has it, which is one family, and as many as it has for a Service that needs no load balancer. */
+  readonly ipFamilyPolicy?: IpFamilyPolicy;
   /** Processes that share the ports of each Pod. */
   readonly workers: number;
   /** Whether the cluster's network brings an address to its nodes, so that a Service may take it as an external one. */
@@ -202,9 +207,10 @@ function servicePorts({ spec }: Gateway, served: readonly Listener[]): readonly 
  * as an external one: with these, who may write a Gateway could take over anybody's (CVE-2020-8554).
  */
 function addressing({ spec }: Gateway, config: ProvisionConfig): object {
-  const asked = (spec.addresses ?? []).flatMap(({ type, value }) => (type === 'IPAddress' && value !== undefined && value !== '' ? [value] : []));
+  const asked = (spec.addresses ?? []).flatMap(({ type, value }) => (type === 'IPAddress' && value !== undefined && value !== '' ? [normalAddress(value)] : []));
   const externalIPs = asked.filter((address) => config.isExternal(address));
   const wish = asked.find((address) => !config.isExternal(address));
-  if (externalIPs.length > 0 && wish === undefined) return { type: 'ClusterIP', externalIPs };
-  return { type: 'LoadBalancer', ...(wish === undefined ? {} : { loadBalancerIP: wish }), ...(externalIPs.length === 0 ? {} : { externalIPs }) };
+  // kube-proxy takes traffic to addresses of the Service's own families only.
+  if (externalIPs.length > 0 && wish === undefined) return { type: 'ClusterIP', ipFamilyPolicy: config.ipFamilyPolicy ?? 'PreferDualStack', externalIPs };
+  return { type: 'LoadBalancer', ...(config.ipFamilyPolicy === undefined ? {} : { ipFamilyPolicy: config.ipFamilyPolicy }), ...(wish === undefined ? {} : { loadBalancerIP: wish }), ...(externalIPs.length === 0 ? {} : { externalIPs }) };
 }

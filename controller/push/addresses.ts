@@ -1,10 +1,11 @@
 import { objectKey, type ClusterState } from '#crds';
+import { familyOf, formatIPv6, normalAddress, parseIPv6 } from '#snapshot';
 import { withBuiltIns } from '../built-ins.ts';
 import { controllerName } from '../names.ts';
 
 /** The loopback addresses to give to Gateways, beginning with `first`. */
 export interface AddressRange {
-  /** IPv4; its last number counts up, and carries. */
+  /** Its last number counts up, and carries. */
   readonly first: string;
 }
 
@@ -28,7 +29,7 @@ export function assignAddresses(
     for (const address of addresses) taken.add(address);
   };
   for (const gateway of gateways) {
-    const wished = (gateway.spec.addresses ?? []).flatMap(({ type, value }) => (type === 'IPAddress' && value !== undefined && value !== '' ? [value] : []));
+    const wished = (gateway.spec.addresses ?? []).flatMap(({ type, value }) => (type === 'IPAddress' && value !== undefined && value !== '' ? [normalAddress(value)] : []));
     if (wished.length > 0) give(objectKey(gateway), wished);
   }
   for (const gateway of gateways) {
@@ -37,23 +38,27 @@ export function assignAddresses(
     if (!assigned.has(key) && old?.length === 1 && inRange(old[0], range) && !taken.has(old[0] ?? '')) give(key, old);
   }
   let next = toNumber(range.first);
+  const text = (): string => (familyOf(range.first) === 'IPv6' ? formatIPv6(parts(next, 8, 16n)) : parts(next, 4, 8n).join('.'));
   for (const gateway of gateways) {
     const key = objectKey(gateway);
     if (assigned.has(key)) continue;
-    while (taken.has(toText(next))) next += 1;
-    give(key, [toText(next)]);
+    while (taken.has(text())) next += 1n;
+    give(key, [text()]);
   }
   return assigned;
 }
 
-function inRange(address: string | undefined, range: AddressRange): boolean {
-  return address !== undefined && toNumber(address) >= toNumber(range.first);
+function inRange(address: string | undefined, { first }: AddressRange): boolean {
+  return address !== undefined && familyOf(address) === familyOf(first) && toNumber(address) >= toNumber(first);
 }
 
-function toNumber(address: string): number {
-  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+function toNumber(address: string): bigint {
+  const words = parseIPv6(address);
+  if (words !== undefined) return words.reduce((sum, word) => sum * 65_536n + BigInt(word), 0n);
+  return address.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n);
 }
 
-function toText(address: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
+/** The numbers of `bits` bits that an address consists of. */
+function parts(address: bigint, count: number, bits: bigint): readonly number[] {
+  return Array.from({ length: count }, (_, index) => Number((address >> (bits * BigInt(count - 1 - index))) & ((1n << bits) - 1n)));
 }

@@ -319,6 +319,10 @@ test('addresses: in the order of names, kept while running, wishes honoured', (t
   t.deepEqual(entries(more), { 'shop/c': ['127.0.0.3'], 'shop/b': ['127.0.0.1'], 'shop/d': ['127.0.0.2'], 'shop/a': ['127.0.0.4'] });
   const fewer = assignAddresses(stateFrom(gateway('d') + gateway('e')), range, more);
   t.deepEqual(entries(fewer), { 'shop/d': ['127.0.0.2'], 'shop/e': ['127.0.0.1'] });
+  const six = { first: 'fd00::ffff' };
+  const found = assignAddresses(stateFrom(gateway('a') + gateway('b') + gateway('c', '  addresses: [{ value: "FD00:0::1:0" }]\n')), six, first);
+  t.deepEqual(entries(found), { 'shop/c': ['fd00::1:0'], 'shop/a': ['fd00::ffff'], 'shop/b': ['fd00::1:1'] });
+  t.deepEqual(entries(assignAddresses(stateFrom(gateway('b')), six, found)), { 'shop/b': ['fd00::1:1'] });
 });
 
 test('injection: by namespace or Pod, and the Pod has the last word', (t) => {

@@ -64,7 +64,23 @@ test('a Service without selector has the endpoints of its EndpointSlices that ar
   t.deepEqual(addresses(yaml), ['10.0.0.1:7000', '10.0.0.3:7000']);
   t.deepEqual(addresses(plain), []);
   t.deepEqual(addresses(plain + slice('other', '[{ addresses: [10.0.0.1] }]', '[{ name: grpc, port: 7000 }]')), [], 'another port');
+  t.deepEqual(addresses(plain + slice('six', '[{ addresses: ["FD00:0::1"] }]', undefined, 'IPv6')), ['fd00::1:7000'], 'IPv6 in its normal form');
   t.deepEqual(addresses(plain + slice('names', '[{ addresses: [x.example.com] }]', '[{ name: http, port: 7000 }]', 'FQDN')), []);
+});
+
+test('of both families those of the Service\'s first come first, whether slices or Pods name them', (t) => {
+  const families = (spec: string, more: string): readonly string[] | undefined => addresses(service(`{ selector: { app: app }, ports: [{ name: http, port: 80, targetPort: web }], ${spec} }`) + more);
+  const slices = slice('four', '[{ addresses: [10.0.0.1] }]') + slice('six', '[{ addresses: ["2001:db8::1"] }]', undefined, 'IPv6');
+  t.deepEqual(families('ipFamilies: [IPv4, IPv6]', slices), ['10.0.0.1:7000', '2001:db8::1:7000']);
+  t.deepEqual(families('ipFamilies: [IPv6, IPv4]', slices), ['2001:db8::1:7000', '10.0.0.1:7000']);
+  t.deepEqual(families('clusterIP: "fd00::9"', slices), ['2001:db8::1:7000', '10.0.0.1:7000']);
+  const both = pod('a', { status: '{ podIP: 127.0.1.1, podIPs: [{ ip: 127.0.1.1 }, { ip: "FD00::1" }] }' });
+  t.deepEqual(families('', both), ['127.0.1.1:8080']);
+  t.deepEqual(families('ipFamilies: [IPv6]', both), ['fd00::1:8080']);
+  t.deepEqual(families('ipFamilies: [IPv4]', both), ['127.0.1.1:8080']);
+  t.deepEqual(families('ipFamilyPolicy: PreferDualStack', both), ['127.0.1.1:8080', 'fd00::1:8080']);
+  t.deepEqual(families('ipFamilies: [IPv6, IPv4]', both), ['fd00::1:8080', '127.0.1.1:8080']);
+  t.deepEqual(families('ipFamilies: [IPv6]', pod('a')), [], 'as in a cluster');
 });
 
 test('where a cluster has written EndpointSlices, they count, not the Pods', (t) => {

@@ -1,5 +1,5 @@
 import type { ClusterState, EndpointSlice, Pod, Service, ServicePort } from '#crds';
-import type { Backend, Endpoint, Endpoints } from '#snapshot';
+import { familyOf, normalAddress, type Backend, type Endpoint, type Endpoints, type Family } from '#snapshot';
 import { compareText, labelKey, podsByLabel } from '../cluster.ts';
 import { sourceOf } from '../derived.ts';
 import { derivedName } from '../graph/imports/expand.ts';
@@ -33,7 +33,8 @@ export function renderBackend(state: ClusterState, name: string, tlsOf: TlsOf): 
 /**
  * The endpoints of a Backend, by its name; undefined where there is no such Service and port. Needs nothing
  * of the graph, so a change of endpoints alone goes this way only. EndpointSlices count where there are any for the Service,
- * else the Pods that its selector picks.
+ * else the Pods that its selector picks. A Pod with addresses of both families, and a Service of both, gives two endpoints: which of them a
+ * proxy can reach, it knows itself (`endpointsFor`).
  */
 export function renderEndpoints(state: ClusterState, name: string): Endpoints | undefined {
   const found = portByName(state.services, name);
@@ -41,7 +42,7 @@ export function renderEndpoints(state: ClusterState, name: string): Endpoints | 
   const { service, port } = found;
   const slices = slicesByService(state.endpointSlices).get(`${service.metadata.namespace}/${service.metadata.name}`);
   const endpoints = slices === undefined ? fromPods(state, service, port) : fromSlices(slices, { pods: state.pods, service, port });
-  return sameAgain(service, { kind: 'Endpoints', name, endpoints: sorted(endpoints) });
+  return sameAgain(service, { kind: 'Endpoints', name, endpoints: sorted(endpoints, firstFamily(service)) });
 }
 
 const before = new WeakMap<Service, Map<string, Endpoints>>();
@@ -84,8 +85,8 @@ function fromSlices(slices: readonly EndpointSlice[], { pods, service, port }: {
       if (address === undefined || !(conditions.ready || service.spec.publishNotReadyAddresses)) return [];
       const workload = targetRef?.kind === 'Pod' && targetRef.name !== undefined ? `${targetRef.namespace ?? slice.metadata.namespace}/${targetRef.name}` : undefined;
       // A Pod of another cluster may be called as one of this.
-      const isHere = workload !== undefined && (!isImported || pods.get(workload)?.status.podIP === address);
-      return [{ address, port: number, ...(isHere ? { workload, ...sidecarOf(pods.get(workload)) } : {}) }];
+      const isHere = workload !== undefined && (!isImported || pods.get(workload)?.status.podIPs.some(({ ip }) => normalAddress(ip) === normalAddress(address)) === true);
+      return [{ address: normalAddress(address), port: number, ...(isHere ? { workload, ...sidecarOf(pods.get(workload)) } : {}) }];
     });
   });
 }
@@ -94,10 +95,23 @@ function fromPods(state: ClusterState, service: Service, port: ServicePort): rea
   const { namespace } = service.metadata;
   return selectedPods(state, service).flatMap((pod): Endpoint[] => {
     if (!isReady(pod, service)) return [];
-    const { podIP } = pod.status;
     const number = containerPort(pod, port);
-    return podIP === undefined || number === undefined ? [] : [{ address: podIP, port: number, workload: `${namespace}/${pod.metadata.name}`, ...sidecarOf(pod) }];
+    if (number === undefined) return [];
+    return addressesOf(pod, service).map((address) => ({ address, port: number, workload: `${namespace}/${pod.metadata.name}`, ...sidecarOf(pod) }));
   });
+}
+
+/** Of the Service's families, as a cluster would write them into EndpointSlices. Where a manifest names none, the Pod's first address stands for the cluster's. */
+function addressesOf({ status: { podIP, podIPs } }: Pod, { spec: { ipFamilies, ipFamilyPolicy } }: Service): readonly string[] {
+  const all = podIPs.map(({ ip }) => normalAddress(ip));
+  if (ipFamilies.length > 1 || ipFamilyPolicy === 'PreferDualStack' || ipFamilyPolicy === 'RequireDualStack') return all;
+  if (ipFamilies[0] !== undefined) return all.filter((address) => familyOf(address) === ipFamilies[0]);
+  return podIP === undefined ? [] : [normalAddress(podIP)];
+}
+
+/** The one that a client takes first: that of `clusterIP`. */
+function firstFamily({ spec: { ipFamilies, clusterIP = '' } }: Service): Family {
+  return ipFamilies[0] ?? familyOf(clusterIP);
 }
 
 /** In the order of their names: of two with one address the later counts. */
@@ -132,7 +146,7 @@ function containerPort(pod: Pod, { targetPort, protocol }: ServicePort): number 
 }
 
 /** In one order whatever the order of the input, and each address once. */
-function sorted(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const distinct = new Map(endpoints.map((endpoint) => [`${endpoint.address} ${endpoint.port}`, endpoint]));
+function sorted(endpoints: readonly Endpoint[], first: Family): readonly Endpoint[] {
+  const distinct = new Map(endpoints.map((endpoint) => [`${familyOf(endpoint.address) === first ? 0 : 1} ${endpoint.address} ${endpoint.port}`, endpoint]));
   return [...distinct].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
 }

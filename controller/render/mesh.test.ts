@@ -94,9 +94,11 @@ test('a Service that is missing, headless, an alias or without such a port can n
 
 test('a Service has the names that a cluster\'s DNS gives it, and its cluster IPs', (t) => {
   const translation = translateYaml(service('cart', '{ clusterIP: 10.0.0.7, clusterIPs: [10.0.0.7, "fd00::7"], ports: [{ port: 80 }] }'));
-  for (const host of ['cart.shop', 'cart.shop.svc', 'cart.shop.svc.cluster.local', 'CART.shop.svc.cluster.local.', '10.0.0.7', 'fd00::7', '[fd00::7]']) {
+  for (const host of ['cart.shop', 'cart.shop.svc', 'cart.shop.svc.cluster.local', 'CART.shop.svc.cluster.local.', '10.0.0.7', 'fd00::7', '[fd00::7]', '[FD00:0::0007]', '::ffff:10.0.0.7']) {
     t.is(translation.snapshots.destination('elsewhere', host, 80).target.kind, 'service', host);
   }
+  const written = translateYaml(service('cart', '{ clusterIP: "FD00:0::7", ports: [{ port: 80 }] }')).snapshots.destination('elsewhere', '[fd00::7]', 80);
+  t.like(written, { name: '[fd00::7]:80', target: { kind: 'service' } });
   t.is(translation.snapshots.destination('shop', 'cart', 80).target.kind, 'service', 'the short name in its own namespace');
   for (const host of ['cart', 'cart.svc', 'cart.shop.example.com', 'x.cart.shop', '127.0.1.1', 'example.com']) {
     t.is(translation.snapshots.destination('elsewhere', host, 80).target.kind, 'passthrough', host);

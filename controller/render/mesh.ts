@@ -1,6 +1,6 @@
 import type { Service, ServicePort } from '#crds';
 import { connectionPolicy, meshPath } from '#policy';
-import { intersectHostnames, Pace, type Destination, type Steps } from '#snapshot';
+import { intersectHostnames, normalAddress, Pace, type Destination, type Steps } from '#snapshot';
 import { createdAt, servicesByName, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import { backendName, portOf, protocolRefusal } from '../graph/ports.ts';
@@ -125,7 +125,7 @@ function* byName(mesh: Mesh, name: string, make: typeof serviceTable): Steps<Ser
 export function renderDestination(mesh: Mesh, clientNamespace: string, host: string, port: number): Destination {
   const dialled = host.toLowerCase().replace(/\.$/, '');
   const name = `${dialled}:${port}`;
-  const service = findService(mesh.cluster, clientNamespace, dialled.replace(/^\[(.*)\]$/, '$1'));
+  const service = findService(mesh.cluster, clientNamespace, normalAddress(dialled.replace(/^\[(.*)\]$/, '$1')));
   const servicePort = service === undefined ? undefined : portOf(service, port);
   if (service === undefined || servicePort === undefined || !isServedPort(mesh, clientNamespace, service, servicePort)) return { kind: 'Destination', name, target: { kind: 'passthrough' } };
   const path = meshPath({ mesh: meshName, clientNamespace, service: serviceStep(service, servicePort) });
@@ -167,7 +167,7 @@ const servicesByAddress = memoByMap((services: ReadonlyMap<string, Service>): Re
   const byAddress = new Map<string, Service>();
   for (const service of servicesByName(services)) {
     for (const address of [...service.spec.clusterIPs, service.spec.clusterIP]) {
-      const key = address?.toLowerCase() ?? '';
+      const key = normalAddress(address ?? '');
       if (key !== '' && address !== 'None' && !byAddress.has(key)) byAddress.set(key, service);
     }
   }

@@ -2,7 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface HealthEnvironment {
-  readonly address: string;
+  /** All of this machine unless set. */
+  readonly address?: string;
   readonly port: number;
   /** Why the replica is not ready; undefined where it is. */
   unready(): string | undefined;
@@ -42,7 +43,7 @@ export function serveAdmin({ port, proxies }: { readonly port: number; proxies()
   return serve({ address: '127.0.0.1', port }, { '/proxies': (answer) => answer(200, `${JSON.stringify(proxies())}\n`, 'application/json') });
 }
 
-async function serve(place: { readonly address: string; readonly port: number }, answers: Answers): Promise<HealthServer> {
+async function serve(place: { readonly address?: string; readonly port: number }, answers: Answers): Promise<HealthServer> {
   const server = createServer({ requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout: 5000, maxHeaderSize: 8192 }, (request, response) => {
     const answer = (status: number, text: string, type = 'text/plain; charset=utf-8'): unknown => response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, 'only GET\n');

@@ -5,7 +5,8 @@ import { parseOptions } from './options.ts';
 const parse = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): ReturnType<typeof parseOptions> => parseOptions({ argv, env, hostname: 'host' });
 
 test('flags win over the environment, that over what is usual', (t) => {
-  t.like(parse([]), { kind: 'run', options: { namespace: 'weft-system', identity: 'host', streamPort: 15010, healthPort: 15014 } });
+  t.like(parse([]), { kind: 'run', options: { namespace: 'weft-system', identity: 'host', streamPort: 15010, healthPort: 15014, address: undefined } });
+  t.like(parse(['--address', '::1']), { options: { address: '::1' } });
   t.like(parse([], { POD_NAME: 'pod', POD_NAMESPACE: 'mesh', WEFT_STREAM_PORT: '1' }), { options: { namespace: 'mesh', identity: 'pod', streamPort: 1 } });
   t.like(parse(['--stream-port', '2', '--identity=me'], { POD_NAME: 'pod', WEFT_STREAM_PORT: '1' }), { options: { identity: 'me', streamPort: 2 } });
 });
@@ -41,5 +42,6 @@ test('traces and replicas of gateways', (t) => {
   t.like(parse(['--proxy-image', 'i']), { options: { gateways: { replicas: 1, workers: 1, socketIO: 'public' } } });
   const parsed = parse(['--proxy-image', 'i', '--gateway-replicas', '3', '--gateway-workers', '4', '--proxy-socket-io', 'raw', '--proxy-tracing-endpoint', 'http://collector:4318', '--proxy-tracing-sample', '0.1']);
   t.like(parsed, { options: { gateways: { replicas: 3, workers: 4, socketIO: 'raw', tracing: { endpoint: 'http://collector:4318', sample: 0.1 } } } });
-  for (const argv of [['--proxy-socket-io', 'fast'], ['--gateway-replicas', '0'], ['--gateway-workers', '0'], ['--gateway-workers', '65'], ['--proxy-tracing-endpoint', 'collector'], ['--proxy-tracing-sample', '2']]) t.is(parse(['--proxy-image', 'i', ...argv]).kind, 'wrong', argv.join(' '));
+  t.like(parse(['--proxy-image', 'i', '--gateway-ip-family-policy', 'PreferDualStack']), { options: { gateways: { ipFamilyPolicy: 'PreferDualStack' } } });
+  for (const argv of [['--gateway-ip-family-policy', 'Both'], ['--proxy-socket-io', 'fast'], ['--gateway-replicas', '0'], ['--gateway-workers', '0'], ['--gateway-workers', '65'], ['--proxy-tracing-endpoint', 'collector'], ['--proxy-tracing-sample', '2']]) t.is(parse(['--proxy-image', 'i', ...argv]).kind, 'wrong', argv.join(' '));
 });

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { rootNamespace } from '../names.ts';
-import type { ProvisionConfig } from '../provision/index.ts';
+import { ipFamilyPolicies, type ProvisionConfig } from '../provision/index.ts';
 
 /** How the cluster controller is run. */
 export interface Options {
@@ -13,7 +13,8 @@ export interface Options {
   readonly identity: string;
   /** The Service by which proxies find the stream. */
   readonly service: string;
-  readonly address: string;
+  /** Absent: all of this machine, of both families where it has both. */
+  readonly address?: string;
   readonly streamPort: number;
   readonly healthPort: number;
   /** On 127.0.0.1 whatever `address` is. */
@@ -29,7 +30,7 @@ Runs the control plane of Weft against a Kubernetes cluster. Each option can be 
   --namespace NAME      of the control plane                        WEFT_NAMESPACE, POD_NAMESPACE   (${rootNamespace})
   --identity NAME       of this replica                             WEFT_IDENTITY, POD_NAME         (the host's name)
   --service NAME        Service by which proxies find the stream    WEFT_SERVICE                    (weft-controller)
-  --address ADDRESS     to listen on                                WEFT_ADDRESS                    (0.0.0.0)
+  --address ADDRESS     to listen on                                WEFT_ADDRESS                    (all)
   --stream-port PORT    for proxies, over TLS                       WEFT_STREAM_PORT                (15010)
   --health-port PORT    /healthz, /readyz and /metrics              WEFT_HEALTH_PORT                (15014)
   --admin-port PORT     on 127.0.0.1: /proxies, for weft status    WEFT_ADMIN_PORT                 (15015)
@@ -43,6 +44,7 @@ Runs the control plane of Weft against a Kubernetes cluster. Each option can be 
   --proxy-tracing-sample N  share of those that begin there         WEFT_PROXY_TRACING_SAMPLE       (1)
   --gateway-replicas N  of a Gateway that is new                    WEFT_GATEWAY_REPLICAS           (1)
   --gateway-workers N   processes that share the ports of each Pod  WEFT_GATEWAY_WORKERS            (1)
+  --gateway-ip-family-policy POLICY   ipFamilyPolicy of their Services    WEFT_GATEWAY_IP_FAMILY_POLICY    (the cluster's)
   --external-addresses CIDR,…   that Gateways may ask for, of which the nodes take traffic    WEFT_EXTERNAL_ADDRESSES
 `;
 
@@ -59,7 +61,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   const text = { type: 'string' } as const;
   let flags: Partial<Record<string, string | boolean>>;
   try {
-    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-pull-secrets': text, 'proxy-log-level': text, 'proxy-socket-io': text, 'proxy-resources': text, 'proxy-tracing-endpoint': text, 'proxy-tracing-sample': text, 'gateway-replicas': text, 'gateway-workers': text, 'external-addresses': text, help: { type: 'boolean', short: 'h' } } as const;
+    const options = { kubeconfig: text, namespace: text, identity: text, service: text, address: text, 'stream-port': text, 'health-port': text, 'admin-port': text, 'proxy-image': text, 'proxy-pull-policy': text, 'proxy-pull-secrets': text, 'proxy-log-level': text, 'proxy-socket-io': text, 'proxy-resources': text, 'proxy-tracing-endpoint': text, 'proxy-tracing-sample': text, 'gateway-replicas': text, 'gateway-workers': text, 'gateway-ip-family-policy': text, 'external-addresses': text, help: { type: 'boolean', short: 'h' } } as const;
     flags = parseArgs({ args: [...argv], options, allowPositionals: false }).values;
   } catch (error) {
     return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) };
@@ -75,6 +77,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
   const adminPort = portOf(value('admin-port', 'WEFT_ADMIN_PORT') ?? '15015');
   if (streamPort === undefined || healthPort === undefined || adminPort === undefined) return { kind: 'wrong', message: 'a port must be a number from 0 to 65535' };
   const kubeconfig = value('kubeconfig');
+  const address = value('address', 'WEFT_ADDRESS');
   const namespace = value('namespace', 'WEFT_NAMESPACE', 'POD_NAMESPACE') ?? rootNamespace;
   const service = value('service', 'WEFT_SERVICE') ?? 'weft-controller';
   const gateways = gatewaysOf(value, `${service}.${namespace}.svc:${streamPort}`);
@@ -86,7 +89,7 @@ export function parseOptions({ argv, env, hostname }: Surroundings): Parsed {
       namespace,
       identity: value('identity', 'WEFT_IDENTITY', 'POD_NAME') ?? hostname,
       service,
-      address: value('address', 'WEFT_ADDRESS') ?? '0.0.0.0',
+      ...(address === undefined ? {} : { address }),
       streamPort,
       healthPort,
       adminPort,
@@ -120,11 +123,14 @@ function gatewaysOf(value: (flag: string, variable: string) => string | undefine
   if (!/^[1-9]\d{0,2}$/.test(replicas)) return '--gateway-replicas must be a number from 1 to 999';
   const workers = value('gateway-workers', 'WEFT_GATEWAY_WORKERS') ?? '1';
   if (!/^[1-9]\d?$/.test(workers) || Number(workers) > 64) return '--gateway-workers must be a number from 1 to 64';
+  const familyPolicy = value('gateway-ip-family-policy', 'WEFT_GATEWAY_IP_FAMILY_POLICY');
+  const ipFamilyPolicy = ipFamilyPolicies.find((each) => each === familyPolicy);
+  if (familyPolicy !== undefined && ipFamilyPolicy === undefined) return '--gateway-ip-family-policy must be SingleStack, PreferDualStack or RequireDualStack';
   const ranges = rangesOf(value('external-addresses', 'WEFT_EXTERNAL_ADDRESSES') ?? '');
   if (ranges === undefined) return '--external-addresses must be ranges such as 192.0.2.0/28, separated by commas';
   const isExternal = (address: string): boolean => isIP(address) !== 0 && ranges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   const tracing = endpoint === undefined ? {} : { tracing: { endpoint, sample } };
-  return image === undefined ? undefined : { image, pullPolicy, ...pullSecrets, logLevel, socketIO, resources, controller, ...tracing, replicas: Number(replicas), workers: Number(workers), isExternal };
+  return image === undefined ? undefined : { image, pullPolicy, ...pullSecrets, logLevel, socketIO, resources, controller, ...tracing, replicas: Number(replicas), workers: Number(workers), ...(ipFamilyPolicy === undefined ? {} : { ipFamilyPolicy }), isExternal };
 }
 
 function rangesOf(text: string): BlockList | undefined {

@@ -126,7 +126,7 @@ class Replica {
 
   async run(): Promise<void> {
     const { options, log, signal } = this.#env;
-    const health = await serveHealth({ address: options.address, port: options.healthPort, unready: () => this.#unready(), metrics: () => this.#metrics.render() });
+    const health = await serveHealth({ ...(options.address === undefined ? {} : { address: options.address }), port: options.healthPort, unready: () => this.#unready(), metrics: () => this.#metrics.render() });
     const admin = await this.#serveAdmin();
     log('info', 'started', { identity: options.identity, healthPort: health.port, adminPort: admin?.port });
     const election = this.#takePart();

@@ -34,7 +34,7 @@ export async function openStream(env: StreamEnvironment): Promise<Stream> {
   let held: Trust = await loadAuthority(trust);
   let certificate = await issueServing(held.authority, names, now());
   const server = await serveStream({
-    address: options.address,
+    ...(options.address === undefined ? {} : { address: options.address }),
     port: options.streamPort,
     certificate,
     admit: env.admit,

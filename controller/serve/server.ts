@@ -7,7 +7,8 @@ import type { ServingCertificate } from './authority.ts';
 export type Admission = { readonly ok: true; readonly node: ProxyNode } | { readonly ok: false; readonly reason: string };
 
 export interface StreamServerEnvironment {
-  readonly address: string;
+  /** All of this machine unless set. */
+  readonly address?: string;
   readonly port: number;
   readonly certificate: ServingCertificate;
   /** Says who the proxy with this token is. */

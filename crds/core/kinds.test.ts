@@ -25,6 +25,7 @@ test('a Service has its defaults; fields that we do not read are left out', (t) 
     selector: { app: 'x' },
     ports: [{ name: '', port: 80, targetPort: 80, protocol: 'TCP' }],
     clusterIPs: [],
+    ipFamilies: [],
     externalIPs: [],
     publishNotReadyAddresses: false,
   });
@@ -48,6 +49,7 @@ test("a Service's mistakes", (t) => {
 test('the addresses of an EndpointSlice are of its type', (t) => {
   const slice = (addressType: string, ...addresses: string[]): readonly string[] => faults('EndpointSlice', { addressType, endpoints: [{ addresses }] });
   t.deepEqual(slice('IPv4', '10.0.0.1', '10.0.0.256'), ['endpoints[0].addresses[1]: "10.0.0.256" must be an IPv4 address']);
+  t.deepEqual(slice('IPv6', 'fe80::1%eth0'), ['endpoints[0].addresses[0]: "fe80::1%eth0" must be an IPv6 address']);
   t.deepEqual(slice('IPv6', 'fd00::1', '10.0.0.1'), ['endpoints[0].addresses[1]: "10.0.0.1" must be an IPv6 address']);
   t.deepEqual(slice('FQDN', 'a.example.com'), []);
 });

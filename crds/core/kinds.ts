@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { FieldError, FieldPath } from '../result.ts';
 import type { Completable, KindDefinition } from '../registry.ts';
 import { put, type JsonObject } from '../schema/record.ts';
+import { isAddress } from '../schema/scalar.ts';
 import { quote } from '../schema/words.ts';
 import * as schemas from './schemas.ts';
 
@@ -45,7 +46,7 @@ function fillServing(object: Completable): readonly FieldError[] {
   for (const { conditions } of endpoints) conditions.serving ??= conditions.ready;
   const version = { IPv4: 4, IPv6: 6 }[addressType];
   if (version === undefined) return [];
-  return endpoints.flatMap(({ addresses }, index) => addresses.flatMap((address, at) => (isIP(address) === version ? [] : [{ path: ['endpoints', index, 'addresses', at], message: `${quote(address)} must be an ${addressType} address` }])));
+  return endpoints.flatMap(({ addresses }, index) => addresses.flatMap((address, at) => (isIP(address) === version && isAddress(address) ? [] : [{ path: ['endpoints', index, 'addresses', at], message: `${quote(address)} must be an ${addressType} address` }])));
 }
 
 function fillAddresses(object: Completable): readonly FieldError[] {

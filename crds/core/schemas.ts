@@ -4,6 +4,7 @@ const text: Schema = { type: 'string' };
 const protocol: Schema = { type: 'string', enum: ['TCP', 'UDP', 'SCTP'], default: 'TCP' };
 const port: Schema = { type: 'integer', minimum: 1, maximum: 65535 };
 const address: Schema = { type: 'string', format: 'ip' };
+const family: Schema = { type: 'string', enum: ['IPv4', 'IPv6'] };
 const truth: Schema = { type: 'string', enum: ['True', 'False', 'Unknown'] };
 
 function object(properties: Readonly<Record<string, Schema>>, required: readonly string[] = []): Schema {
@@ -48,6 +49,8 @@ export const serviceSchema = object(
         }),
         clusterIP: { ...text, pattern: '^(None|[0-9a-fA-F.:]*)$' },
         clusterIPs: list(text),
+        ipFamilies: list(family),
+        ipFamilyPolicy: { type: 'string', enum: ['SingleStack', 'PreferDualStack', 'RequireDualStack'] },
         externalIPs: list(text),
         externalName: text,
         publishNotReadyAddresses: { type: 'boolean', default: false },

@@ -22,6 +22,9 @@ export interface ServiceSpec {
   /** `None` for a headless Service. */
   readonly clusterIP?: string;
   readonly clusterIPs: readonly string[];
+  /** The first is that of `clusterIP`. A cluster fills it in; empty in a manifest: that of the cluster, and the other one too where the policy wants it. */
+  readonly ipFamilies: readonly ('IPv4' | 'IPv6')[];
+  readonly ipFamilyPolicy?: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
   readonly externalIPs: readonly string[];
   readonly externalName?: string;
   readonly publishNotReadyAddresses: boolean;

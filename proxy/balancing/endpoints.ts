@@ -1,4 +1,4 @@
-import type { Endpoint } from '#snapshot';
+import { hostPort, type Endpoint } from '#snapshot';
 import type { Fault } from './faults.ts';
 
 /** Broken attempts in a row before an endpoint is set aside. A connection that is refused is enough by itself: nobody is there. */
@@ -15,7 +15,7 @@ export const trialMs = 1000;
  */
 export class EndpointState<Pool = unknown> {
   endpoint: Endpoint;
-  /** `address:port`, which an endpoint keeps for as long as it is here. */
+  /** `address:port`, IPv6 in brackets, which an endpoint keeps for as long as it is here. */
   readonly place: string;
   /** Position in the set; -1 once the endpoint left it: its idle connections are to be closed, and it isn't picked again. */
   index: number;
@@ -41,7 +41,7 @@ export class EndpointState<Pool = unknown> {
 
   constructor(endpoint: Endpoint, index: number) {
     this.endpoint = endpoint;
-    this.place = `${endpoint.address}:${endpoint.port}`;
+    this.place = hostPort(endpoint.address, endpoint.port);
     this.index = index;
   }
 }

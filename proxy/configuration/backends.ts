@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Pace, type Backend, type Certificate, type Endpoint, type Endpoints, type Steps } from '#snapshot';
+import { endpointsFor, Pace, type Backend, type Certificate, type Endpoint, type Endpoints, type Family, type Steps } from '#snapshot';
 import { createBalancer, EndpointSet, faultOf, type Balancer, type BalancerInputs, type EndpointState, type SetInputs } from '../balancing/index.ts';
 import { EndpointPool } from '../connection/pool.ts';
 import type { FailureCode } from '../failures.ts';
@@ -28,9 +28,10 @@ export class BackendState {
     this.balancer = balancer;
   }
 
+  /** Of the endpoints, those that this proxy sends to. */
   update(endpoints: readonly Endpoint[]): void {
     this.known = true;
-    for (const gone of this.endpoints.update(endpoints)) gone.pool?.retire();
+    for (const gone of this.endpoints.update(endpointsFor(endpoints, this.#inputs.families))) gone.pool?.retire();
     for (const state of this.endpoints.states) state.pool ??= new EndpointPool(this.protocol, this.security);
   }
 
@@ -58,6 +59,8 @@ export class BackendState {
 }
 
 export interface BackendInputs extends BalancerInputs, SetInputs {
+  /** Of the addresses that this proxy has. */
+  readonly families: readonly Family[];
   /** An endpoint was set aside, for an attempt that failed so. */
   readonly ejected: (code: FailureCode) => void;
   /** The certificate of this name, where it is known. */

@@ -1,3 +1,4 @@
+import { hostPort } from '#snapshot';
 import type { Backends, BackendState } from './backends.ts';
 
 /** Connections to places that are no resource of the control plane. Bounded: the place not used for the longest time makes way. */
@@ -14,7 +15,7 @@ export class OutsidePlaces {
 
   /** `host`: a name or an address, IPv6 without brackets. */
   at(host: string, port: number): BackendState {
-    const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    const name = hostPort(host, port);
     let backend = this.#places.get(name);
     if (backend === undefined) {
       backend = this.#backends.detached(name, { address: host, port });

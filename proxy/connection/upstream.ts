@@ -9,7 +9,7 @@ import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import type { RawUpstream, RequestSource, UpstreamUser } from './sides.ts';
 import { ResponseBody, type BodyTarget } from './upstream/response-body.ts';
-import { lateAlert, openSocket, speaksAsAsked } from './upstream/socket.ts';
+import { lateAlert, leadsBack, openSocket, speaksAsAsked } from './upstream/socket.ts';
 
 const lastChunk = bytesOf('0\r\n\r\n');
 
@@ -291,8 +291,7 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
 
   #connected(): void {
     if (this.#phase !== 'connecting') return;
-    // Only now is it known where a name leads.
-    if (this.#context.outboundPlaces.has(`${this.socket.remoteAddress}:${this.socket.remotePort}`)) {
+    if (leadsBack(this.#context, this.socket)) {
       this.#fail('loop-detected', 'own-address');
       return;
     }

@@ -1,7 +1,9 @@
+import { hostPort } from '#snapshot';
+
 /** What went wrong with a socket and what to do about it; begins with the system's code. */
 export function explainBindFailure(error: unknown, { address, port }: { readonly address: string; readonly port: number }): string {
   const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? '') : '';
-  const where = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  const where = hostPort(address, port);
   switch (code) {
     case 'EADDRINUSE':
       return `EADDRINUSE: ${where} is taken by another program; end it, or run with another --port-offset`;

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Destination } from '#snapshot';
 import { OutsidePlaces } from '../configuration/outside.ts';
 import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
@@ -101,11 +102,11 @@ export class OutboundBinding implements Binding {
     else exchange.route(table);
   }
 
-  /** A server name is not known yet: the one that a client of TLS will send is the host that it dials. */
+  /** A server name is not known yet: the one that a client of TLS will send is the host that it dials; none, where that is an address (RFC 6066, 3). */
   #tunnel(exchange: Exchange, { service, port, backend: own, streams, protocol }: Extract<Destination['target'], { kind: 'service' }>, host: string): void {
     let name = own ?? `${service.namespace}/${service.name}:${port}`;
     if (streams !== undefined) {
-      const choice = chooseStream(this.#context, { streams, source: 'mesh', protocol: 'tcp', serverName: protocol === 'tls' ? host : '' });
+      const choice = chooseStream(this.#context, { streams, source: 'mesh', protocol: 'tcp', serverName: protocol === 'tls' && isIP(host) === 0 ? host : '' });
       if (choice.kind === 'refused') {
         exchange.fail(choice.failure, choice.reason);
         return;

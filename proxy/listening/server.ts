@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { hostPort, normalAddress } from '#snapshot';
 import type { Context } from '../context.ts';
 import type { Bound } from '../types.ts';
 import { acceptClient } from './clients.ts';
@@ -100,6 +101,6 @@ export class OutboundPort implements Port {
   refreshCertificate(): void {}
 
   #place(): string {
-    return `${this.#address}:${this.#binding.port}`;
+    return hostPort(normalAddress(this.#address), this.#binding.port);
   }
 }

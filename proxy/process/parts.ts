@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ControllerChannel } from '#snapshot';
+import { familyOf, type ControllerChannel } from '#snapshot';
 import { dialController, inSlices, keepLastGood, type LastGood } from '../control/index.ts';
 import { createProxy } from '../proxy.ts';
 import { openSocketIO, type SocketIO } from '../sockets/index.ts';
@@ -61,7 +61,7 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
   });
   const { now, random } = env;
   const io = await socketIOOf(settings, metrics, log);
-  const proxy = createProxy({ now, random, wallClock: () => env.wallClock(), metrics, io, sharesPorts, ...(accessLog && { accessLog }), ...(tracer && { tracer }) });
+  const proxy = createProxy({ now, random, wallClock: () => env.wallClock(), metrics, io, sharesPorts, families: settings.podAddresses.map(familyOf), ...(accessLog && { accessLog }), ...(tracer && { tracer }) });
   const toController = dialer(settings, { metrics, log, now });
   const kept = settings.stateFolder === undefined ? undefined : keepLastGood({ file: snapshotFile(settings.stateFolder, settings.workers.index), dial: toController, random, failed: (message) => log('warn', message) });
   return {
@@ -74,7 +74,7 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
       startAdmin({
         address: anyAddress(settings),
         port: settings.adminPort,
-        hosts: settings.podAddresses.map((address) => (address.includes(':') ? `[${address}]` : address)),
+        hosts: settings.podAddresses.map((address) => (familyOf(address) === 'IPv6' ? `[${address}]` : address)),
         metrics: page ?? exposition,
         notReady,
         config: () => ({ role, namespace: settings.namespace, pod: settings.pod, source: sourceOf(kept), setAside: proxy.setAside(), ...(config() as object) }),

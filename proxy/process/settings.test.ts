@@ -1,7 +1,7 @@
 import test from 'ava';
 import { anyAddress, readProcessSettings, VariableReader } from './settings.ts';
 
-const complete = { POD_NAME: 'p', POD_NAMESPACE: 'shop', POD_IPS: '10.0.0.1,fd00::1', WEFT_CONTROLLER: 'weft-controller.weft-system.svc:15010' };
+const complete = { POD_NAME: 'p', POD_NAMESPACE: 'shop', POD_IPS: '10.0.0.1,FD00:0::0001', WEFT_CONTROLLER: 'weft-controller.weft-system.svc:15010' };
 
 test('what is not set has its default', (t) => {
   const reader = new VariableReader(complete);

@@ -1,11 +1,12 @@
 import { isIP } from 'node:net';
+import { familyOf, normalAddress } from '#snapshot';
 import { socketModes, type SocketMode } from '../sockets/index.ts';
 
 /** How a proxy's process was told to run: by its container's environment, which injector and gateway template write. */
 export interface ProcessSettings {
   readonly namespace: string;
   readonly pod: string;
-  /** Of the Pod, one per family. */
+  /** Of the Pod, one per family, as `normalAddress` has them. */
   readonly podAddresses: readonly string[];
   readonly controller: { readonly host: string; readonly port: number };
   readonly tokenFile: string;
@@ -96,9 +97,9 @@ export function readProcessSettings(reader: VariableReader): ProcessSettings {
   };
 }
 
-/** Where a socket for all of the Pod's addresses is bound. */
+/** Where a socket for all of the Pod's addresses is bound: that for IPv6 takes IPv4 as well (libuv sets IPV6_V6ONLY to 0 whatever the machine's default is). */
 export function anyAddress({ podAddresses }: Pick<ProcessSettings, 'podAddresses'>): string {
-  return podAddresses.some((address) => address.includes(':')) ? '::' : '0.0.0.0';
+  return podAddresses.some((address) => familyOf(address) === 'IPv6') ? '::' : '0.0.0.0';
 }
 
 /** Of proxies that may be several processes. `WEFT_WORKER` is set by the process that starts the others. */
@@ -116,7 +117,7 @@ function readAddresses(reader: VariableReader): readonly string[] {
   const name = reader.optional('POD_IPS') === undefined ? 'POD_IP' : 'POD_IPS';
   const addresses = reader.text(name).split(',').map((address) => address.trim()).filter((address) => address !== '');
   for (const address of addresses) if (isIP(address) === 0) reader.faults.push(`${name}: ${JSON.stringify(address.slice(0, 64))} is no IP address`);
-  return addresses;
+  return addresses.map(normalAddress);
 }
 
 /** By name, for its certificate has names and no addresses. */

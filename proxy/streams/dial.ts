@@ -33,7 +33,7 @@ export async function dialBackend(context: Context, name: string, ledger: Ledger
     if (endpoint === undefined || tried.includes(endpoint)) break;
     tried.push(endpoint);
     ledger.attempts = tried.length;
-    ledger.endpoint = placeOf(endpoint);
+    ledger.endpoint = endpoint.place;
     endpoint.active++;
     const startedAt = context.now();
     try {
@@ -47,10 +47,6 @@ export async function dialBackend(context: Context, name: string, ledger: Ledger
     }
   }
   throw failure;
-}
-
-export function placeOf({ endpoint: { address, port } }: PooledEndpoint): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function joined(context: Context, backend: BackendState, endpoint: PooledEndpoint, socket: Socket): Joined {

@@ -1,3 +1,4 @@
+import { parseIPv6 } from '#snapshot';
 import type { RequestProblem } from './path.ts';
 
 export interface NormalHost {
@@ -44,7 +45,7 @@ function isLabel(start: number, end: number): boolean {
 
 function literalAddress(text: string): NormalHost | RequestProblem {
   const end = text.indexOf(']');
-  if (end < 0 || !isIPv6(text.slice(1, end))) return { problem: 'the host is not an IPv6 address in brackets' };
+  if (end < 0 || parseIPv6(text.slice(1, end)) === undefined) return { problem: 'the host is not an IPv6 address in brackets' };
   return withPort(text.slice(0, end + 1).toLowerCase(), text, end + 1);
 }
 
@@ -57,30 +58,4 @@ function withPort(host: string, text: string, from: number): NormalHost | Reques
   const digits = text.slice(from + 1);
   const port = /^[0-9]{1,5}$/.test(digits) ? Number(digits) : 0;
   return port >= 1 && port <= 65_535 ? { host, port } : { problem: "the host's port is not a number from 1 to 65535" };
-}
-
-/** RFC 4291, 2.2; no zone. */
-function isIPv6(text: string): boolean {
-  if (text.length < 2 || text.length > 45) return false;
-  const halves = text.split('::');
-  if (halves.length > 2) return false;
-  let groups = 0;
-  for (const [half, part] of halves.entries()) {
-    if (part === '') {
-      if (halves.length === 1) return false;
-      continue;
-    }
-    const fields = part.split(':');
-    for (const [index, field] of fields.entries()) {
-      const last = half === halves.length - 1 && index === fields.length - 1;
-      if (/^[0-9a-fA-F]{1,4}$/.test(field)) groups += 1;
-      else if (last && isIPv4(field)) groups += 2;
-      else return false;
-    }
-  }
-  return halves.length === 2 ? groups <= 7 : groups === 8;
-}
-
-function isIPv4(text: string): boolean {
-  return /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(text);
 }

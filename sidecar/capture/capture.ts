@@ -1,5 +1,5 @@
 import { explainBindFailure, follow, type Intake, type Metrics, type Proxy } from '#proxy';
-import type { ControllerChannel, Destination, ProxyNode } from '#snapshot';
+import { hostPort, type ControllerChannel, type Destination, type ProxyNode } from '#snapshot';
 import { Destinations } from '../destinations.ts';
 import type { Way } from './connection.ts';
 import { open, openEndpoint, uncounted } from './dial.ts';
@@ -19,7 +19,7 @@ export interface CaptureOptions {
   readonly original: OriginalDestination;
   /** To bind: `0.0.0.0`, or `::` where the Pod has IPv6. */
   readonly address: string;
-  /** Of the Pod. */
+  /** Of the Pod, as `normalAddress` has them. */
   readonly podAddresses: readonly string[];
   readonly outboundPort: number;
   readonly inboundPort: number;
@@ -103,7 +103,7 @@ export async function startCapture(options: CaptureOptions): Promise<Capture> {
 }
 
 function untouched(host: string, port: number): Destination {
-  return { kind: 'Destination', name: `${host}:${port}`, target: { kind: 'passthrough' } };
+  return { kind: 'Destination', name: hostPort(host, port), target: { kind: 'passthrough' } };
 }
 
 /** To where it was going, bytes as they are. */

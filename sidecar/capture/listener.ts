@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { ListeningSockets } from '#proxy';
+import { ListeningSockets, plainAddress } from '#proxy';
 import { CapturedConnection, type CaptureEnvironment, type Way } from './connection.ts';
 import type { Address, OriginalDestination } from './original-destination.ts';
 import { ignore } from './sockets.ts';
@@ -91,9 +91,5 @@ export class CaptureListener {
 }
 
 function isHere(socket: Socket, to: Address): boolean {
-  return to.port === socket.localPort && to.host === plain(socket.localAddress ?? '');
-}
-
-function plain(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
+  return to.port === socket.localPort && to.host === plainAddress(socket.localAddress ?? '');
 }

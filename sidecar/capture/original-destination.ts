@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { formatIPv6 } from '#snapshot';
 
 /** An address and port; IPv6 without brackets, IPv4 never in its IPv6 form. */
 export interface Address {
@@ -52,17 +53,4 @@ export function parseSockaddr(bytes: Buffer): Address | undefined {
     default:
       return undefined;
   }
-}
-
-/** RFC 5952: lower case, no leading zeros, the longest run of zeros (the first of equals, two at least) as `::`. */
-function formatIPv6(words: readonly number[]): string {
-  const texts = words.map((word) => word.toString(16));
-  let best = { start: 0, length: 1 };
-  for (let start = 0; start < 8; start++) {
-    let length = 0;
-    while (start + length < 8 && words[start + length] === 0) length++;
-    if (length > best.length) best = { start, length };
-  }
-  if (best.length < 2) return texts.join(':');
-  return `${texts.slice(0, best.start).join(':')}::${texts.slice(best.start + best.length).join(':')}`;
 }

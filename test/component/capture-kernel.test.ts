@@ -66,22 +66,26 @@ kernel(`the kernel says where a redirected connection was going, for IPv4 and IP
     run(`ip -n ${namespace} link set ${link} up`);
   }
   await Promise.all([
-    start(pod, 'sidecar', String(uid), addresses.pod),
+    start(pod, 'sidecar', String(uid), `${addresses.pod},${addresses.pod6}`),
     start(world, 'server', addresses.world, '8080'),
     start(world, 'server', addresses.world6, '8080'),
     start(pod, 'server', addresses.pod, '8080'),
+    start(pod, 'server', addresses.pod6, '8080'),
   ]);
-  const [out, out6, inside, itself] = await Promise.all([
+  const [out, out6, inside, inside6, itself, itself6] = await Promise.all([
     start(pod, 'client', addresses.world, '8080'),
     start(pod, 'client', addresses.world6, '8080'),
     start(world, 'client', addresses.pod, '8080'),
+    start(world, 'client', addresses.pod6, '8080'),
     start(pod, 'client', addresses.pod, '15001'),
+    start(pod, 'client', addresses.pod6, '15001'),
   ]);
   t.is(out, `${addresses.world}:8080 from ${addresses.pod}`);
   t.is(out6, `${addresses.world6}:8080 from ${addresses.pod6}`);
   // The sidecar has opened it: the application sees the Pod itself.
   t.is(inside, `${addresses.pod}:8080 from ${addresses.pod}`);
-  t.false(itself.includes('from'), 'nobody answers on the sidecar\'s own port');
+  t.is(inside6, `${addresses.pod6}:8080 from ${addresses.pod6}`);
+  for (const answer of [itself, itself6]) t.false(answer.includes('from'), 'nobody answers on the sidecar\'s own port');
   // A port on which nothing listens: the sidecar took the connection, and resets it.
   t.false((await start(world, 'client', addresses.pod, '8081')).includes('from'));
 });

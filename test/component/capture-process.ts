@@ -2,7 +2,7 @@ import { connect, createServer } from 'node:net';
 import { createProxy, Metrics } from '#proxy';
 import { linuxOriginalDestination, startCapture } from '#sidecar';
 
-/** One process of the test with a network namespace: `sidecar UID ADDRESS`, `server ADDRESS PORT`, or `client ADDRESS PORT`. Says when it is ready. */
+/** One process of the test with a network namespace: `sidecar UID ADDRESS,…`, `server ADDRESS PORT`, or `client ADDRESS PORT`. Says when it is ready. */
 const [role, first = '', second = ''] = process.argv.slice(2);
 
 switch (role) {
@@ -34,7 +34,7 @@ switch (role) {
       },
       original: await linuxOriginalDestination(),
       address: '::',
-      podAddresses: [second],
+      podAddresses: second.split(','),
       outboundPort: 15_001,
       inboundPort: 15_006,
       resolveTimeoutMs: 20,

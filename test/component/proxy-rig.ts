@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createProxy, Metrics, type BoundListener, type Proxy, type ProxyLimits } from '#proxy';
-import type { Backend, EffectivePolicy, Endpoint, Filter, Listener, ListenerSection, Route, RouteTable, Rule, WeightedBackend } from '#snapshot';
+import { createProxy, Metrics, type AccessLog, type BoundListener, type Proxy, type ProxyLimits } from '#proxy';
+import type { Backend, EffectivePolicy, Endpoint, Family, Filter, Listener, ListenerSection, Route, RouteTable, Rule, WeightedBackend } from '#snapshot';
 import { socketIO } from './socket-io.ts';
 
 /** Parts from which tests of the proxy put together what they need: raw sockets on both sides. */
@@ -24,6 +24,10 @@ export interface RigOptions {
   readonly listenerPolicy?: EffectivePolicy;
   readonly random?: () => number;
   readonly onFault?: (error: unknown) => void;
+  /** 127.0.0.1 unless set. */
+  readonly address?: string;
+  readonly families?: readonly Family[];
+  readonly accessLog?: AccessLog;
 }
 
 const ref = (kind: string, name: string) => ({ kind, namespace: 'shop', name });
@@ -76,6 +80,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     io: socketIO,
     ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
     ...(options.limits === undefined ? {} : { options: options.limits }),
+    ...(options.families === undefined ? {} : { families: options.families }),
+    ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
   });
   const backends = Object.entries(options.backends ?? {});
   const policies = options.policies ?? [];
@@ -92,7 +98,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     routes: 'listener/shop/gw/http',
     ...(options.listenerPolicy === undefined ? {} : { policy: options.listenerPolicy }),
   };
-  const listener = await proxy.listen(listenerWith(options.sections ?? [section]));
+  const listener = await proxy.listen({ ...listenerWith(options.sections ?? [section]), ...(options.address === undefined ? {} : { address: options.address }) });
   return { proxy, metrics, listener, close: () => proxy.close() };
 }
 
@@ -110,7 +116,7 @@ export interface RawServer {
   close(): Promise<void>;
 }
 
-export async function rawServer(serve: (socket: Socket, text: string, connection: number) => void): Promise<RawServer> {
+export async function rawServer(serve: (socket: Socket, text: string, connection: number) => void, address = '127.0.0.1'): Promise<RawServer> {
   const received: string[] = [];
   const sockets: Socket[] = [];
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
@@ -124,7 +130,7 @@ export async function rawServer(serve: (socket: Socket, text: string, connection
     });
     socket.on('end', () => socket.end());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   return {
     port: (server.address() as AddressInfo).port,
     received,

@@ -49,6 +49,7 @@ const serviceOf = memoByMap((serviceImport: ServiceImport): Service => {
       ports: spec.ports.map((port) => ({ ...port, targetPort: port.port })),
       ...(headless ? { clusterIP: 'None' } : {}),
       clusterIPs: headless ? [] : spec.ips,
+      ipFamilies: [],
       externalIPs: [],
       publishNotReadyAddresses: false,
     },

@@ -1,5 +1,5 @@
 import { isAddress, objectKey, type Gateway, type GatewayClass } from '#crds';
-import type { Certificate, Pace, Steps } from '#snapshot';
+import { hostPort, normalAddress, type Certificate, type Pace, type Steps } from '#snapshot';
 import { sortedByAge, type Cluster } from '../../cluster.ts';
 import { Memo, memoByMap } from '../../memo.ts';
 import { isReserved } from '../../infrastructure.ts';
@@ -191,12 +191,13 @@ interface Addresses {
 
 /** What the environment gave, as far as the Gateway's spec is content with it. */
 function chooseAddresses(gateway: Gateway, given: readonly string[]): Addresses {
-  const asked = (gateway.spec.addresses ?? []).flatMap((address, index) => (address.type === 'IPAddress' && (address.value ?? '') !== '' ? [{ value: address.value ?? '', index }] : []));
+  const asked = (gateway.spec.addresses ?? []).flatMap((address, index) => (address.type === 'IPAddress' && (address.value ?? '') !== '' ? [{ value: normalAddress(address.value ?? ''), index }] : []));
   if (asked.length === 0) return { assigned: assignedVerdict(given.length, 1), usable: given, faults: [] };
   const usable = asked.filter(({ value }) => isAddress(value) && given.includes(value)).map(({ value }) => value);
   return {
     assigned: assignedVerdict(usable.length, asked.length),
-    usable,
+    // One that was asked for in two ways is bound once.
+    usable: [...new Set(usable)],
     faults: asked
       .filter(({ value }) => !usable.includes(value))
       .map(({ value, index }) => ({
@@ -250,7 +251,7 @@ function notProgrammed(facts: ListenerFacts, because: Verdict): ListenerFacts {
 function reservePort(facts: ListenerFacts, addresses: readonly string[], { taken, key }: Context): ListenerFacts {
   if (facts.accepted.status === 'False') return facts;
   const { port, protocol } = facts.listener;
-  const place = (address: string): string => `${protocol === 'UDP' ? 'udp' : 'tcp'}/${address}:${port}`;
+  const place = (address: string): string => `${protocol === 'UDP' ? 'udp' : 'tcp'}/${hostPort(address, port)}`;
   for (const address of addresses) {
     const owner = taken.get(place(address));
     if (owner === undefined || owner === key) continue;

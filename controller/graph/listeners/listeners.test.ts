@@ -139,6 +139,14 @@ test('an address that the environment does not have is AddressNotUsable, none at
   t.is(conditionsOf(statusOf(none, 'Gateway edge'))['Programmed'], 'False AddressNotAssigned');
 });
 
+test('an IPv6 address is the same however it is written', (t) => {
+  const yaml = gateway(`  addresses: [{ value: "2001:DB8:0::9" }, { value: "2001:db8::9" }]\n${listeners('{ name: http, port: 80, protocol: HTTP }')}`);
+  const translation = translateYaml(yaml, { gatewayAddresses: new Map([['shop/edge', ['2001:db8::9']]]) });
+  t.is(conditionsOf(statusOf(translation, 'Gateway edge'))['Programmed'], 'True Programmed');
+  t.deepEqual(statusOf(translation, 'Gateway edge')['addresses'], [{ type: 'IPAddress', value: '2001:db8::9' }]);
+  t.deepEqual(translation.snapshots.listeners.get('shop/edge')?.map(({ address, name }) => [address, name]), [['2001:db8::9', 'shop/edge/80']]);
+});
+
 test('two Gateways that ask for one address share it, but not its ports: the older has them', (t) => {
   const spec = (port: number): string => `  addresses: [{ value: 127.0.0.9 }]\n${listeners(`{ name: http, port: ${port}, protocol: HTTP }`, '{ name: own, port: 8080, protocol: HTTP }')}`;
   const young = gateway(spec(80), 'young').replace('generation: 7', 'creationTimestamp: "2026-02-01T00:00:00Z"').replace('port: 8080', 'port: 8081');

@@ -97,6 +97,8 @@ test('a policy that can not be carried out is told so, and its Service gets a 50
     [{ trust: 'caCertificateRefs: [{ group: "", kind: ConfigMap, name: empty }]' }, 'False NoValidCACertificate', 'False InvalidCACertificateRef'],
     [{ trust: 'caCertificateRefs: [{ group: invalid.io, kind: InvalidKind, name: ca }]' }, 'False NoValidCACertificate', 'False InvalidKind'],
     [{ trust: 'wellKnownCACertificates: example.com/mine' }, 'False Invalid', 'True ResolvedRefs'],
+    [{ hostname: '10.0.0.1' }, 'False Invalid', 'True ResolvedRefs'],
+    [{ trust: `caCertificateRefs: [${configMapRef}], subjectAltNames: [{ type: Hostname, hostname: 10.0.0.1 }]` }, 'False Invalid', 'True ResolvedRefs'],
     [{ more: '  options: { example.com/tls-version: "1.3" }\n' }, 'False Invalid', 'True ResolvedRefs'],
   ];
   for (const [parts, accepted, resolved] of cases) {

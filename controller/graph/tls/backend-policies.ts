@@ -1,4 +1,4 @@
-import { objectKey, type BackendTLSPolicy, type BackendTLSPolicyValidationSubjectAltName, type ClusterState, type Service, type ServicePort } from '#crds';
+import { isAddress, objectKey, type BackendTLSPolicy, type BackendTLSPolicyValidationSubjectAltName, type ClusterState, type Service, type ServicePort } from '#crds';
 import { Pace, runSteps, type BackendTls, type Steps } from '#snapshot';
 import { sortedByAge, type Cluster } from '../../cluster.ts';
 import { Memo } from '../../memo.ts';
@@ -112,7 +112,7 @@ function isTarget(group: string, kind: string): boolean {
 function describe(policy: BackendTLSPolicy, targets: readonly PolicyTargetFacts[], cluster: Cluster): BackendTlsFacts {
   const { hostname, subjectAltNames = [] } = policy.spec.validation;
   const trust = trustOf(policy, cluster);
-  const invalid = [...trust.invalid, ...optionFaults(policy)];
+  const invalid = [...trust.invalid, ...nameFaults(policy), ...optionFaults(policy)];
   const trustsNobody = trust.authorities === undefined && trust.faults.length > 0;
   return {
     policy,
@@ -155,6 +155,13 @@ function trustOf({ metadata, spec: { validation } }: BackendTLSPolicy, cluster: 
 }
 
 /** Unknown options could ask for anything, such as a TLS version; without them the policy is not carried out. */
+/** PreciseHostname: no addresses. As a server name none may be sent (RFC 6066, 3), and as a name of a certificate none counts. */
+function nameFaults({ spec: { validation } }: BackendTLSPolicy): readonly Fault[] {
+  const path = ['spec', 'validation'];
+  const names = [{ name: validation.hostname, path: [...path, 'hostname'] }, ...(validation.subjectAltNames ?? []).map(({ hostname = '' }, index) => ({ name: hostname, path: [...path, 'subjectAltNames', index, 'hostname'] }))];
+  return names.flatMap(({ name, path: at }): Fault[] => (isAddress(name) ? [{ reason: 'Invalid', path: at, message: `${name} is an address; a name is needed` }] : []));
+}
+
 function optionFaults({ spec }: BackendTLSPolicy): readonly Fault[] {
   const options = Object.keys(spec.options ?? {});
   return options.length === 0 ? [] : [{ reason: 'Invalid', path: ['spec', 'options'], message: `TLS options are not supported yet: ${options.sort().join(', ')}` }];

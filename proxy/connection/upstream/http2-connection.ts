@@ -6,7 +6,7 @@ import { connectSession, errorCode, type ClientSession, type ErrorCode, type Htt
 import type { WheelTimer } from '../../time/index.ts';
 import type { EndpointPool } from '../pool.ts';
 import type { Http2Upstream } from './http2-upstream.ts';
-import { lateAlert, openSocket, speaksAsAsked } from './socket.ts';
+import { lateAlert, leadsBack, openSocket, speaksAsAsked } from './socket.ts';
 
 /** Streams of one connection, whatever the server allows. */
 const maxStreams = 1000;
@@ -159,7 +159,7 @@ export class Http2Connection implements Keeper, WheelTimer {
       metrics.move('upstream_connections_active', 1);
       socket.once('close', () => metrics.move('upstream_connections_active', -1));
       // Only now is it known where a name leads.
-      if (this.#context.outboundPlaces.has(`${socket.remoteAddress}:${socket.remotePort}`)) this.#fail('loop-detected', 'own-address');
+      if (leadsBack(this.#context, socket)) this.#fail('loop-detected', 'own-address');
     });
     if (security === undefined) return;
     socket.once('secureConnect', () => {

@@ -1,8 +1,10 @@
 import { connect, Socket, type OnReadOpts } from 'node:net';
 import { connect as connectSecurely, type TLSSocket } from 'node:tls';
-import type { Endpoint } from '#snapshot';
+import { hostPort, type Endpoint } from '#snapshot';
 import { tlsOptionsOf, type UpstreamTls } from '../../configuration/backend-tls.ts';
+import type { Context } from '../../context.ts';
 import type { Reader, SocketIO } from '../../sockets/index.ts';
+import { plainAddress } from '../../streams/address.ts';
 import type { EndpointPool } from '../pool.ts';
 
 const readBytes = 65_536;
@@ -40,6 +42,11 @@ export function openSocket(endpoint: Endpoint, pool: EndpointPool, io: SocketIO,
   socket.cork();
   keepSessions(socket, pool);
   return socket;
+}
+
+/** Whether a connection that is there leads to where workloads' requests are accepted. Only then is it known where a name leads. */
+export function leadsBack({ outboundPlaces }: Context, { remoteAddress = '', remotePort = 0 }: Socket): boolean {
+  return outboundPlaces.size > 0 && outboundPlaces.has(hostPort(plainAddress(remoteAddress), remotePort));
 }
 
 /** Whether a connection that is there speaks what was asked for; a server that knows no ALPN speaks HTTP/1.1 (RFC 7301, 3.2). */

@@ -3,7 +3,6 @@ import { trialMs } from '../../balancing/index.ts';
 import type { BackendState, PooledEndpoint } from '../../configuration/backends.ts';
 import type { Context } from '../../context.ts';
 import type { WheelTimer } from '../../time/index.ts';
-import { placeOf } from '../dial.ts';
 import type { Ledger } from '../ledger.ts';
 import type { StreamRouting } from '../routing.ts';
 import { asAddress } from './lookup.ts';
@@ -54,7 +53,7 @@ export class UdpFlow implements WheelTimer {
     this.touchedAt = this.#startedAt = this.#heardAt = this.#activeAt = context.now();
     endpoint.active++;
     ledger.attempts = 1;
-    ledger.endpoint = placeOf(endpoint);
+    ledger.endpoint = endpoint.place;
     this.#socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup: asAddress });
     this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error.code ?? 'error'));
     this.#socket.on('message', (datagram) => this.#answered(datagram));

@@ -1,5 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import type { Listener } from '#snapshot';
+import { hostPort, type Listener } from '#snapshot';
 import type { Context } from '../../context.ts';
 import type { FailureCode } from '../../failures.ts';
 import type { Bound } from '../../types.ts';
@@ -166,7 +166,7 @@ export class UdpPort implements Bound {
       backend,
       endpoint,
       routing: this.#context.streamTables.get(routes)!,
-      ledger: new Ledger(this.#context, choice.settings, { protocol: 'udp', serverName: '', client: client.includes(':') ? `[${client}]:${from.port}` : `${client}:${from.port}` }),
+      ledger: new Ledger(this.#context, choice.settings, { protocol: 'udp', serverName: '', client: hostPort(client, from.port) }),
       idleMs: () => (this.#isClosing ? Math.min(drainIdleMs, this.#context.limits.udpIdleMs) : this.#context.limits.udpIdleMs),
       reply: (datagram) => this.#reply(datagram, from),
       ended: () => this.#ended(key),

@@ -80,7 +80,8 @@ function placesOf({ metadata, spec, status }: Pod): readonly Place[] {
 }
 
 function slicePlaces({ endpointSlices }: ClusterState): readonly Place[] {
-  return [...endpointSlices.values()].flatMap(({ metadata, ports, endpoints }) =>
+  // Of IPv6 a machine has one loopback address: nobody answers at others, nor at names.
+  return [...endpointSlices.values()].filter(({ addressType }) => addressType === 'IPv4').flatMap(({ metadata, ports, endpoints }) =>
     (endpoints ?? []).flatMap(({ addresses, targetRef }) => {
       const pod = `${metadata.namespace}/${targetRef?.name ?? metadata.name}`;
       return addresses.flatMap((address) => (ports ?? []).flatMap(({ port }) => (port === undefined ? [] : [{ pod, app: pod, address, port, behaviour: '' }])));

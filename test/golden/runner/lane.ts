@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net';
 
 /**
  * A share of the loopback network that no other run has at the same time: `127.{lane}.…`. Cases write addresses as `127.0.…`, and
- * the lane takes the place of the zero.
+ * the lane takes the place of the zero. IPv6 has one loopback address only: there cases write the port 61000, to which the lane is added.
  */
 export interface Lane {
   readonly number: number;
@@ -27,10 +27,18 @@ export async function takeLane(): Promise<Lane | undefined> {
   throw new Error('every share of the loopback network is in use');
 }
 
+/** Whether this system has the loopback address of IPv6. */
+export async function hasIPv6(): Promise<boolean> {
+  const server = createServer();
+  const found = await new Promise<boolean>((resolve) => server.once('error', () => resolve(false)).listen(0, '::1', () => resolve(true)));
+  server.close();
+  return found;
+}
+
 function laneOf(number: number, lock: Server): Lane {
   return {
     number,
-    place: (text) => text.replaceAll(/\b127\.0\.(\d+\.\d+)\b/g, `127.${number}.$1`),
+    place: (text) => text.replaceAll(/\b127\.0\.(\d+\.\d+)\b/g, `127.${number}.$1`).replaceAll(/\b61000\b/g, String(61_000 + number)),
     release: () => new Promise((resolve) => lock.close(() => resolve())),
   };
 }

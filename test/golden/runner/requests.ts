@@ -20,7 +20,7 @@ export interface Addressed {
 }
 
 export function addressed({ via, from, method, url, headers }: RequestExpectation): Addressed {
-  const [, scheme, dialled, port, target] = /^(https?|grpc|tls|tcp|udp):\/\/([^/:?]+)(?::(\d+))?(.*)$/.exec(url) ?? [];
+  const [, scheme, dialled, port, target] = /^(https?|grpc|tls|tcp|udp):\/\/(\[[^/?\]]+\]|[^/:?]+)(?::(\d+))?(.*)$/.exec(url) ?? [];
   if (scheme === undefined || dialled === undefined) throw new Error(`${url} is no URL of a case`);
   const gateway = via === undefined ? undefined : /^gateway (\S+)$/.exec(via)?.[1];
   if ((gateway === undefined) === (from === undefined)) throw new Error(`${url}: a request has either "via: gateway …" or "from: …"`);
