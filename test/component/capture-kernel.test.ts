@@ -25,7 +25,18 @@ function possible(): string | undefined {
     run(`ip link add wp netns ${pod} type veth peer name ww netns ${world}`);
     return undefined;
   } catch (error) {
+    removeNamespaces();
     return `no network namespace with iptables: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`;
+  }
+}
+
+function removeNamespaces(): void {
+  for (const namespace of [pod, world]) {
+    try {
+      run(`ip netns delete ${namespace}`);
+    } catch {
+      // It was not made.
+    }
   }
 }
 
@@ -46,13 +57,7 @@ function start(namespace: string, ...args: readonly string[]): Promise<string> {
 
 test.after.always(() => {
   for (const child of children) child.kill('SIGKILL');
-  for (const namespace of [pod, world]) {
-    try {
-      run(`ip netns delete ${namespace}`);
-    } catch {
-      // It was not made.
-    }
-  }
+  removeNamespaces();
 });
 
 const kernel = why === undefined ? test.serial : test.serial.skip;

@@ -1,48 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
-import type { Listener, Resource } from '#snapshot';
+import test from 'ava';
+import type { Listener } from '#snapshot';
+import { startGatewayProcess, startMs, writeSnapshot } from './gateway-rig.ts';
 import { backendNamed, closedPort, endpointsOf, tableOf } from './proxy-rig.ts';
 import { certificateFor, echoServer, eventually, exchangeBytes, streamBackend, streamTable } from './streams-rig.ts';
 import { handshake } from './tls-sessions.ts';
-
-/** On a machine that is busy with other tests. */
-const startMs = 50_000;
-const program = join(import.meta.dirname, '..', '..', 'gateway', 'main.ts');
-
-/** What a gateway of before held, so that these need no controller. */
-function writeSnapshot(folder: string, resources: readonly Resource[]): void {
-  const byKind = Object.groupBy(resources.map((resource) => ({ kind: resource.kind, name: resource.name, version: '1', resource })), ({ kind }) => kind);
-  const entries = Object.entries(byKind).map(([kind, list]) => [kind, list!.map(({ name, version, resource }) => ({ name, version, resource }))]);
-  writeFileSync(join(folder, 'snapshot.json'), JSON.stringify({ format: 1, resources: Object.fromEntries(entries) }));
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly adminPort: number;
-  readonly output: () => string;
-  admin(path: string): Promise<{ status: number; body: string }>;
-}
-
-function startGatewayProcess(t: ExecutionContext, folder: string, adminPort: number, workers: number): Running {
-  const env = {
-    PATH: process.env['PATH'], POD_NAME: 'p', POD_NAMESPACE: 'shop', POD_IP: '127.0.0.1', WEFT_GATEWAY: 'gw', WEFT_CONTROLLER: 'localhost:1', WEFT_TOKEN_FILE: join(folder, 'token'),
-    WEFT_CA_FILE: join(folder, 'ca'), WEFT_STATE_DIR: folder, WEFT_ADMIN_PORT: String(adminPort), WEFT_WORKERS: String(workers), WEFT_DRAIN_SECONDS: '2', WEFT_DRAIN_DELAY_SECONDS: '0',
-  };
-  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += String(bytes)));
-  t.teardown(() => child.kill('SIGKILL'));
-  const admin = async (path: string) => {
-    const response = await fetch(`http://127.0.0.1:${adminPort}${path}`).catch(() => undefined);
-    return { status: response?.status ?? 0, body: (await response?.text()) ?? '' };
-  };
-  return { child, adminPort, output: () => output, admin };
-}
 
 test.serial('several processes on one port: each gets connections, one that dies is replaced, the others serve on; one admin page for all', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'weft-'));
@@ -61,7 +27,7 @@ test.serial('several processes on one port: each gets connections, one that dies
   t.teardown(() => echo.close());
   const ofUdp = [udp, streamTable('udp', [{ backends: [streamBackend('u')] }]), { ...backendNamed('u'), protocol: 'udp' }, { kind: 'Endpoints', name: 'u', endpoints: endpointsOf([echo.address().port]) }] as const;
   writeSnapshot(folder, [listener, ...ofUdp, streamTable('tcp', [{ backends: [streamBackend('a')] }]), { ...backendNamed('a'), protocol: 'tcp' }, { kind: 'Endpoints', name: 'a', endpoints: endpointsOf([server.port]) }]);
-  const running = startGatewayProcess(t, folder, adminPort, 2);
+  const running = startGatewayProcess(t, folder, adminPort, { workers: 2 });
   await eventually(async () => (await running.admin('/ready')).status === 200, startMs).catch(() => t.fail(running.output()));
   const ask = (): Promise<string> => exchangeBytes(connect({ port, host: '127.0.0.1', allowHalfOpen: true }), 'x');
   for (let round = 0; round < 60; round++) t.is(await ask(), 'a\nxend');
@@ -111,7 +77,7 @@ test.serial('workers end with the process that started them', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'weft-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const adminPort = await closedPort();
-  const running = startGatewayProcess(t, folder, adminPort, 2);
+  const running = startGatewayProcess(t, folder, adminPort, { workers: 2 });
   await eventually(() => /"message":"worker started","worker":1,"pid":\d+/.test(running.output()) && /"started","worker":1/.test(running.output()), startMs).catch(() => t.fail(running.output()));
   const pid = Number(/"worker":1,"pid":(\d+)/.exec(running.output())![1]);
   running.child.kill('SIGKILL');
@@ -135,7 +101,7 @@ test.serial('each process resumes the TLS sessions of the others, also one that 
     sections: [{ name: 'web', hostname: '', protocol: 'HTTPS', certificates: ['one'], routes: 'listener/shop/gw/web' }],
   };
   writeSnapshot(folder, [listener, { ...tableOf([]), name: 'listener/shop/gw/web' }, { kind: 'Certificate', name: 'one', ...certificateFor('one.example') }]);
-  const running = startGatewayProcess(t, folder, adminPort, 2);
+  const running = startGatewayProcess(t, folder, adminPort, { workers: 2 });
   await eventually(async () => (await running.admin('/ready')).status === 200, startMs).catch(() => t.fail(running.output()));
   const { session } = await handshake(port);
   const each = async (): Promise<void> => {

@@ -1,0 +1,40 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { hostPort, type Resource } from '#snapshot';
+
+/** On a machine that is busy with other tests. */
+export const startMs = 50_000;
+const program = join(import.meta.dirname, '..', '..', 'gateway', 'main.ts');
+
+/** What a gateway of before held, so that these need no controller. */
+export function writeSnapshot(folder: string, resources: readonly Resource[]): void {
+  const byKind = Object.groupBy(resources.map((resource) => ({ kind: resource.kind, name: resource.name, version: '1', resource })), ({ kind }) => kind);
+  const entries = Object.entries(byKind).map(([kind, list]) => [kind, list!.map(({ name, version, resource }) => ({ name, version, resource }))]);
+  writeFileSync(join(folder, 'snapshot.json'), JSON.stringify({ format: 1, resources: Object.fromEntries(entries) }));
+}
+
+export interface GatewayProcess {
+  readonly child: ChildProcess;
+  readonly adminPort: number;
+  readonly output: () => string;
+  admin(path: string): Promise<{ status: number; body: string }>;
+}
+
+/** `podIP`: 127.0.0.1 unless set. */
+export function startGatewayProcess(t: ExecutionContext, folder: string, adminPort: number, { workers = 1, podIP = '127.0.0.1' }: { readonly workers?: number; readonly podIP?: string }): GatewayProcess {
+  const env = {
+    PATH: process.env['PATH'], POD_NAME: 'p', POD_NAMESPACE: 'shop', POD_IP: podIP, WEFT_GATEWAY: 'gw', WEFT_CONTROLLER: 'localhost:1', WEFT_TOKEN_FILE: join(folder, 'token'),
+    WEFT_CA_FILE: join(folder, 'ca'), WEFT_STATE_DIR: folder, WEFT_ADMIN_PORT: String(adminPort), WEFT_WORKERS: String(workers), WEFT_DRAIN_SECONDS: '2', WEFT_DRAIN_DELAY_SECONDS: '0',
+  };
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += String(bytes)));
+  t.teardown(() => child.kill('SIGKILL'));
+  const admin = async (path: string) => {
+    const response = await fetch(`http://${hostPort(podIP, adminPort)}${path}`).catch(() => undefined);
+    return { status: response?.status ?? 0, body: (await response?.text()) ?? '' };
+  };
+  return { child, adminPort, output: () => output, admin };
+}
