@@ -68,18 +68,17 @@ export function formatIPv6(words: readonly number[]): string {
 }
 
 /**
- * The endpoints that whoever has addresses of these families sends to. Endpoints of families that it lacks are left out where there are
- * others; where there are none, the network may know a way. A workload with addresses of both families is one endpoint all the same, by the
- * family that comes first in the list, and so are those of which it is not known what workload they are: EndpointSlices of one family have
- * them all (kube-proxy looks at no others).
+ * The endpoints that whoever has addresses of these families sends to. Where all are of one family, they are used whatever it is: the network
+ * may know a way. A workload with addresses of both families is one endpoint, by the family that comes first in the list and can be reached.
+ * So it is with all together that name no workload: EndpointSlices of one family have each of them (kube-proxy looks at no others).
  */
 export function endpointsFor(endpoints: readonly Endpoint[], families: readonly Family[]): readonly Endpoint[] {
   const [first] = endpoints;
   if (first === undefined || endpoints.every(({ address }) => familyOf(address) === familyOf(first.address))) return endpoints;
-  const reached = endpoints.filter(({ address }) => families.includes(familyOf(address)));
   const chosen = new Map<string, Family>();
-  return (reached.length > 0 ? reached : endpoints).filter(({ address, workload = '' }) => {
+  return endpoints.filter(({ address, workload = '' }) => {
     const family = familyOf(address);
+    if (!families.includes(family)) return false;
     if (!chosen.has(workload)) chosen.set(workload, family);
     return chosen.get(workload) === family;
   });

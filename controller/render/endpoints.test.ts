@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { withBuiltIns } from '../built-ins.ts';
 import { stateFrom, translateYaml } from '../testing.ts';
 import { renderEndpoints } from './endpoints.ts';
 
@@ -114,6 +115,19 @@ spec: { parentRefs: [{ group: "", kind: Service, name: app }], rules: [{ backend
   t.deepEqual(reasons(''), []);
   t.deepEqual(reasons(pod('a')), []);
   t.deepEqual(reasons(pod('a', { labels: '{ app: other }' })), ['NoReadyEndpoints']);
+});
+
+test('an imported endpoint is a Pod of this cluster where that has its address, of either family', (t) => {
+  const imported = `
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceImport
+metadata: { name: app, namespace: shop }
+spec: { type: ClusterSetIP, ips: [], ports: [{ name: http, port: 80 }] }
+---`;
+  const own = pod('a', { status: '{ podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }, { ip: "FD00::0:1" }] }' });
+  const slices = slice('six', '[{ addresses: ["fd00:0::1"], targetRef: { kind: Pod, name: a } }, { addresses: ["fd00::2"], targetRef: { kind: Pod, name: a } }]', undefined, 'IPv6').replace('kubernetes.io/service-name', 'multicluster.kubernetes.io/service-name');
+  const endpoints = renderEndpoints(withBuiltIns(stateFrom(imported + own + slices)), 'shop/import:app:80')?.endpoints;
+  t.deepEqual(endpoints?.map(({ address, workload }) => [address, workload]), [['fd00::1', 'shop/a'], ['fd00::2', undefined]]);
 });
 
 test('it is said which endpoints have a sidecar before them', (t) => {
