@@ -1,4 +1,4 @@
-import type { Gateway } from '#crds';
+import { isAddress, type Gateway } from '#crds';
 import type { GatewayFacts } from '../graph/listeners/gateways.ts';
 import { objectOf, type ListenerFacts } from '../graph/listeners/listeners.ts';
 import { sourceOf } from '../derived.ts';
@@ -11,6 +11,7 @@ import { statusOf } from './conditions.ts';
 export function gatewayStatus(facts: GatewayFacts, attached: ReadonlyMap<ListenerFacts, number>, affected: Affected): ObjectStatus {
   const { gateway } = facts;
   return statusOf(gateway, {
+    // Load balancers give IP addresses, or names.
     addresses: facts.addresses.map((value) => ({ type: isAddress(value) ? 'IPAddress' : 'Hostname', value })),
     conditions: [
       condition('Accepted', facts.accepted, gateway),
@@ -49,9 +50,4 @@ export function listenerStatus(listener: ListenerFacts, attached: ReadonlyMap<Li
       ...affected.on(object, { section: name }),
     ],
   };
-}
-
-/** Load balancers give IP addresses, or names. */
-function isAddress(value: string): boolean {
-  return /^[0-9.]+$/.test(value) || value.includes(':');
 }

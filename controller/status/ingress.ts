@@ -1,4 +1,4 @@
-import type { Ingress } from '#crds';
+import { isAddress, type Ingress } from '#crds';
 import type { Pace, Steps } from '#snapshot';
 import { compareText } from '../cluster.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -32,7 +32,7 @@ export function* reportIngresses({ cluster, gateways }: Graph, pace: Pace): Step
 const itemsPerIngress = 3;
 
 function ingressStatus(ingress: Ingress, addresses: readonly string[]): ObjectStatus {
-  const entries = addresses.map((value) => (/^[0-9.]+$/.test(value) || value.includes(':') ? { ip: value } : { hostname: value }));
+  const entries = addresses.map((value) => (isAddress(value) ? { ip: value } : { hostname: value }));
   return statusOf(ingress, { loadBalancer: { ingress: entries } });
 }
 
