@@ -41,6 +41,7 @@ withKernel('both families where the Pod has both; rules of others stay', (t) => 
   const rules = rulesOf(out);
   t.is(rules.filter((rule) => rule === '-A OUTPUT -p tcp -j WEFT_OUTBOUND').length, 2);
   t.true(rules.includes('-A WEFT_OUTBOUND -d ::1/128 -j RETURN'));
+  t.true(rules.includes('-A WEFT_OUTBOUND -d fe80::/10 -j RETURN') && rules.includes('-A WEFT_INBOUND -d fe80::/10 -j RETURN'));
   t.true(rules.includes('-A OUTPUT -p udp -j RETURN'));
 });
 

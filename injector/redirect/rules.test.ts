@@ -33,9 +33,13 @@ test('excluded ports and ranges come before the redirection', (t) => {
   t.true(at('-A WEFT_INBOUND -p tcp -m tcp --dport 9000 -j RETURN') < at('-A WEFT_INBOUND -p tcp -j REDIRECT --to-ports 15006'));
 });
 
-test('the same for IPv6, with its loopback', (t) => {
+test('the same for IPv6, with its loopback; addresses of a link are left out', (t) => {
   const [four, six] = [redirectRules(plain, 'IPv4', ''), redirectRules(plain, 'IPv6', '')];
-  t.is(six, four.replace('127.0.0.0/8', '::1/128'));
+  const ofLink = (chain: string): string => `-A ${chain} -d fe80::/10 -j RETURN\n`;
+  const expected = four
+    .replace('-A WEFT_OUTBOUND -d 127.0.0.0/8 -j RETURN\n', `-A WEFT_OUTBOUND -d ::1/128 -j RETURN\n${ofLink('WEFT_OUTBOUND')}`)
+    .replace('-A WEFT_INBOUND -i lo -j RETURN\n', `-A WEFT_INBOUND -i lo -j RETURN\n${ofLink('WEFT_INBOUND')}`);
+  t.is(six, expected);
 });
 
 test('a second run fills the chains anew and adds no second jump', (t) => {

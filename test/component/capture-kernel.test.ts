@@ -40,6 +40,11 @@ function removeNamespaces(): void {
   }
 }
 
+/** With the interface on which somebody of the namespace reaches it. */
+function linkAddress(namespace: string, link: string): string {
+  return /inet6 (fe80:[0-9a-f:]+)/.exec(run(`ip -n ${namespace} -6 addr show dev ${link} scope link`))?.[1] ?? '';
+}
+
 const why = possible();
 const children: ChildProcess[] = [];
 
@@ -91,6 +96,11 @@ kernel(`the kernel says where a redirected connection was going, for IPv4 and IP
   t.is(inside, `${addresses.pod}:8080 from ${addresses.pod}`);
   t.is(inside6, `${addresses.pod6}:8080 from ${addresses.pod6}`);
   for (const answer of [itself, itself6]) t.false(answer.includes('from'), 'nobody answers on the sidecar\'s own port');
+  // Addresses of the link pass the sidecar by, which could not dial them.
+  await Promise.all([start(world, 'server', '::', '8082'), start(pod, 'server', '::', '8083')]);
+  const [overLink, fromLink] = await Promise.all([start(pod, 'client', `${linkAddress(world, 'ww')}%wp`, '8082'), start(world, 'client', `${linkAddress(pod, 'wp')}%ww`, '8083')]);
+  t.is(overLink, `${linkAddress(world, 'ww')}%ww:8082 from ${linkAddress(pod, 'wp')}%ww`);
+  t.is(fromLink, `${linkAddress(pod, 'wp')}%wp:8083 from ${linkAddress(world, 'ww')}%wp`);
   // A port on which nothing listens: the sidecar took the connection, and resets it.
   t.false((await start(world, 'client', addresses.pod, '8081')).includes('from'));
 });
