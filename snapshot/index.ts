@@ -6,4 +6,6 @@ export * from './stream/index.ts';
 export * from './hostname.ts';
 export * from './address.ts';
 export * from './headers.ts';
+export * from './path.ts';
+export * from './redirect.ts';
 export * from './wire/index.ts';

@@ -1,4 +1,4 @@
-import { compareHostnames, sortInSteps, type Match, type Pace, type Steps } from '#snapshot';
+import { bareRoot, compareHostnames, sortInSteps, type Match, type Pace, type Steps } from '#snapshot';
 import { compareText } from '../cluster.ts';
 import type { Graph } from '../graph/graph.ts';
 import { findRoute } from '../graph/routes/route.ts';
@@ -138,7 +138,7 @@ function contentOf(match: Match): string {
   const sorted = (conditions: Match['headers']): readonly string[] => conditions.map(({ name, type, value }) => `${name} ${type} ${value}`).sort();
   const { path, grpc } = match;
   // A prefix's last slash has no meaning (HTTPPathMatch).
-  const value = path.type === 'PathPrefix' && path.value !== '/' ? path.value.replace(/\/$/, '') : path.value;
+  const value = path.type === 'PathPrefix' ? bareRoot(path.value) : path.value;
   const content = JSON.stringify([grpc, path.type, value, match.method, sorted(match.headers), sorted(match.query)]);
   contents.keep(match, content);
   return content;

@@ -48,7 +48,7 @@ export function* report(graph: Graph, pace: Pace): Steps<Reported> {
       ...backendTls.problems,
       ...ingresses.problems,
       ...(yield* shadowedMatches(graph, pace)),
-      ...(yield* circularRedirects(attachments, pace)),
+      ...(yield* circularRedirects(graph, pace)),
       ...strangeAnnotations(graph),
       ...orphanGateways(graph),
       ...orphanListenerSets(graph),

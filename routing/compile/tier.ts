@@ -1,6 +1,6 @@
-import { sortInSteps, type Pace, type Steps } from '#snapshot';
+import { bareRoot, sortInSteps, type Pace, type Steps } from '#snapshot';
 import { literalPrefix } from '../pattern.ts';
-import { bareRoot, reachablePath } from '../request/path.ts';
+import { reachablePath } from '../request/path.ts';
 import type { RequestView } from '../types.ts';
 import type { Entry } from './entry.ts';
 import { buildGrpcTier, searchGrpc } from './grpc.ts';

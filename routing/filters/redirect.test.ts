@@ -1,9 +1,8 @@
 import test from 'ava';
+import type { RedirectFilter } from '#snapshot';
 import { match } from '../fixtures.ts';
-import type { Filter, RedirectTarget } from '../types.ts';
+import type { RedirectTarget } from '../types.ts';
 import { planRedirect } from './redirect.ts';
-
-type RedirectFilter = Filter & { readonly type: 'RequestRedirect' };
 
 function location(filter: Partial<RedirectFilter>, target: Partial<RedirectTarget> = {}, prefix = '/'): string {
   const plan = planRedirect({ type: 'RequestRedirect', statusCode: 302, ...filter }, match({ prefix }));

@@ -1,10 +1,6 @@
-import type { Filter, Match } from '#snapshot';
+import { redirectPort, wellKnownPorts, type Match, type RedirectFilter } from '#snapshot';
 import type { RedirectPlan, RedirectTarget, TargetRewrite } from '../types.ts';
 import { joined, targetRewrite } from './target.ts';
-
-type RedirectFilter = Filter & { readonly type: 'RequestRedirect' };
-
-const wellKnownPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
 /** HTTPRequestRedirectFilter. */
 export function planRedirect(filter: RedirectFilter, match: Match): RedirectPlan {
@@ -18,13 +14,8 @@ export function planRedirect(filter: RedirectFilter, match: Match): RedirectPlan
   };
 }
 
-/**
- * HTTPRequestRedirectFilter.port: without a port, a scheme brings its well-known one, and without a scheme it is the
- * listener's. The port that a scheme implies is left out.
- */
+/** The port that a scheme implies is left out. */
 function portSuffix(filter: RedirectFilter, target: RedirectTarget, scheme: string): string {
-  const wellKnown = wellKnownPorts[scheme];
-  const implied = filter.scheme === undefined ? target.port : (wellKnown ?? target.port);
-  const port = filter.port ?? implied;
-  return port === wellKnown ? '' : `:${port}`;
+  const port = redirectPort(filter, target.port);
+  return port === wellKnownPorts[scheme] ? '' : `:${port}`;
 }

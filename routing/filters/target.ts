@@ -1,5 +1,5 @@
-import type { Match, PathModifier } from '#snapshot';
-import { bareRoot, escapeByte, reachablePath } from '../request/path.ts';
+import { bareRoot, replacePrefix, type Match, type PathModifier } from '#snapshot';
+import { escapeByte, reachablePath } from '../request/path.ts';
 import type { TargetRewrite } from '../types.ts';
 
 /**
@@ -17,14 +17,6 @@ export function targetRewrite(modifier: PathModifier, match: Match): TargetRewri
 
 export function joined(path: string, query: string | undefined): string {
   return query === undefined ? path : `${path}?${query}`;
-}
-
-/** Trailing slashes of prefix and replacement are ignored; what follows the prefix stays as it is, its slash too. */
-function replacePrefix(path: string, prefix: string, replacement: string): string {
-  const bare = bareRoot(replacement);
-  const head = bare === '' || bare.startsWith('/') ? bare : `/${bare}`;
-  const result = head + path.slice(prefix.length);
-  return result === '' ? '/' : result;
 }
 
 /** Only a PathPrefix match has a prefix to replace; the control plane refuses others, and then nothing is cut. */

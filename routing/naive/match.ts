@@ -1,7 +1,6 @@
-import { hostnameMatches } from '#snapshot';
-import type { RouteHostname } from '#snapshot';
+import { bareRoot, hostnameMatches, type RouteHostname } from '#snapshot';
 import { checkPattern, patternOf } from '../pattern.ts';
-import { bareRoot, reachablePath } from '../request/path.ts';
+import { reachablePath } from '../request/path.ts';
 import { callOf, isGrpc } from '../request/grpc.ts';
 import { queryValue } from '../request/query.ts';
 import type { Match, RequestView, Route } from '../types.ts';

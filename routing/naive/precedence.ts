@@ -1,5 +1,5 @@
-import { compareHostnames } from '#snapshot';
-import { bareRoot, reachablePath } from '../request/path.ts';
+import { bareRoot, compareHostnames } from '#snapshot';
+import { reachablePath } from '../request/path.ts';
 import type { Match, ObjectRef, Route, Rule } from '../types.ts';
 import { firstOfEachName } from './match.ts';
 

@@ -147,8 +147,3 @@ export function reachablePath(value: string): string | undefined {
   const target = normalizePath(value);
   return 'problem' in target || target.query !== undefined ? undefined : target.path;
 }
-
-/** A prefix without its trailing slash, which is ignored (HTTPPathMatch, PathPrefix); empty for `/`. */
-export function bareRoot(prefix: string): string {
-  return prefix.endsWith('/') ? prefix.slice(0, -1) : prefix;
-}
