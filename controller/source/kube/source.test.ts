@@ -160,22 +160,28 @@ test('an object that becomes unreadable goes on as it was, with a problem; one t
   t.is(source.problems().length, 1);
 });
 
-test('whose the addresses of an Ingress are is read from its managed fields', async (t) => {
-  const ingresses = '/apis/networking.k8s.io/v1/ingresses';
-  const managed = (manager: string, subresource: string | undefined, fieldsV1: object): object => ({ manager, operation: 'Update', ...(subresource === undefined ? {} : { subresource }), fieldsType: 'FieldsV1', fieldsV1 });
-  const address = { 'f:status': { 'f:loadBalancer': { 'f:ingress': {} } } };
-  const cases: Readonly<Record<string, readonly object[]>> = {
-    ours: [managed('kubectl', undefined, { 'f:spec': {} }), managed('weft', 'status', address)],
-    taken: [managed('weft', 'status', { 'f:status': { 'f:loadBalancer': {} } }), managed('nginx', 'status', address)],
-    bare: [],
+test('by whom a status is that names no controller is read from its managed fields', async (t) => {
+  const kinds = {
+    Ingress: { path: '/apis/networking.k8s.io/v1/ingresses', ours: { 'f:loadBalancer': { 'f:ingress': {} } }, less: { 'f:loadBalancer': {} } },
+    ListenerSet: { path: '/apis/gateway.networking.k8s.io/v1/listenersets', ours: { 'f:conditions': { 'k:{"type":"Accepted"}': { '.': {} } } }, less: { 'f:conditions': { '.': {}, 'k:{"type":"example.com/X"}': { '.': {} } }, 'f:listeners': {} } },
   };
+  const managed = (manager: string, subresource: string | undefined, status: object): object => ({ manager, operation: 'Update', ...(subresource === undefined ? {} : { subresource }), fieldsType: 'FieldsV1', fieldsV1: { 'f:status': status } });
+  const cases = ({ ours, less }: (typeof kinds)['Ingress' | 'ListenerSet']): Readonly<Record<string, readonly object[]>> => ({
+    ours: [managed('kubectl', undefined, {}), managed('weft', 'status', ours)],
+    taken: [managed('weft', 'status', less), managed('other', 'status', ours)],
+    applied: [managed('weft', undefined, ours)],
+    bare: [],
+  });
   const { source, states, until } = await run(t, (each) => {
-    each.served.set(ingresses, { plural: 'ingresses', kind: 'Ingress', objects: new Map() });
-    for (const [name, managedFields] of Object.entries(cases)) each.put(ingresses, { metadata: { name, namespace: 'shop', managedFields } as Written['metadata'], spec: { ingressClassName: 'other' }, status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } } });
+    for (const [kind, { path }] of Object.entries(kinds)) each.served.set(path, { plural: path.slice(path.lastIndexOf('/') + 1), kind, objects: new Map() });
+    for (const [name, managedFields] of Object.entries(cases(kinds.Ingress))) each.put(kinds.Ingress.path, { metadata: { name, namespace: 'shop', managedFields } as Written['metadata'], spec: { ingressClassName: 'other' } });
+    for (const [name, managedFields] of Object.entries(cases(kinds.ListenerSet))) each.put(kinds.ListenerSet.path, { metadata: { name, namespace: 'shop', generation: 3, managedFields } as Written['metadata'], spec: { parentRef: { name: 'edge' }, listeners: [{ name: 'a', port: 80, protocol: 'HTTP' }] } });
   });
   await until(() => states.length > 0);
-  const whose = (name: string): boolean | undefined => source.find({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace: 'shop', name })?.addressesAreOurs;
-  t.deepEqual(Object.keys(cases).map(whose), [true, false, false]);
+  const found = (kind: string, apiVersion: string): readonly unknown[] => ['ours', 'taken', 'applied', 'bare'].map((name) => source.find({ apiVersion, kind, namespace: 'shop', name })?.statusIsOurs);
+  t.deepEqual(found('Ingress', 'networking.k8s.io/v1'), [true, false, false, false]);
+  t.deepEqual(found('ListenerSet', 'gateway.networking.k8s.io/v1'), [true, false, false, false]);
+  t.is(source.find({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'ListenerSet', namespace: 'shop', name: 'ours' })?.generation, 3);
 });
 
 test('a status that is written changes no state, but is known', async (t) => {

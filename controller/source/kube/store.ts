@@ -1,7 +1,7 @@
 import { formatPath, objectKey, parseObject, type KindDefinition, type KindRegistry, type KubernetesObject } from '#crds';
 import { fieldsOf } from '../../kube/types.ts';
-import { fieldManager } from '../../names.ts';
 import type { Problem } from '../../types.ts';
+import { isStatusOurs } from './authors.ts';
 import type { Location } from './locate.ts';
 import type { RawObject } from './reflect.ts';
 
@@ -13,9 +13,10 @@ export interface LiveObject {
   readonly name: string;
   readonly uid: string;
   readonly resourceVersion: string;
+  readonly generation?: number;
   readonly status: Readonly<Record<string, unknown>>;
-  /** Nobody has written the addresses in it (`loadBalancer`) since we did. */
-  readonly addressesAreOurs: boolean;
+  /** What it says without naming an author (an Ingress's addresses, a ListenerSet's conditions) nobody has set since we did. */
+  readonly statusIsOurs: boolean;
   /** Where the API server serves its kind. */
   readonly location: Location;
 }
@@ -93,10 +94,12 @@ export class KindStore {
     const uid = text(metadata['uid']);
     const resourceVersion = text(metadata['resourceVersion']);
     const apiVersion = this.#location?.apiVersion ?? definition.apiVersions[0];
+    const { kind } = definition;
+    const generation = typeof metadata['generation'] === 'number' ? { generation: metadata['generation'] } : {};
     const live: LiveObject | undefined =
       status === 'drop' || this.#location === undefined
         ? undefined
-        : { apiVersion, kind: definition.kind, namespace, name, uid, resourceVersion, status: fieldsOf(raw['status']), addressesAreOurs: areAddressesOurs(managedFields), location: this.#location };
+        : { apiVersion, kind, namespace, name, uid, resourceVersion, ...generation, status: fieldsOf(raw['status']), statusIsOurs: isStatusOurs(kind, managedFields), location: this.#location };
     const stamp = status === 'drop' ? '' : stampOf(metadata);
     // A status that was written, as a rule by us, changes nothing of what is translated: the object stays the same one.
     if (before?.object !== undefined && before.uid === uid && stamp !== '' && before.stamp === stamp && before.problems.length === 0) return { ...before, resourceVersion, live };
@@ -158,12 +161,6 @@ export class KindStore {
 /** The API server counts up the generation of our kinds with every change of the spec; labels and annotations have no count. */
 function stampOf({ generation, labels, annotations, deletionTimestamp }: RawObject): string {
   return typeof generation === 'number' ? JSON.stringify([generation, labels, annotations, deletionTimestamp]) : '';
-}
-
-/** An Ingress names no controller that wrote its status; the API server notes who last set which field (Kubernetes, managedFields). */
-function areAddressesOurs(managedFields: unknown): boolean {
-  if (!Array.isArray(managedFields)) return false;
-  return managedFields.map(fieldsOf).some(({ manager, subresource, fieldsV1 }) => manager === fieldManager && subresource === 'status' && fieldsOf(fieldsOf(fieldsOf(fieldsV1)['f:status'])['f:loadBalancer'])['f:ingress'] !== undefined);
 }
 
 /** kubectl's copy of the whole object in an annotation is of no use here and would be kept. */

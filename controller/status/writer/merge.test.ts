@@ -70,18 +70,33 @@ test('more entries than a status has room for are cut at the end, never those of
   t.deepEqual(((again ?? {})['parents'] as Fields[]).slice(30).map(({ parentRef }) => (parentRef as Fields)['name']), ['b', 'a']);
 });
 
+/** What is written of an object that nobody wants a status of. */
+function takenBack(kind: string, status: Fields, author: 'ours' | 'foreign'): Fields | undefined {
+  const draft = retraction({ kind, generation: 2, status, statusIsOurs: author === 'ours' });
+  return draft === undefined ? undefined : mergeStatus(status, draft, now);
+}
+
 test('what we said of an object that is no longer ours is taken back', (t) => {
-  t.is(retraction({ parents: [parent('a', theirs)] }, 'foreign'), undefined);
-  t.is(retraction({ conditions: [condition('Accepted', 'True')] }, 'foreign'), undefined);
-  const current = { parents: [parent('a', theirs), parent('b', ours)] };
-  t.deepEqual(mergeStatus(current, retraction(current, 'foreign') ?? {}, now), { parents: [parent('a', theirs)] });
+  t.is(takenBack('HTTPRoute', { parents: [parent('a', theirs)] }, 'foreign'), undefined);
+  t.is(takenBack('Gateway', { conditions: [condition('Accepted', 'True')] }, 'foreign'), undefined);
+  t.deepEqual(takenBack('HTTPRoute', { parents: [parent('a', theirs), parent('b', ours)] }, 'foreign'), { parents: [parent('a', theirs)] });
 });
 
 test('the addresses of an Ingress that is no longer ours are taken back, unless another controller has written them since', (t) => {
   const there = { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } };
-  t.is(retraction(there, 'foreign'), undefined);
-  t.deepEqual(mergeStatus(there, retraction(there, 'ours') ?? {}, now), { loadBalancer: { ingress: [] } });
-  for (const current of [{}, { loadBalancer: {} }, { loadBalancer: { ingress: [] } }]) t.is(retraction(current, 'ours'), undefined);
+  t.is(takenBack('Ingress', there, 'foreign'), undefined);
+  t.deepEqual(takenBack('Ingress', there, 'ours'), { loadBalancer: { ingress: [] } });
+  for (const current of [{}, { loadBalancer: {} }, { loadBalancer: { ingress: [] } }]) t.is(takenBack('Ingress', current, 'ours'), undefined);
+});
+
+test('a ListenerSet whose parent is no Gateway of ours any more is not accepted, unless another controller has said something of it since', (t) => {
+  const foreign = condition('example.com/Scanned', 'True');
+  const there = { conditions: [condition('Accepted', 'True', { lastTransitionTime: before }), condition('Programmed', 'True'), foreign], listeners: [{ name: 'a', conditions: [] }] };
+  t.is(takenBack('ListenerSet', there, 'foreign'), undefined);
+  const no = (type: string, reason: string): Fields => ({ type, status: 'False', reason, message: 'The parent is no Gateway that weft serves', observedGeneration: 2, lastTransitionTime: now });
+  const patch = takenBack('ListenerSet', there, 'ours');
+  t.deepEqual(patch, { conditions: [no('Accepted', 'ParentNotAccepted'), no('Programmed', 'ParentNotProgrammed'), foreign], listeners: [] });
+  t.is(takenBack('ListenerSet', { ...there, ...patch }, 'ours'), undefined, 'once');
 });
 
 test('property: once written nothing is left to write, and nothing of others was lost', (t) => {

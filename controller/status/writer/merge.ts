@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fieldsOf } from '../../kube/types.ts';
 import { controllerName } from '../../names.ts';
+import type { LiveObject } from '../../source/kube/index.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -23,15 +24,25 @@ export function mergeStatus(current: Fields, draft: Fields, now: string): Fields
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
-/**
- * The draft that takes back what an earlier state made us say of an object that is no concern of ours now; undefined where we said nothing.
- * `addresses`: whose those of an Ingress are, which does not say it itself.
- */
-export function retraction(current: Fields, addresses: 'ours' | 'foreign'): Fields | undefined {
-  const lists = (['parents', 'ancestors'] as const).filter((name) => itemsOf(current[name]).some(isOurs));
-  const told = addresses === 'ours' && !isEmpty(fieldsOf(current['loadBalancer'])['ingress']);
+/** What an object's status says, and whether what names no author in it is by us. */
+type Said = Pick<LiveObject, 'kind' | 'generation' | 'status' | 'statusIsOurs'>;
+
+/** The draft that takes back what an earlier state made us say of an object that is no concern of ours now; undefined where we said nothing. */
+export function retraction({ kind, generation, status, statusIsOurs }: Said): Fields | undefined {
+  if (kind === 'ListenerSet') return statusIsOurs ? orphaned(generation) : undefined;
+  const lists = (['parents', 'ancestors'] as const).filter((name) => itemsOf(status[name]).some(isOurs));
+  const told = statusIsOurs && !isEmpty(fieldsOf(status['loadBalancer'])['ingress']);
   if (lists.length === 0 && !told) return undefined;
   return { ...Object.fromEntries(lists.map((name) => [name, []])), ...(told ? { loadBalancer: { ingress: [] } } : {}) };
+}
+
+/**
+ * Of a ListenerSet whose parent is no Gateway of ours any more. Were its status just emptied, it would be as if nobody had looked at it yet; and
+ * whose controller the next parent has, if it has one, is the one to say more.
+ */
+function orphaned(generation: number | undefined): Fields {
+  const no = (type: string, reason: string): Fields => ({ type, status: 'False', reason, message: 'The parent is no Gateway that weft serves', ...(generation === undefined ? {} : { observedGeneration: generation }) });
+  return { conditions: [no('Accepted', 'ParentNotAccepted'), no('Programmed', 'ParentNotProgrammed')], listeners: [] };
 }
 
 function mergeField(name: string, before: unknown, draft: unknown, now: string): unknown {

@@ -8,7 +8,7 @@ const location = { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'gateways
 const path = '/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/front';
 
 function live(resourceVersion: string, status: object, more: Partial<LiveObject> = {}): LiveObject {
-  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', uid: 'u1', resourceVersion, status: { ...status }, addressesAreOurs: false, location, ...more };
+  return { apiVersion: location.apiVersion, kind: 'Gateway', namespace: 'shop', name: 'front', uid: 'u1', resourceVersion, status: { ...status }, statusIsOurs: false, location, ...more };
 }
 
 function draft(message: string, more: Partial<ObjectStatus> = {}): ObjectStatus {
@@ -82,7 +82,7 @@ test('only the leader writes, and each change once, also while the watch lags be
 
 test('an Ingress that is of another class now loses the addresses that we wrote, once', async (t) => {
   const { writer, objects, server, patches, settled } = await run(t, accepts);
-  const ingress = (resourceVersion: string, addressesAreOurs: boolean): LiveObject => ({ ...live(resourceVersion, { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } }), kind: 'Ingress', addressesAreOurs });
+  const ingress = (resourceVersion: string, statusIsOurs: boolean): LiveObject => ({ ...live(resourceVersion, { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } }), kind: 'Ingress', statusIsOurs });
   objects[0] = ingress('1', false);
   writer.start();
   writer.want([]);
@@ -95,6 +95,44 @@ test('an Ingress that is of another class now loses the addresses that we wrote,
   writer.review();
   await settled();
   t.is(patches().length, 1);
+});
+
+const noted = (manager: string): object => ({ managedFields: [{ manager, subresource: 'status', fieldsV1: { 'f:status': { 'f:conditions': { 'k:{"type":"Accepted"}': {} } } } }] });
+const orphan = (resourceVersion: string, status: object, more: Partial<LiveObject> = {}): LiveObject => live(resourceVersion, status, { kind: 'ListenerSet', generation: 1, statusIsOurs: true, ...more });
+const accepted = { conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted', message: '', observedGeneration: 1 }] };
+
+test('a ListenerSet without a Gateway of ours loses what we said of it, once for each generation', async (t) => {
+  const { writer, objects, server, patches, settled } = await run(t, (seen, response) => json(response, { metadata: { resourceVersion: '2', ...noted('weft') }, status: JSON.parse(seen.body).status }));
+  objects[0] = orphan('1', accepted, { statusIsOurs: false });
+  writer.start();
+  writer.want([]);
+  await settled();
+  t.is(server.seen.length, 0, 'another controller said it');
+  objects[0] = orphan('1', accepted);
+  writer.review();
+  await settled();
+  t.deepEqual(patches().map(({ status }) => (status.conditions as readonly { readonly type?: string; readonly status?: string; readonly reason?: string }[]).map(({ type, status: is, reason }) => `${type} ${is} ${reason}`)), [['Accepted False ParentNotAccepted', 'Programmed False ParentNotProgrammed']]);
+  writer.review();
+  objects[0] = orphan('2', patches()[0]?.status ?? {});
+  writer.review();
+  await settled();
+  t.is(patches().length, 1);
+  objects[0] = orphan('3', patches()[0]?.status ?? {}, { generation: 2 });
+  writer.review();
+  await settled();
+  t.is(patches().length, 2);
+});
+
+test('what another controller says of a ListenerSet while ours is taken back stays', async (t) => {
+  const { writer, objects, patches, settled } = await run(t, (seen, response) => {
+    if (seen.method === 'GET') return json(response, { metadata: { resourceVersion: '7', ...noted('other') }, status: accepted });
+    json(response, { message: 'conflict' }, 409);
+  });
+  objects[0] = orphan('1', accepted);
+  writer.start();
+  writer.want([]);
+  await settled();
+  t.deepEqual(patches().map(({ metadata }) => metadata.resourceVersion), ['1']);
 });
 
 test('a conflict is answered by reading and merging anew', async (t) => {

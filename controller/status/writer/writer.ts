@@ -2,7 +2,7 @@ import { inTurns, Pace, type Steps } from '#snapshot';
 import { backoff, pause } from '../../kube/backoff.ts';
 import { fieldsOf, reasonOf, type ApiAnswer, type KubeApi } from '../../kube/types.ts';
 import { fieldManager } from '../../names.ts';
-import { pathOf, type LiveObject } from '../../source/kube/index.ts';
+import { isStatusOurs, pathOf, type LiveObject } from '../../source/kube/index.ts';
 import { createSlot } from '../../memo.ts';
 import type { ObjectStatus } from '../../types.ts';
 import { mergeStatus, retraction, type Fields } from './merge.ts';
@@ -52,6 +52,7 @@ interface Written {
   readonly basedOn: string;
   readonly resourceVersion: string;
   readonly status: Fields;
+  readonly statusIsOurs: boolean;
 }
 
 interface Change {
@@ -173,8 +174,8 @@ class Writer implements StatusWriter {
     const written = this.#written.get(key);
     const lags = written?.basedOn === object.resourceVersion;
     if (written !== undefined && !lags) this.#written.delete(key);
-    const { status, resourceVersion } = lags ? written : object;
-    const draft = wanted?.status ?? retraction(status, object.addressesAreOurs ? 'ours' : 'foreign');
+    const { status, resourceVersion, statusIsOurs } = lags ? written : object;
+    const draft = wanted?.status ?? retraction({ ...object, status, statusIsOurs });
     const patch = draft === undefined ? undefined : mergeStatus(status, draft, timeOf(this.#env.now()));
     const text = textOf(wanted);
     if (patch === undefined || this.#refused.get(key) === `${resourceVersion} ${text}`) return undefined;
@@ -250,10 +251,10 @@ class Writer implements StatusWriter {
 
   #remember(key: string, object: LiveObject, body: unknown): void {
     const { metadata, status } = fieldsOf(body);
-    const { resourceVersion, uid = object.uid } = fieldsOf(metadata);
+    const { resourceVersion, uid = object.uid, managedFields } = fieldsOf(metadata);
     // One of another uid the watch will bring, and what is to be said of it the next translation.
     if (typeof resourceVersion !== 'string' || uid !== object.uid) return;
-    this.#written.set(key, { basedOn: object.resourceVersion, resourceVersion, status: fieldsOf(status) });
+    this.#written.set(key, { basedOn: object.resourceVersion, resourceVersion, status: fieldsOf(status), statusIsOurs: isStatusOurs(object.kind, managedFields) });
     // A newer draft may have come meanwhile.
     if (this.#change(key) !== undefined) this.#queue.add(key);
   }
