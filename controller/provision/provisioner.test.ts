@@ -145,7 +145,7 @@ test('what the API server refuses is told, once, until it is given; a server in 
   }
 });
 
-const deployment = (status: object): object => ({ metadata: { namespace: 'shop', name: 'edge-weft', annotations: { 'weft-mesh.io/gateway': 'edge' } }, status });
+const deployment = (status: object, replicas = 1): object => ({ metadata: { namespace: 'shop', name: 'edge-weft', annotations: { 'weft-mesh.io/gateway': 'edge' } }, spec: { replicas }, status });
 const failure = { type: 'ReplicaFailure', status: 'True', message: 'pods "edge-weft-1" is forbidden: exceeded quota' };
 
 const late = { type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded', message: 'ReplicaSet "edge-weft-1" has timed out progressing.' };
@@ -156,6 +156,29 @@ test('a Deployment none of whose Pods gets ready is told', async (t) => {
   rig.want(manifests('weft', service));
   await until(t, () => rig.lacking.length > 0);
   t.deepEqual(rig.lacking[0], [['shop/edge', { reason: 'NoResources', message: 'Deployment shop/edge-weft: none of its Pods got ready in time; kubectl describe tells why' }]]);
+});
+
+test('a Deployment that is scaled to nothing is told once its last Pod has gone', async (t) => {
+  const told = async (status: object): Promise<Rig['lacking']> => {
+    const rig = await rigged(t, { present: () => ours, deployments: [deployment(status, 0)] });
+    rig.provisioner.start();
+    rig.want(manifests('weft', service));
+    await until(t, () => rig.requests('PATCH').length >= 4);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return rig.lacking;
+  };
+  const available = { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable' };
+  t.deepEqual(await told({ conditions: [available] }), [[['shop/edge', { reason: 'NoResources', message: 'Deployment shop/edge-weft: it is scaled to 0 replicas' }]]]);
+  t.deepEqual(await told({ conditions: [available], availableReplicas: 1 }), []);
+});
+
+test('what the API server refuses leaves the Pods that are there, and that is said', async (t) => {
+  const refusal = ({ path }: Seen): { readonly status: number; readonly message: string } | undefined => (path.includes('/services/') ? { status: 422, message: 'spec.ports: Invalid value' } : undefined);
+  const rig = await rigged(t, { present: () => ours, refusal, deployments: [deployment({ availableReplicas: 1 })] });
+  rig.provisioner.start();
+  rig.want(manifests('weft', service));
+  await until(t, () => rig.lacking.at(-1)?.[0]?.[1].message.endsWith('; the Pods that are there go on') === true);
+  t.deepEqual(rig.lacking.at(-1), [['shop/edge', { reason: 'Invalid', message: 'Service shop/edge-weft: 422 spec.ports: Invalid value; the Pods that are there go on' }]]);
 });
 
 test('a Deployment that can make no Pod is told; one that serves all the same is not', async (t) => {

@@ -132,13 +132,20 @@ class Worker implements Provisioner {
   #tell(): void {
     const lacking = new Map<string, Shortfall>();
     for (const key of this.#wanted.keys()) {
-      const fault = this.#applied.get(key)?.fault ?? this.#rollouts?.faultOf(key);
+      const fault = this.#faultOf(key);
       if (fault?.reason !== undefined) lacking.set(key, { reason: fault.reason, message: fault.message.slice(0, 1024) });
     }
     const text = JSON.stringify([...lacking]);
     if (text === this.#lacking) return;
     this.#lacking = text;
     this.#env.lacking(lacking);
+  }
+
+  /** A generation that could not be given what it needs is not programmed, also while Pods of an older one serve. */
+  #faultOf(key: string): ApplyFault | undefined {
+    const fault = this.#applied.get(key)?.fault;
+    if (fault?.reason === undefined) return this.#rollouts?.faultOf(key);
+    return this.#rollouts?.isServing(key) === true ? { ...fault, message: `${fault.message}; the Pods that are there go on` } : fault;
   }
 
   /** The state may simply not have heard of it yet, so this waits for a moment. */

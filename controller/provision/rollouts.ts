@@ -14,8 +14,10 @@ export interface RolloutsEnvironment {
 
 /** What became of the Deployments of Gateways, by `{namespace}/{name}` of the Gateway. */
 export interface Rollouts {
-  /** Why not one of its Pods serves: none can be made (a quota, an admission webhook), or none gets ready in time. Undefined where that is not so. */
+  /** Why not one of its Pods serves: none is wanted, none can be made (a quota, an admission webhook), or none gets ready in time. Undefined where that is not so. */
   faultOf(gateway: string): ApplyFault | undefined;
+  /** Whether one of its Pods serves. */
+  isServing(gateway: string): boolean;
   /** All Deployments are known, and there is none of this Gateway. */
   isGone(gateway: string): boolean;
 }
@@ -23,6 +25,7 @@ export interface Rollouts {
 interface Rollout {
   readonly gateway: string;
   readonly fault: ApplyFault | undefined;
+  readonly isServing: boolean;
 }
 
 /** Follows the Deployments that are ours, until the signal is aborted. */
@@ -37,21 +40,28 @@ export function followRollouts(env: RolloutsEnvironment): Rollouts {
   const rolloutsOf = (gateway: string): readonly Rollout[] => (byGateway ??= Map.groupBy(found.all()?.values() ?? [], (rollout) => rollout.gateway)).get(gateway) ?? [];
   return {
     faultOf: (gateway) => rolloutsOf(gateway).find(({ fault }) => fault !== undefined)?.fault,
+    isServing: (gateway) => rolloutsOf(gateway).some(({ isServing }) => isServing),
     isGone: (gateway) => found.all() !== undefined && rolloutsOf(gateway).length === 0,
   };
 }
 
 function read(raw: RawObject): Rollout {
   const { namespace, name, annotations } = fieldsOf(raw['metadata']);
-  const { conditions, availableReplicas } = fieldsOf(raw['status']);
-  const told = (Array.isArray(conditions) ? conditions : []).map(fieldsOf);
-  const refused = told.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
-  const isLate = told.some(({ type, reason }) => type === 'Progressing' && reason === 'ProgressDeadlineExceeded');
+  const { availableReplicas } = fieldsOf(raw['status']);
   const gateway = `${String(namespace)}/${String(fieldsOf(annotations)[gatewayAnnotation] ?? '')}`;
   // While some Pod serves, the Gateway does.
   const isServing = typeof availableReplicas === 'number' && availableReplicas > 0;
-  if (isServing || (refused === undefined && !isLate)) return { gateway, fault: undefined };
+  const why = isServing ? undefined : whyNone(raw);
+  return { gateway, isServing, fault: why === undefined ? undefined : { message: `Deployment ${String(namespace)}/${String(name)}: ${why}`, reason: 'NoResources' } };
+}
+
+/** Why there is no Pod that serves, and soon will be none; undefined while one may come (Programmed: "assumed to be ready soon"). */
+function whyNone(raw: RawObject): string | undefined {
+  const { conditions } = fieldsOf(raw['status']);
+  const told = (Array.isArray(conditions) ? conditions : []).map(fieldsOf);
+  if (fieldsOf(raw['spec'])['replicas'] === 0) return 'it is scaled to 0 replicas';
+  const refused = told.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
+  if (refused !== undefined) return String(refused['message'] ?? '');
   // What keeps them (no node has room, the image can't be pulled) stands in the Pods' own status and Events.
-  const why = refused === undefined ? 'none of its Pods got ready in time; kubectl describe tells why' : String(refused['message'] ?? '');
-  return { gateway, fault: { message: `Deployment ${String(namespace)}/${String(name)}: ${why}`, reason: 'NoResources' } };
+  return told.some(({ type, reason }) => type === 'Progressing' && reason === 'ProgressDeadlineExceeded') ? 'none of its Pods got ready in time; kubectl describe tells why' : undefined;
 }
