@@ -21,7 +21,7 @@ export interface ListenerTable {
 
 /** One table per listener, also for listeners that are not served: `weft policy` may still ask about them. */
 export function listenerTables(facts: GatewayFacts, routes: ReadonlyMap<ListenerFacts, readonly TableRoute[]>, context: PathContext): readonly ListenerTable[] {
-  return allListeners(facts).map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context), path: gatewayPath(pathStart(facts, listener)) }));
+  return allListeners(facts).map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context), path: listenerPath(facts, listener) }));
 }
 
 /** The routes of each listener, each route once, with its rules as the listener carries them out. */
@@ -54,6 +54,10 @@ function listenerWay(facts: GatewayFacts, listener: ListenerFacts, { cluster, at
 /** The part of a policy path that all routes of the listener have in common. */
 function pathStart({ gateway, className }: GatewayFacts, { listener, set }: ListenerFacts): GatewayPathParts {
   return { gatewayClass: className, gateway: refOf(gateway), listener: listener.name, ...(set === undefined ? {} : { listenerSet: refOf(set) }) };
+}
+
+function listenerPath(facts: GatewayFacts, listener: ListenerFacts): PolicyPath {
+  return gatewayPath(pathStart(facts, listener));
 }
 
 function tableName(gateway: { readonly namespace: string; readonly name: string }, section: string): string {
@@ -97,7 +101,7 @@ function isServed({ programmed }: ListenerFacts): boolean {
 function renderSection(facts: GatewayFacts, section: ListenerFacts, attachments: Attachments): ListenerSection {
   const { listener, hostname, certificates, clientValidation } = section;
   const name = sectionOf(section);
-  const { policy } = connectionPolicy(gatewayPath(pathStart(facts, section)), attachments, isStream(section) ? 'bytes' : 'requests');
+  const { policy } = connectionPolicy(listenerPath(facts, section), attachments, isStream(section) ? 'bytes' : 'requests');
   return {
     name,
     hostname,

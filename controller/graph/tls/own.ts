@@ -1,3 +1,4 @@
+import { objectKey } from '#crds';
 import type { BackendTarget, Filter, WeightedBackend } from '#snapshot';
 import type { Cluster } from '../../cluster.ts';
 import { portOf } from '../ports.ts';
@@ -17,26 +18,17 @@ export function rulesAt(rules: Rules, listener: ListenerFacts, cluster: Cluster)
   const index = backendTlsIndex(cluster);
   const streams = listener.listener.protocol === 'TLS' && endsTls(listener.listener);
   if (index.all.length === 0 || !(streams || rules.some(hasVariant))) return rules;
-  const { namespace, name } = listener.gateway.metadata;
-  const place = { gateway: `${namespace}/${name}`, index, cluster, streams };
-  const byPlace = made.get(rules) ?? new Map<string, Made>();
-  const key = `${place.gateway} ${streams ? 'tcp' : 'http'}`;
-  const old = byPlace.get(key);
-  // Rules over streams say nothing of policies until here, and the names of ports count.
-  if (old !== undefined && (!streams || (old.index === index && old.services === cluster.state.services))) return old.rules;
-  const changed = rules.map((rule) => ruleAt(rule, place));
-  const fresh = { rules: changed, index, services: cluster.state.services };
-  made.set(rules, byPlace.set(key, fresh));
-  return fresh.rules;
+  const gateway = objectKey(listener.gateway);
+  const byGateway = made.get(rules) ?? new Map<string, Rules>();
+  const old = byGateway.get(gateway);
+  // Rules are made anew where policies, or Services that they name, have changed (`buildRoute`).
+  if (old !== undefined) return old;
+  const changed = rules.map((rule) => ruleAt(rule, { gateway, index, cluster, streams }));
+  made.set(rules, byGateway.set(gateway, changed));
+  return changed;
 }
 
-interface Made {
-  readonly rules: Rules;
-  readonly index: BackendTlsIndex;
-  readonly services: unknown;
-}
-
-const made = new WeakMap<Rules, Map<string, Made>>();
+const made = new WeakMap<Rules, Map<string, Rules>>();
 
 interface Place {
   readonly gateway: string;
