@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import type { BoundListener, Proxy } from '#proxy';
-import { channelPair, Publisher, type Channel, type Listener, type ResourceView, type RouteTable } from '#snapshot';
+import { channelPair, Publisher, runSteps, type Channel, type Listener, type ResourceView, type RouteTable } from '#snapshot';
 import { startGateway, type GatewayProxy } from './index.ts';
 
 const listener = (name: string, port: number, section = 'http'): Listener => ({
@@ -72,7 +72,7 @@ function rig(t: ExecutionContext, prepare: (proxy: FakeProxy) => void = () => {}
   const dial = (): Channel => {
     const [ours, theirs] = channelPair();
     publisher = new Publisher({ send: (message) => theirs.send(message), open: () => view });
-    theirs.onMessage((message) => t.is(publisher?.receive(message), undefined));
+    theirs.onMessage((message) => t.is(publisher && runSteps(publisher.receive(message)), undefined));
     return ours;
   };
   const proxy = new FakeProxy();
@@ -85,7 +85,7 @@ function rig(t: ExecutionContext, prepare: (proxy: FakeProxy) => void = () => {}
     rejected: () => Object.fromEntries(publisher?.rejected('Listener') ?? []),
     set: async (...listeners) => {
       world = listeners;
-      publisher?.refresh();
+      if (publisher !== undefined) runSteps(publisher.refresh());
       await settle();
     },
   };

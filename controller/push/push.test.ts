@@ -1,10 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
 import type { ClusterState } from '#crds';
 import { channelPair, keepConnected, runSteps, Subscriber, type ProxyNode, type Resource, type RouteTable, type VersionedResource } from '#snapshot';
-import { stateFrom } from '../testing.ts';
+import { stateFrom, translateYaml } from '../testing.ts';
 import { isInjected } from '../injection.ts';
 import { translate, translateInSteps } from '../translate.ts';
 import { assignAddresses, createController, publish, stampTimes, viewOf, type Controller, type Report } from './index.ts';
+import { Sessions } from './sessions.ts';
 import { publishInSteps } from './view.ts';
 
 const gateway = (name: string, extra = ''): string => `
@@ -296,6 +297,52 @@ test('where one proxy can not be sent something, the others are, and it is when 
   controller.setState(state(82));
   await settled();
   t.deepEqual(ports(), ['82', '82']);
+});
+
+test('who asks is answered while another is being sent something long, and that one in the order in which it asks', async (t) => {
+  const sessions = new Sessions({ changed: () => {}, refused: (reason) => t.fail(reason), failed: (message) => t.fail(message) });
+  const { snapshots } = translateYaml(service);
+  const answers: string[] = [];
+  const open = (name: string): ReturnType<typeof channelPair>[0] => {
+    const [ours, theirs] = channelPair();
+    sessions.accept(theirs);
+    ours.onMessage((message) => {
+      const { nonce, resources } = JSON.parse(message) as { readonly nonce: string; readonly resources: readonly { readonly name: string }[] };
+      answers.push(`${name} ${resources.length === 1 ? resources[0]?.name : resources.length}`);
+      ours.send(JSON.stringify({ type: 'Destination', subscribe: [], unsubscribe: [], nonce }));
+    });
+    return ours;
+  };
+  const ask = (channel: ReturnType<typeof open>, pod: string, names: readonly string[]): void => channel.send(JSON.stringify({ node: { ...sidecarNode, id: `sidecar/other/${pod}`, name: pod }, type: 'Destination', subscribe: names, unsubscribe: [] }));
+  const [long, other] = [open('long'), open('other')];
+  sessions.push(snapshots);
+  ask(long, 'long', Array.from({ length: 3000 }, (_, index) => `h${index}.example.com:80`));
+  ask(other, 'other', ['a.example.com:80']);
+  await settled(400);
+  t.deepEqual(answers.splice(0), ['long 3000', 'other a.example.com:80']);
+  sessions.push(snapshots);
+  ask(long, 'long', ['b.example.com:80']);
+  ask(long, 'long', ['c.example.com:80']);
+  ask(other, 'other', ['d.example.com:80']);
+  await settled(20);
+  t.deepEqual(answers, ['other d.example.com:80']);
+  await settled(800);
+  t.deepEqual(answers, ['other d.example.com:80', 'long b.example.com:80', 'long c.example.com:80']);
+  sessions.close();
+});
+
+test('who sends without end and waits for nothing is turned away', async (t) => {
+  const refused: string[] = [];
+  const sessions = new Sessions({ changed: () => {}, refused: (reason) => refused.push(reason), failed: (message) => t.fail(message) });
+  sessions.push(translateYaml(service).snapshots);
+  const [ours, theirs] = channelPair();
+  sessions.accept(theirs);
+  const names = Array.from({ length: 1500 }, (_, index) => `h${index}.example.com:80`.padStart(900, 'x'));
+  const message = JSON.stringify({ node: sidecarNode, type: 'Destination', subscribe: names, unsubscribe: [] });
+  for (let sent = 0; sent < 80; sent++) ours.send(message);
+  await settled(200);
+  t.deepEqual(refused, ['more than 67108864 characters wait to be read']);
+  sessions.close();
 });
 
 test('a peer that breaks the protocol is turned away, and the others go on', async (t) => {

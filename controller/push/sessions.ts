@@ -1,4 +1,4 @@
-import { inTurns, Pace, Publisher, resourceKinds, type Channel, type ProxyNode, type ResourceKind, type Steps, type TurnsEnvironment, type TypeProgress } from '#snapshot';
+import { inTurns, maxMessageLength, Pace, Publisher, resourceKinds, type Channel, type ProxyNode, type ResourceKind, type Steps, type TurnsEnvironment, type TypeProgress } from '#snapshot';
 import type { Snapshots } from '../types.ts';
 import { publishInSteps, seesTable, viewOf } from './view.ts';
 
@@ -30,6 +30,13 @@ export interface SessionsEnvironment extends TurnsEnvironment {
   now?(): number;
 }
 
+/** A message that waits. */
+interface Unread {
+  readonly channel: Channel;
+  readonly publisher: Publisher;
+  readonly message: string;
+}
+
 /** More proxies than this at once are turned away. */
 const maxSessions = 20_000;
 
@@ -41,7 +48,12 @@ export class Sessions {
   #snapshots: Snapshots | undefined;
   /** Who is still to be sent what is new, of which types. */
   readonly #waiting = new Map<Publisher, readonly ResourceKind[]>();
-  #refreshing = false;
+  /** Who is being sent it. */
+  #refreshing: { readonly publisher: Publisher; readonly steps: Steps<void> } | undefined;
+  /** In the order in which they came. */
+  readonly #unread = new Set<Unread>();
+  readonly #unreadLength = new WeakMap<Publisher, number>();
+  #working = false;
 
   constructor(env: SessionsEnvironment) {
     this.#env = env;
@@ -66,8 +78,12 @@ export class Sessions {
     });
     channel.onMessage((message) => {
       if (!this.#open.has(channel)) return;
-      const fault = publisher.receive(message);
-      if (fault !== undefined) this.#end(channel, fault);
+      const length = (this.#unreadLength.get(publisher) ?? 0) + message.length;
+      // Else who never waits for an answer would fill the memory.
+      if (length > maxMessageLength) return this.#end(channel, `more than ${maxMessageLength} characters wait to be read`);
+      this.#unreadLength.set(publisher, length);
+      this.#unread.add({ channel, publisher, message });
+      this.#workInTurns();
     });
   }
 
@@ -102,29 +118,58 @@ export class Sessions {
   push(snapshots: Snapshots, types: readonly ResourceKind[] = resourceKinds): void {
     this.#snapshots = snapshots;
     for (const publisher of this.#open.values()) this.#waiting.set(publisher, [...(this.#waiting.get(publisher) ?? []), ...types]);
-    if (!this.#refreshing) this.#refreshInTurns();
+    this.#workInTurns();
   }
 
-  #refreshInTurns(): void {
-    this.#refreshing = true;
+  #workInTurns(): void {
+    if (this.#working) return;
+    this.#working = true;
     const failed = (error: unknown): void => {
-      this.#env.failed(`one proxy could not be sent what is new: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-      this.#refreshInTurns();
+      this.#env.failed(`one proxy could not be served: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      this.#working = false;
+      this.#workInTurns();
     };
-    inTurns(this.#refresh(), { ...this.#env, failed });
+    inTurns(this.#work(), { ...this.#env, failed });
   }
 
-  *#refresh(): Steps<void> {
-    // Those that are added meanwhile come last, and have their turn too.
-    for (const [publisher, types] of this.#waiting) {
-      this.#waiting.delete(publisher);
-      for (const type of new Set(types)) {
-        yield* publisher.prepare(type);
-        publisher.refresh([type]);
-        yield;
-      }
+  /** Who asks is answered between two steps of what others are sent: a request of its workload may be waiting for that. */
+  *#work(): Steps<void> {
+    for (;;) {
+      const next = this.#nextUnread();
+      if (next !== undefined) yield* this.#receive(next);
+      else if (!this.#refresh()) break;
+      yield;
     }
-    this.#refreshing = false;
+    this.#working = false;
+  }
+
+  /** But for the messages of who is being sent something: nothing else is done for that one meanwhile. */
+  #nextUnread(): Unread | undefined {
+    for (const unread of this.#unread) if (unread.publisher !== this.#refreshing?.publisher) return unread;
+    return undefined;
+  }
+
+  *#receive(unread: Unread): Steps<void> {
+    const { channel, publisher, message } = unread;
+    this.#unread.delete(unread);
+    this.#unreadLength.set(publisher, (this.#unreadLength.get(publisher) ?? 0) - message.length);
+    if (!this.#open.has(channel)) return;
+    const fault = yield* publisher.receive(message);
+    if (fault !== undefined && this.#open.has(channel)) this.#end(channel, fault);
+  }
+
+  /** Goes a step further; false where there is none. */
+  #refresh(): boolean {
+    // Those that are added meanwhile come last, and have their turn too.
+    const [next] = this.#refreshing === undefined ? this.#waiting : [];
+    if (next !== undefined) {
+      const [publisher, types] = next;
+      this.#waiting.delete(publisher);
+      this.#refreshing = { publisher, steps: publisher.refresh([...new Set(types)]) };
+    }
+    if (this.#refreshing === undefined) return false;
+    if (this.#refreshing.steps.next().done === true) this.#refreshing = undefined;
+    return true;
   }
 
   progress(): readonly SessionProgress[] {
@@ -152,6 +197,7 @@ export class Sessions {
   close(): void {
     for (const channel of this.#open.keys()) channel.close();
     this.#open.clear();
+    this.#unread.clear();
     this.#waiting.clear();
   }
 

@@ -39,7 +39,7 @@ export interface TypeProgress {
 export const maxSubscriptions = 100_000;
 /** A response is cut at about this many characters; the rest follows when it is acknowledged. */
 const responseLength = 1 << 20;
-/** Looked up in one step. */
+/** Gone through in one step; those that are new are looked up and written out. */
 const namesAtOnce = 50;
 
 interface Subscription {
@@ -54,7 +54,10 @@ interface Subscription {
   lastNonce: string | undefined;
 }
 
-/** The controller's side of one session. Knows no transport: text in (`receive`), text out (`send`). */
+/**
+ * The controller's side of one session. Knows no transport: text in (`receive`), text out (`send`). It works in steps, one thing after the other:
+ * what `receive` or `refresh` has begun is to be done before either begins again.
+ */
 export class Publisher {
   readonly #env: PublisherEnvironment;
   readonly #types = new Map<ResourceKind, Subscription>();
@@ -71,30 +74,24 @@ export class Publisher {
   }
 
   /** Takes one message of the proxy. Returns why the session must end, or undefined. */
-  receive(message: string): string | undefined {
+  *receive(message: string): Steps<string | undefined> {
     const decoded = decodeRequest(message);
     if (!decoded.ok) return decoded.error;
     const request = decoded.value;
     const fault = this.#admit(request);
     if (fault !== undefined) return fault;
     const subscription = this.#subscription(request.type);
-    const answered = acknowledge(subscription, request);
-    subscribe(subscription, request);
+    const pace = new Pace(namesAtOnce);
+    // A long message takes a step to be read.
+    if (pace.spend(request.subscribe.length)) yield;
+    const answered = yield* acknowledge(subscription, request, pace);
+    yield* subscribe(subscription, request, pace);
     let total = 0;
     for (const { names } of this.#types.values()) total += names.size;
     if (total > maxSubscriptions) return `more than ${maxSubscriptions} names subscribed`;
-    this.#flush(request.type, subscription);
+    yield* this.#flush(request.type, subscription, pace);
     if (answered) this.#env.reported?.();
     return undefined;
-  }
-
-  /** Looks up what `refresh` will compare, so that it finds it made. */
-  *prepare(type: ResourceKind): Steps<void> {
-    const pace = new Pace(namesAtOnce);
-    for (const name of this.#types.get(type)?.names ?? []) {
-      this.#view?.find(type, name);
-      if (pace.spend()) yield;
-    }
   }
 
   /** Whether the proxy has answered for everything that it should have, with the newest versions; refused ones count as answered. */
@@ -109,10 +106,11 @@ export class Publisher {
   }
 
   /** Sends what differs from what the proxy was told; of all types, or of those whose resources changed. */
-  refresh(types: readonly ResourceKind[] = resourceKinds): void {
+  *refresh(types: readonly ResourceKind[] = resourceKinds): Steps<void> {
+    const pace = new Pace(namesAtOnce);
     for (const type of types) {
       const subscription = this.#types.get(type);
-      if (subscription !== undefined) this.#flush(type, subscription);
+      if (subscription !== undefined) yield* this.#flush(type, subscription, pace);
     }
   }
 
@@ -158,13 +156,14 @@ export class Publisher {
     return new Set([...subscription.names, ...(this.#view?.own(type) ?? [])]);
   }
 
-  #flush(type: ResourceKind, subscription: Subscription): void {
+  *#flush(type: ResourceKind, subscription: Subscription, pace: Pace): Steps<void> {
     if (subscription.pending !== undefined || this.#view === undefined) return;
     const told = new Map<string, string | undefined>();
     const resources: string[] = [];
     let length = 0;
     const names = this.#names(type, subscription);
     for (const name of names) {
+      if (pace.spend()) yield;
       const current = this.#view.find(type, name);
       if (subscription.told.has(name) && subscription.told.get(name) === current?.version) continue;
       told.set(name, current?.version);
@@ -173,24 +172,31 @@ export class Publisher {
       if (length > responseLength) break;
     }
     // Only with a wildcard can a name have been told that is no longer asked for: one of the proxy's own that is gone.
-    for (const [name, version] of subscription.told) if (version !== undefined && !names.has(name)) told.set(name, undefined);
+    for (const [name, version] of subscription.told) {
+      if (pace.spend()) yield;
+      if (version !== undefined && !names.has(name)) told.set(name, undefined);
+    }
     if (told.size === 0) return;
+    // Not before all of it could be made.
+    for (const [name, version] of told) {
+      subscription.told.set(name, version);
+      if (pace.spend()) yield;
+    }
     this.#respond(type, subscription, { told, resources });
   }
 
-  #respond(type: ResourceKind, subscription: Subscription, change: { readonly told: ReadonlyMap<string, string | undefined>; readonly resources: readonly string[] }): void {
+  #respond(type: ResourceKind, subscription: Subscription, { told, resources }: { readonly told: ReadonlyMap<string, string | undefined>; readonly resources: readonly string[] }): void {
     const nonce = String(++this.#nonce);
-    subscription.pending = { nonce, told: change.told };
+    subscription.pending = { nonce, told };
     subscription.lastNonce = nonce;
-    for (const [name, version] of change.told) subscription.told.set(name, version);
-    const removed = [...change.told].filter(([, version]) => version === undefined).map(([name]) => name);
+    const removed = [...told].filter(([, version]) => version === undefined).map(([name]) => name);
     const head = `{"type":${JSON.stringify(type)},"nonce":"${nonce}","removed":${JSON.stringify(removed)},"resources":[`;
-    this.#env.send(`${head}${change.resources.join(',')}]}`);
+    this.#env.send(`${head}${resources.join(',')}]}`);
   }
 }
 
 /** Returns whether the request answered a response, or reported on the last one again. */
-function acknowledge(subscription: Subscription, request: DeltaRequest): boolean {
+function* acknowledge(subscription: Subscription, request: DeltaRequest, pace: Pace): Steps<boolean> {
   // A nonce that is not the last one answers something older; the proxy will answer the newer response too.
   if (request.nonce === undefined || request.nonce !== subscription.lastNonce) return false;
   const told = subscription.pending?.told;
@@ -198,36 +204,39 @@ function acknowledge(subscription: Subscription, request: DeltaRequest): boolean
   // A refusal that names no resource concerns all that the response brought.
   const unnamed = error === undefined || request.rejected !== undefined ? [] : [...(told?.keys() ?? [])].map((name) => [name, error] as const);
   subscription.rejected = new Map([...Object.entries(request.rejected ?? {}), ...unnamed]);
-  subscription.pending = undefined;
   for (const [name, version] of told ?? []) {
+    if (pace.spend()) yield;
     if (version === undefined) {
       subscription.acked.delete(name);
       if (!subscription.names.has(name)) subscription.told.delete(name);
     } else if (subscription.told.has(name) && !subscription.rejected.has(name)) subscription.acked.set(name, version);
   }
+  // Only now: until then not all of it counts as answered.
+  subscription.pending = undefined;
   return true;
 }
 
-function subscribe(subscription: Subscription, request: DeltaRequest): void {
+function* subscribe(subscription: Subscription, request: DeltaRequest, pace: Pace): Steps<void> {
   for (const name of request.unsubscribe) {
+    if (pace.spend()) yield;
     if (name === '*') subscription.wildcard = false;
     subscription.names.delete(name);
     subscription.told.delete(name);
     subscription.acked.delete(name);
   }
-  const held = new Map(Object.entries(request.initialVersions ?? {}));
+  const held = request.initialVersions ?? {};
   for (const name of request.subscribe) {
+    if (pace.spend()) yield;
     if (name === '*') {
       subscription.wildcard = true;
       // What the proxy still holds of its own: so that it hears of those that are gone.
-      for (const [own, version] of held) tell(subscription, own, version);
+      for (const [own, version] of Object.entries(held)) tell(subscription, own, version);
       continue;
     }
     subscription.names.add(name);
     // To subscribe again asks for the resource again.
     subscription.told.delete(name);
-    const version = held.get(name);
-    if (version !== undefined) tell(subscription, name, version);
+    if (Object.hasOwn(held, name)) tell(subscription, name, held[name]!);
   }
 }
 

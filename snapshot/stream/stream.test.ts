@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import type { Steps } from '../steps.ts';
+import { runSteps, type Steps } from '../steps.ts';
 import type { Backend, Destination, Endpoints, Listener, Resource, ResourceKind, RouteTable } from '../resources.ts';
 import { channelPair, decodeRequest, decodeResponse, keepConnected, Publisher, references, resourceKinds, Subscriber, unusedGrace, type Channel, type ResourceView, type Update } from './index.ts';
 
@@ -135,7 +135,7 @@ class Rig {
       open: () => viewOf(() => this.world),
     });
     this.publisher = publisher;
-    this.subscriber.connected((message) => this.#line.push(() => this.publisher === publisher && this.#note(publisher.receive(message))));
+    this.subscriber.connected((message) => this.#line.push(() => this.publisher === publisher && this.#note(runSteps(publisher.receive(message)))));
   }
 
   disconnect(): void {
@@ -146,7 +146,7 @@ class Rig {
 
   set(next: World): void {
     this.world = next;
-    this.publisher?.refresh();
+    if (this.publisher !== undefined) runSteps(this.publisher.refresh());
   }
 
   deliver(count = Infinity): void {
@@ -272,7 +272,7 @@ test('whatever a peer sends, decoding answers with a reason and never throws', (
     fc.property(fc.json(), (message) => {
       const rig = connected(...basic);
       rig.subscriber.receive(message);
-      rig.publisher?.receive(message);
+      runSteps(rig.publisher!.receive(message));
     }),
     { numRuns: 200 },
   );

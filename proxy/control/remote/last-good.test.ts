@@ -2,7 +2,7 @@ import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { channelPair, keepConnected, Publisher, Subscriber, type Channel, type Endpoints, type Link, type Published, type ResourceKind } from '#snapshot';
+import { channelPair, keepConnected, Publisher, runSteps, Subscriber, type Channel, type Endpoints, type Link, type Published, type ResourceKind } from '#snapshot';
 import { keepLastGood, type LastGood } from './last-good.ts';
 
 /** A controller that can be away. */
@@ -17,7 +17,7 @@ class Controller {
     const resource: Endpoints = { kind: 'Endpoints', name, endpoints: [{ address, port: 1 }] };
     const version = `${name}@${address}`;
     this.resources.set(`Endpoints ${name}`, { version, encoded: JSON.stringify({ name, version, resource }) });
-    for (const { publisher } of this.#open) publisher.refresh();
+    for (const { publisher } of this.#open) runSteps(publisher.refresh());
   }
 
   async dial(): Promise<Channel> {
@@ -34,7 +34,7 @@ class Controller {
     });
     const one = { channel: ours, publisher };
     this.#open.add(one);
-    ours.onMessage((message) => void publisher.receive(message));
+    ours.onMessage((message) => void runSteps(publisher.receive(message)));
     ours.onClose(() => this.#open.delete(one));
     return theirs;
   }

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Publisher, type Resource, type ResourceKind } from '#snapshot';
+import { Publisher, runSteps, type Resource, type ResourceKind } from '#snapshot';
 import { publish } from '../../../controller/push/view.ts';
 import { createAuthority, issueServing, serveStream } from '../../../controller/serve/index.ts';
 
@@ -48,7 +48,7 @@ export async function serveControl(folder: string): Promise<Control> {
       });
       seat.publisher = publisher;
       channel.onMessage((message) => {
-        const fault = publisher.receive(message);
+        const fault = runSteps(publisher.receive(message));
         if (fault !== undefined) channel.close();
       });
     },
@@ -64,7 +64,7 @@ export async function serveControl(folder: string): Promise<Control> {
       const seat = seats.get(token) ?? { byKind, publisher: undefined };
       seat.byKind = byKind;
       seats.set(token, seat);
-      seat.publisher?.refresh();
+      if (seat.publisher !== undefined) runSteps(seat.publisher.refresh());
     },
     settled: (token) => settledOf(seats.get(token)),
     forget: (token) => void seats.delete(token),
