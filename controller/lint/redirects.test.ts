@@ -116,6 +116,8 @@ test('two redirects that lead to each other are both told, across listeners and 
     'moved spec.rules.0.filters.0.requestRedirect: on listener plain this leads to /b on listener plain, from where rule 1 of HTTPRoute shop/moved leads back',
     'moved spec.rules.1.filters.0.requestRedirect: on listener plain this leads to /a on listener plain, from where rule 0 of HTTPRoute shop/moved leads back',
   ]);
+  const tail = told({ parent: plain, rules: [[at('Exact', '/t'), full('/t/z')], [at('PathPrefix', '/t'), full('/a')], [at('PathPrefix', '/a'), full('/a')]] });
+  t.deepEqual(tail.map((each) => each.split('.')[2]), ['2'], 'what passes another rule on the way there is not on the circle either');
   const [down, up] = told({ name: 'up', parent: plain, rules: [[at('PathPrefix', '/'), '{ scheme: https }']] }, { name: 'down', parent: '{ name: web, sectionName: tls }', rules: [[at('PathPrefix', '/'), '{ scheme: http }']] });
   t.regex(down ?? '', /^down .* on listener tls this leads to \/ on listener plain, from where rule 0 of HTTPRoute shop\/up leads back$/);
   t.regex(up ?? '', /^up .* on listener plain this leads to \/ on listener tls, from where rule 0 of HTTPRoute shop\/down leads back$/);

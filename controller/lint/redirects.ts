@@ -87,7 +87,7 @@ function* circleAt(rule: Rule, match: Match, section: AttachedSection, search: S
   if (redirect === undefined) return undefined;
   for (const asked of requestsFor(match, section)) {
     const next = redirected(asked, redirect, match);
-    if (next === undefined || !hostnamesAbove(next.host).some((hostname) => search.sites.has(siteKey(next.scheme, next.port, hostname)))) continue;
+    if (!hostnamesAbove(next.host).some((hostname) => search.sites.has(siteKey(next.scheme, next.port, hostname)))) continue;
     // Which requests an expression takes is not known here; but whatever they ask for, they are to ask for it again.
     if (!isPlain(match.path.value) || match.path.type === 'RegularExpression') {
       if (redirect.path === undefined && isSame(next, asked)) return sameUrl;
@@ -116,11 +116,10 @@ function* follow(start: Asked, match: Match, { listener: { gateway } }: Attached
     if (taker === undefined || (passed.length === 0 && taker.match !== match)) return undefined;
     if (asked.host !== host && taker.hostname.match !== asked.host) return undefined;
     const redirect = redirectOf(taker.rule);
-    const next: Asked | undefined = redirect === undefined ? undefined : redirected(asked, redirect, taker.match);
-    if (next === undefined) return undefined;
+    if (redirect === undefined) return undefined;
     passed.push(taker);
     host = asked.host;
-    asked = next;
+    asked = redirected(asked, redirect, taker.match);
   }
   return passed;
 }
@@ -152,15 +151,13 @@ function isSame(a: Asked, b: Asked): boolean {
   return a.scheme === b.scheme && a.host === b.host && a.port === b.port && a.method === b.method;
 }
 
-/** HTTPRequestRedirectFilter: what it does not say stays, but for the port where it says a scheme. Undefined where the query is another. */
-function redirected(asked: Asked, redirect: RedirectFilter, match: Match): Asked | undefined {
-  const path = redirect.path === undefined ? asked.path : pathOf(asked.path, redirect.path, match);
-  if (path.includes('?')) return undefined;
+/** HTTPRequestRedirectFilter: what it does not say stays, but for the port where it says a scheme. */
+function redirected(asked: Asked, redirect: RedirectFilter, match: Match): Asked {
   return {
     scheme: redirect.scheme ?? asked.scheme,
     host: redirect.hostname ?? asked.host,
     port: redirectPort(redirect, asked.port),
-    path,
+    path: redirect.path === undefined ? asked.path : pathOf(asked.path, redirect.path, match),
     method: methodAfter(redirect.statusCode, asked.method),
     meets: asked.meets,
   };

@@ -64,5 +64,6 @@ test('a response counts as answered only when all of it is', (t) => {
 test('a proxy that comes back is sent nothing that it holds, whatever the names are', (t) => {
   const { publisher, sent } = rigged();
   runSteps(publisher.receive(request({ node, subscribe: ['a', 'b', '__proto__', 'toString'], initialVersions: JSON.parse('{"a":"1","b":"0","__proto__":"1"}') as object })));
+  t.deepEqual([...publisher.progress('Backend').acked.keys()], ['a', 'b', '__proto__']);
   t.deepEqual(sent[0]?.resources.map((each) => (each as { readonly name: string }).name), ['b', 'toString']);
 });
