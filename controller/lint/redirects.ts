@@ -3,7 +3,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { AttachedSection, Attachment } from '../graph/routes/attachments.ts';
 import { problem } from '../problems.ts';
 import type { Problem } from '../types.ts';
-import { hostnamesAbove, isPlain, schemeOf, siteKey, Takers, type Asked, type Taker } from './takers.ts';
+import { hostnamesAbove, isUnsure, originKey, schemeOf, Takers, type Asked, type Taker } from './takers.ts';
 
 /** After so many a client gives up (Fetch standard, HTTP-redirect fetch). */
 const mostRedirects = 20;
@@ -38,14 +38,14 @@ interface Found {
 
 interface Search {
   readonly takers: Takers;
-  /** Where there are redirects at all (`siteKey`, of hostnames of routes): most lead to where there is none. */
-  readonly sites: ReadonlySet<string>;
+  /** By scheme and port (`originKey`), the hostnames at which there are redirects at all: most lead to where there is none. */
+  readonly sites: ReadonlyMap<string, ReadonlySet<string>>;
   readonly pace: Pace;
 }
 
 function* redirectsOf(attachments: readonly Attachment[], pace: Pace): Steps<{ readonly found: readonly Found[]; readonly sites: Search['sites'] }> {
   const found: Found[] = [];
-  const sites = new Set<string>();
+  const sites = new Map<string, Set<string>>();
   for (const { route, built, to } of attachments) {
     if (pace.spend()) yield;
     if (to?.kind !== 'gateway') continue;
@@ -55,7 +55,10 @@ function* redirectsOf(attachments: readonly Attachment[], pace: Pace): Steps<{ r
       found.push({ route, rule, at, sections: to.sections });
       for (const { listener: { listener }, hostnames } of to.sections) {
         if (pace.spend()) yield;
-        for (const hostname of hostnames.length === 0 ? [''] : hostnames.map(({ match }) => match)) sites.add(siteKey(schemeOf(listener), listener.port, hostname));
+        const origin = originKey(schemeOf(listener), listener.port);
+        const names = sites.get(origin) ?? new Set<string>();
+        sites.set(origin, names);
+        for (const hostname of hostnames.length === 0 ? [''] : hostnames.map(({ match }) => match)) names.add(hostname);
       }
     }
   }
@@ -85,17 +88,20 @@ const sameUrl = 'the URL that was asked for, again and again';
 function* circleAt(rule: Rule, match: Match, section: AttachedSection, search: Search): Steps<string | undefined> {
   const redirect = redirectOf(rule);
   if (redirect === undefined) return undefined;
+  const { listener } = section.listener;
+  const sites = search.sites.get(originKey(redirect.scheme ?? schemeOf(listener), redirectPort(redirect, listener.port)));
+  if (sites === undefined) return undefined;
   for (const asked of requestsFor(match, section)) {
     const next = redirected(asked, redirect, match);
-    if (!hostnamesAbove(next.host).some((hostname) => search.sites.has(siteKey(next.scheme, next.port, hostname)))) continue;
+    if (!hostnamesAbove(next.host).some((hostname) => sites.has(hostname))) continue;
     // Which requests an expression takes is not known here; but whatever they ask for, they are to ask for it again.
-    if (!isPlain(match.path.value) || match.path.type === 'RegularExpression') {
+    if (isUnsure(match)) {
       if (redirect.path === undefined && isSame(next, asked)) return sameUrl;
       continue;
     }
     const passed = yield* follow(asked, match, section, search);
     if (passed === undefined || !passed.slice(1).some((each) => each.match === match && each.listener === passed[0]?.listener)) continue;
-    if (next.path === asked.path && passed[1]?.match === match) return sameUrl;
+    if (isSame(next, asked) && passed[1]?.match === match) return sameUrl;
     return `${next.path}${inWords(passed, rule)}`;
   }
   return undefined;
@@ -107,18 +113,20 @@ function inWords(passed: readonly Taker[], rule: Rule): string {
   return ` on listener ${passed[1]?.listener.listener.name ?? ''}, from where ${[...others].join(', then ')} leads back`;
 }
 
-/** The rules that the request passes, itself taken by `match`, where it is redirected longer than a client follows; else undefined. */
+/** The rules that the request passes, itself taken by `match`, until it has come round or a client gives up; undefined where it gets to an end. */
 function* follow(start: Asked, match: Match, { listener: { gateway } }: AttachedSection, { takers, pace }: Search): Steps<readonly Taker[] | undefined> {
   const passed: Taker[] = [];
-  let [asked, host] = [start, start.host];
-  while (passed.length <= mostRedirects) {
+  const before: Asked[] = [];
+  let asked = start;
+  for (let isRound = false; !isRound && passed.length <= mostRedirects; ) {
     const taker: Taker | undefined = yield* takers.find(gateway, asked, pace);
-    if (taker === undefined || (passed.length === 0 && taker.match !== match)) return undefined;
-    if (asked.host !== host && taker.hostname.match !== asked.host) return undefined;
-    const redirect = redirectOf(taker.rule);
-    if (redirect === undefined) return undefined;
+    const redirect = taker === undefined ? undefined : redirectOf(taker.rule);
+    if (taker === undefined || redirect === undefined || (passed.length === 0 && taker.match !== match)) return undefined;
+    const [last] = before.slice(-1);
+    if (last !== undefined && asked.host !== last.host && taker.hostname.match !== asked.host) return undefined;
+    isRound = before.some((each) => isSame(each, asked));
     passed.push(taker);
-    host = asked.host;
+    before.push(asked);
     asked = redirected(asked, redirect, taker.match);
   }
   return passed;
@@ -146,9 +154,8 @@ function hostOf({ match }: RouteHostname): string {
   return match === '' ? anything : match.replace(/^\*/, anything);
 }
 
-/** But for the path. */
 function isSame(a: Asked, b: Asked): boolean {
-  return a.scheme === b.scheme && a.host === b.host && a.port === b.port && a.method === b.method;
+  return a.path === b.path && a.host === b.host && a.scheme === b.scheme && a.port === b.port && a.method === b.method;
 }
 
 /** HTTPRequestRedirectFilter: what it does not say stays, but for the port where it says a scheme. */

@@ -33,41 +33,69 @@ export interface Taker {
  * that is not compared as it is written, may decide.
  */
 export class Takers {
-  readonly #sites = new Map<Gateway, Map<string, ListenerTable>>();
-  readonly #indexes = new Map<ListenerTable, ReadonlyMap<string, readonly Taker[]>>();
+  /** By Gateway, scheme and port (`originKey`), and hostname. */
+  readonly #sites = new Map<Gateway, Map<string, Map<string, ListenerTable>>>();
+  readonly #indexes = new Map<ListenerTable, Index>();
 
   constructor(tables: readonly ListenerTable[]) {
     for (const table of tables) {
-      if (isStream(table.listener)) continue;
-      const { gateway, hostname } = table.listener;
-      const sites = this.#sites.get(gateway) ?? new Map<string, ListenerTable>();
-      this.#sites.set(gateway, sites);
-      const key = siteKey(schemeOf(table.listener.listener), table.listener.listener.port, hostname);
-      if (!sites.has(key)) sites.set(key, table);
+      const { listener } = table;
+      if (isStream(listener)) continue;
+      const origins = this.#sites.get(listener.gateway) ?? new Map<string, Map<string, ListenerTable>>();
+      this.#sites.set(listener.gateway, origins);
+      const key = originKey(schemeOf(listener.listener), listener.listener.port);
+      const sites = origins.get(key) ?? new Map<string, ListenerTable>();
+      origins.set(key, sites);
+      if (!sites.has(listener.hostname)) sites.set(listener.hostname, table);
     }
   }
 
   /** Undefined where no rule takes it, or it is not known which. */
   *find(gateway: Gateway, asked: Asked, pace: Pace): Steps<Taker | undefined> {
+    if (pace.spend(itemsPerSearch)) yield;
     const hostnames = hostnamesAbove(asked.host);
-    const sites = this.#sites.get(gateway);
-    const site = hostnames.map((hostname) => sites?.get(siteKey(asked.scheme, asked.port, hostname))).find((each) => each !== undefined);
+    const sites = this.#sites.get(gateway)?.get(originKey(asked.scheme, asked.port));
+    const site = hostnames.map((hostname) => sites?.get(hostname)).find((each) => each !== undefined);
     if (site === undefined || !isPlain(asked.path)) return undefined;
     const index = this.#indexes.get(site) ?? (yield* indexOf(site, pace));
     this.#indexes.set(site, index);
     let best: Taker | undefined;
-    for (const key of hostnames.flatMap((hostname) => keysOf(hostname, asked.path))) {
-      for (const taker of index.get(key) ?? []) {
+    for (const hostname of hostnames) {
+      for (const taker of takersAt(index.get(hostname), asked.path)) {
         if (pace.spend()) yield;
         if (mayTake(taker.match, asked) && (best === undefined || compare(taker, best) < 0)) best = taker;
       }
     }
-    return best === undefined || !isPlain(best.match.path.value) || best.match.path.type === 'RegularExpression' || !surelyMeets(best.match, asked) ? undefined : best;
+    return best === undefined || isUnsure(best.match) || !surelyMeets(best.match, asked) ? undefined : best;
   }
 }
 
-export function siteKey(scheme: string, port: number, hostname: string): string {
-  return `${scheme} ${port} ${hostname}`;
+/** What a search counts besides the matches that it compares, in items of a step. */
+const itemsPerSearch = 3;
+
+/** The matches at one hostname. */
+interface AtHostname {
+  readonly exact: Map<string, Taker[]>;
+  /** By their bare roots. */
+  readonly prefixes: Map<string, Taker[]>;
+  /** Of which it can't be told what they take. */
+  readonly unsure: Taker[];
+}
+
+type Index = ReadonlyMap<string, AtHostname>;
+
+function* takersAt(at: AtHostname | undefined, path: string): Iterable<Taker> {
+  if (at === undefined) return;
+  yield* at.unsure;
+  yield* at.exact.get(path) ?? [];
+  for (let prefix = path; ; prefix = prefix.slice(0, prefix.lastIndexOf('/'))) {
+    yield* at.prefixes.get(prefix) ?? [];
+    if (prefix === '') return;
+  }
+}
+
+export function originKey(scheme: string, port: number): string {
+  return `${scheme} ${port}`;
 }
 
 export function schemeOf(listener: ListenerFacts['listener']): 'http' | 'https' {
@@ -86,39 +114,38 @@ export function hostnamesAbove(host: string): readonly string[] {
   return [...found, ''];
 }
 
-function keysOf(hostname: string, path: string): readonly string[] {
-  const keys = [`${hostname} Exact ${path}`, `${hostname} unsure`];
-  for (let prefix = path; ; prefix = prefix.slice(0, prefix.lastIndexOf('/'))) {
-    keys.push(`${hostname} PathPrefix ${prefix}`);
-    if (prefix === '') return keys;
-  }
-}
-
-function keyOf({ match: hostname }: RouteHostname, { path: { type, value } }: Match): string {
-  if (type === 'RegularExpression' || !isPlain(value)) return `${hostname} unsure`;
-  return `${hostname} ${type} ${type === 'PathPrefix' ? bareRoot(value) : value}`;
+/** A regular expression, or a path that is compared in another form than it is written in. */
+export function isUnsure({ path: { type, value } }: Match): boolean {
+  return type === 'RegularExpression' || !isPlain(value);
 }
 
 const anyHost: readonly RouteHostname[] = [{ match: '', written: '' }];
 
 /** Of HTTPRoutes only: the requests that are asked about are no gRPC. */
-function* indexOf({ listener, routes }: ListenerTable, pace: Pace): Steps<ReadonlyMap<string, readonly Taker[]>> {
-  const index = new Map<string, Taker[]>();
+function* indexOf({ listener, routes }: ListenerTable, pace: Pace): Steps<Index> {
+  const index = new Map<string, AtHostname>();
   for (const route of routes) {
     for (const { rule } of route.rules) {
       for (const match of rule.matches) {
         if (match.grpc !== undefined) continue;
         for (const hostname of route.hostnames.length === 0 ? anyHost : route.hostnames) {
           if (pace.spend()) yield;
-          const [key, taker] = [keyOf(hostname, match), { listener, route, rule, match, hostname }];
-          const group = index.get(key);
-          if (group === undefined) index.set(key, [taker]);
-          else group.push(taker);
+          const at = index.get(hostname.match) ?? { exact: new Map<string, Taker[]>(), prefixes: new Map<string, Taker[]>(), unsure: [] };
+          index.set(hostname.match, at);
+          placeOf(at, match).push({ listener, route, rule, match, hostname });
         }
       }
     }
   }
   return index;
+}
+
+function placeOf({ exact, prefixes, unsure }: AtHostname, match: Match): Taker[] {
+  if (isUnsure(match)) return unsure;
+  const [places, key] = match.path.type === 'Exact' ? [exact, match.path.value] : [prefixes, bareRoot(match.path.value)];
+  const place = places.get(key) ?? [];
+  places.set(key, place);
+  return place;
 }
 
 function mayTake({ method, headers, query }: Match, { method: asked, meets }: Asked): boolean {
