@@ -326,7 +326,9 @@ test('who asks is answered while another is being sent something long, and that 
   ask(other, 'other', ['d.example.com:80']);
   await settled(20);
   t.deepEqual(answers, ['other d.example.com:80']);
+  t.false(sessions.current(), 'what was asked may not have been read yet');
   await settled(800);
+  t.true(sessions.current());
   t.deepEqual(answers, ['other d.example.com:80', 'long b.example.com:80', 'long c.example.com:80']);
   sessions.close();
 });

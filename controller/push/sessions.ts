@@ -20,7 +20,7 @@ export interface SessionProgress {
 }
 
 export interface SessionsEnvironment extends TurnsEnvironment {
-  /** A proxy acknowledged, refused or reported something, came or went. */
+  /** A proxy acknowledged, refused or reported something, came or went; or nothing is left to be read. */
   changed(): void;
   /** The controller ended a session, and why: a peer that does not keep to the protocol. */
   refused(reason: string, proxy: ProxyNode | undefined): void;
@@ -151,11 +151,14 @@ export class Sessions {
 
   *#receive(unread: Unread): Steps<void> {
     const { channel, publisher, message } = unread;
-    this.#unread.delete(unread);
-    this.#unreadLength.set(publisher, (this.#unreadLength.get(publisher) ?? 0) - message.length);
-    if (!this.#open.has(channel)) return;
-    const fault = yield* publisher.receive(message);
-    if (fault !== undefined && this.#open.has(channel)) this.#end(channel, fault);
+    try {
+      const fault = this.#open.has(channel) ? yield* publisher.receive(message) : undefined;
+      if (fault !== undefined && this.#open.has(channel)) this.#end(channel, fault);
+    } finally {
+      this.#unread.delete(unread);
+      this.#unreadLength.set(publisher, (this.#unreadLength.get(publisher) ?? 0) - message.length);
+      if (this.#unread.size === 0) this.#env.changed();
+    }
   }
 
   /** Goes a step further; false where there is none. */
@@ -183,7 +186,8 @@ export class Sessions {
   }
 
   current(): boolean {
-    return this.#open.values().every((publisher) => publisher.node === undefined || isCurrent(publisher));
+    // What is not read yet may ask for more.
+    return this.#unread.size === 0 && this.#open.values().every((publisher) => publisher.node === undefined || isCurrent(publisher));
   }
 
   rejections(): readonly Rejection[] {
