@@ -195,7 +195,7 @@ class Rebuilder implements Controller {
 
   #tell(state: ClusterState, translation: Translation): void {
     const { own, all: rejections } = this.#rejections();
-    const { statuses, problems } = joinShortfalls(joinFeedback(translation, rejections), this.#hearsay.shortfalls);
+    const { statuses, problems } = joinShortfalls(joinFeedback(translation, rejections), this.#hearsay.shortfalls, translation);
     this.#report = { state, translation, rejections, own, statuses, problems };
     this.#env.changed(this.#report);
   }

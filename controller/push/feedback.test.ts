@@ -57,11 +57,13 @@ test('a ListenerSet none of whose listeners is served is not programmed; a Gatew
 
 test('a Gateway that could not be given its proxies is not programmed, for that reason; others are', (t) => {
   const message = 'Deployment infra/edge-weft: 403 exceeded quota';
-  const { statuses, problems } = joinShortfalls(world, new Map([['infra/edge', { reason: 'NoResources', message } as const]]));
+  const { statuses, problems } = joinShortfalls(world, new Map([['infra/edge', { reason: 'NoResources', message } as const]]), world);
   const edge = statuses.find(({ kind, name }) => kind === 'Gateway' && name === 'edge')!;
   const condition = (edge.status as { readonly conditions: readonly { readonly type: string }[] }).conditions.find(({ type }) => type === 'Programmed');
   t.like(condition, { status: 'False', reason: 'NoResources', message });
   t.is(conditionsOf(statusOf({ ...world, statuses }, 'Gateway edge'))['Accepted'], 'True Accepted');
   t.deepEqual(problems.at(-1)?.message, message);
-  t.is(joinShortfalls(world, new Map()).statuses, world.statuses);
+  t.deepEqual(['more', 'other'].map((name) => programmed({ ...world, statuses }, `ListenerSet ${name}`)), ['False ParentNotProgrammed', 'False ParentNotProgrammed']);
+  t.is(joinShortfalls(world, new Map([['infra/another', { reason: 'NoResources', message } as const]]), world).statuses.find(({ kind }) => kind === 'ListenerSet'), world.statuses.find(({ kind }) => kind === 'ListenerSet'));
+  t.is(joinShortfalls(world, new Map(), world).statuses, world.statuses);
 });

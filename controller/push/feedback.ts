@@ -31,11 +31,14 @@ export interface Shortfall {
   readonly message: string;
 }
 
-/** A Gateway without what it needs is not programmed, whatever else is said of it. */
-export function joinShortfalls(reported: Reported, shortfalls: ReadonlyMap<string, Shortfall>): Reported {
+/** A Gateway without what it needs is not programmed, whatever else is said of it, nor are the ListenerSets that it serves. */
+export function joinShortfalls(reported: Reported, shortfalls: ReadonlyMap<string, Shortfall>, { snapshots }: Pick<Translation, 'snapshots'>): Reported {
   if (shortfalls.size === 0) return reported;
   const problems: Problem[] = [];
+  const parents = parentsOf(shortfalls.keys(), snapshots);
   const statuses = reported.statuses.map((object) => {
+    const parent = object.kind === 'ListenerSet' ? parents.get(keyOf(object.kind, object.namespace, object.name)) : undefined;
+    if (parent !== undefined) return { ...object, status: { ...object.status, conditions: notProgrammed((object.status as GatewayStatus).conditions ?? [], 'ParentNotProgrammed', `Gateway ${parent} is not programmed`) } };
     const shortfall = object.kind === 'Gateway' ? shortfalls.get(`${object.namespace}/${object.name}`) : undefined;
     if (shortfall === undefined) return object;
     const { apiVersion, kind, namespace, name } = object;
@@ -46,6 +49,15 @@ export function joinShortfalls(reported: Reported, shortfalls: ReadonlyMap<strin
     return { ...object, status: { ...object.status, conditions: conditions.map((condition) => (waiting(condition) ? { ...condition, status: 'False' as const, ...shortfall } : condition)) } };
   });
   return { statuses, problems: [...reported.problems, ...problems] };
+}
+
+/** By ListenerSet: which of the Gateways serves a listener of it. */
+function parentsOf(gateways: Iterable<string>, { listeners }: Translation['snapshots']): ReadonlyMap<string, string> {
+  const parents = new Map<string, string>();
+  for (const gateway of gateways) {
+    for (const { name } of (listeners.get(gateway) ?? []).flatMap(({ sections }) => sections)) parents.set(ownerOfSection('', name).object, gateway);
+  }
+  return parents;
 }
 
 interface Failures {
