@@ -232,9 +232,10 @@ export interface EndpointAside {
 }
 
 export interface Proxy {
-  /** Compiles and swaps. Requests in flight end on what they began with. What is refused changes nothing. */
-  apply(update: ResourceUpdate): readonly Refusal[];
-  /** The same in steps, of which one at a time may be under way. Backends change one after the other, tables all at once when those are through. */
+  /**
+   * Compiles and swaps. Requests in flight end on what they began with. What is refused changes nothing. One update at a time may be under way:
+   * backends change one after the other, tables all at once when those are through.
+   */
   applyInSteps(update: ResourceUpdate): Steps<readonly Refusal[]>;
   /** Rejects where the address can't be bound. */
   listen(listener: Listener): Promise<BoundListener>;

@@ -1,7 +1,7 @@
 import { createSecureServer, createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream, type IncomingHttpHeaders, type Settings } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Backend, BackendTls } from '#snapshot';
-import { backendNamed, startRig, type Rig, type RigOptions } from './proxy-rig.ts';
+import { applyTo, backendNamed, startRig, type Rig, type RigOptions } from './proxy-rig.ts';
 
 /** HTTP/2 servers for tests: node:http2, a peer that is not ours, and one that says what it is told. */
 
@@ -71,6 +71,6 @@ export function http2Backend(name: string, tls?: BackendTls): Backend {
 /** A proxy whose backends speak HTTP/2. */
 export async function http2Rig(options: RigOptions, tls?: BackendTls): Promise<Rig> {
   const rig = await startRig(options);
-  rig.proxy.apply({ backends: { changed: Object.keys(options.backends ?? {}).map((name) => http2Backend(name, tls)) } });
+  applyTo(rig.proxy, { backends: { changed: Object.keys(options.backends ?? {}).map((name) => http2Backend(name, tls)) } });
   return rig;
 }

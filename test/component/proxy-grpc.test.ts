@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { bridge, bridgeTo, streamServer } from './proxy-http2-rig.ts';
-import { backendTo, policyOf } from './proxy-rig.ts';
+import { applyTo, backendTo, policyOf } from './proxy-rig.ts';
 
 const call = { ':method': 'POST', ':path': '/shop.Cart/Add', 'content-type': 'application/grpc+proto', te: 'trailers' };
 const message = Buffer.from([0, 0, 0, 0, 2, 8, 1]);
@@ -32,9 +32,9 @@ test("the proxy's own failures are trailers alone", async (t) => {
   const none = await client.fetch({ ...call, ':path': '/other.Service/Call' }, message);
   t.like(none, { status: 200, body: '' });
   t.like(none.headers, { 'content-type': 'application/grpc', 'grpc-status': '12', 'grpc-message': 'No route matches this request.', 'x-weft-error': 'no-route' });
-  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [] }] } });
+  applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [] }] } });
   t.is((await client.fetch(call, message)).headers['grpc-status'], '14');
-  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [{ address: '127.0.0.1', port: 1 }] }] } });
+  applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [{ address: '127.0.0.1', port: 1 }] }] } });
   t.like((await client.fetch(call, message)).headers, { 'grpc-status': '14', 'x-weft-error': 'connect-failed' });
   t.is((await client.fetch({ ':path': '/other' })).status, 404);
 });

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { ListenerSection } from '#snapshot';
 import { clientHello } from '../strict/hostile/attacks/hello.ts';
+import { applyTo } from './proxy-rig.ts';
 import { stopped } from './stopped.ts';
 import { certificateFor, eventually, startStreamRig, tlsExchange, type StreamRig } from './streams-rig.ts';
 
@@ -13,7 +14,7 @@ const passed: ListenerSection = { name: 'passed', hostname: 'passed.example', pr
 const ports = { HTTPS: [web], 'HTTPS beside TLS': [web, passed] } as const;
 
 async function listening(rig: StreamRig, sections: readonly ListenerSection[]): Promise<number> {
-  rig.proxy.apply({ certificates: { changed: [{ kind: 'Certificate', name: 'one', ...certificateFor('strict.test') }] } });
+  applyTo(rig.proxy, { certificates: { changed: [{ kind: 'Certificate', name: 'one', ...certificateFor('strict.test') }] } });
   return (await rig.listen(sections)).port;
 }
 

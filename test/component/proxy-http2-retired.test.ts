@@ -1,6 +1,6 @@
 import test from 'ava';
 import { http2Rig } from './http2-rig.ts';
-import { getRequest, RawClient, rawServer, type Rig } from './proxy-rig.ts';
+import { applyTo, getRequest, RawClient, rawServer, type Rig } from './proxy-rig.ts';
 
 const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 /** HEADERS on stream 1: status 200, and no more. */
@@ -11,7 +11,7 @@ test('a request that waits for a connection is served by it, though its endpoint
   const server = await rawServer((socket, text, connection) => {
     if (text.includes('shop.example')) socket.write(answer);
     else if (server.received[connection] === text) {
-      rig!.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [] }] } });
+      applyTo(rig!.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [] }] } });
       socket.write(settings);
     }
   });

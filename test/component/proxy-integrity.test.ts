@@ -7,7 +7,7 @@ import { Readable, type Duplex, type Writable } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
 import type { ListenerSection } from '#snapshot';
 import type { Speaks } from './proxy-http2-rig.ts';
-import { startRig } from './proxy-rig.ts';
+import { applyTo, startRig } from './proxy-rig.ts';
 import { certificateFor } from './streams-rig.ts';
 
 /**
@@ -140,7 +140,7 @@ for (const speaks of ['http1', 'http2'] as const) {
         const section: ListenerSection = { name: 's', hostname: '', protocol: isSecure ? 'HTTPS' : 'HTTP', routes: 'listener/shop/gw/http', ...(isSecure ? { certificates: ['pair'] } : {}) };
         const rig = await startRig({ backends: { a: [server.port] }, protocol: speaks, sections: [section], onFault: (fault) => faults.push(fault) });
         t.teardown(() => rig.close());
-        if (isSecure) rig.proxy.apply({ certificates: { changed: [{ kind: 'Certificate', name: 'pair', ...certificateFor('integrity.test') }] } });
+        if (isSecure) applyTo(rig.proxy, { certificates: { changed: [{ kind: 'Certificate', name: 'pair', ...certificateFor('integrity.test') }] } });
         const exchange = client();
         const seeds = Array.from({ length: lanes }, (_, lane) => lane);
         const expected = seeds.map(hashOf);

@@ -2,7 +2,7 @@ import type { ExecutionContext } from 'ava';
 import { AccessLog } from '#proxy';
 import type { Family } from '#snapshot';
 import { withIPv6 } from './ipv6.ts';
-import { answering, backendTo, fetchRaw, ok, RawClient, rawServer, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
+import { applyTo, answering, backendTo, fetchRaw, ok, RawClient, rawServer, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
 
 async function serving(t: ExecutionContext, name: string, address: string): Promise<RawServer> {
   const server = await rawServer(answering(ok(name)), address);
@@ -14,7 +14,7 @@ async function serving(t: ExecutionContext, name: string, address: string): Prom
 async function both(t: ExecutionContext, rig: Rig): Promise<{ readonly four: RawServer; readonly six: RawServer }> {
   const [four, six] = [await serving(t, 'four', '127.0.0.1'), await serving(t, 'six', '::1')];
   const endpoints = [{ address: '127.0.0.1', port: four.port, workload: 'shop/a' }, { address: '::1', port: six.port, workload: 'shop/a' }];
-  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints }] } });
+  applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints }] } });
   return { four, six };
 }
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { answering, bodyOf, endpointsOf, fetchRaw, getRequest, listenerWith, ok, rawServer, RawClient, startRig, statusOf, tableOf } from './proxy-rig.ts';
+import { applyTo, answering, bodyOf, endpointsOf, fetchRaw, getRequest, listenerWith, ok, rawServer, RawClient, startRig, statusOf, tableOf } from './proxy-rig.ts';
 
 const closing = 'Connection: close\r\n';
 
@@ -70,15 +70,15 @@ test('updates take effect with the next request; one in flight ends on what it b
   const rig = await startRig({ backends: { a: [old.port] } });
   const client = new RawClient(rig.listener.port).send(getRequest());
   await new Promise((resolve) => setTimeout(resolve, 30));
-  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([next.port]) }] } });
+  applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([next.port]) }] } });
   t.is(bodyOf(await fetchRaw(rig.listener.port, getRequest('/', closing))), 'new');
   t.true((await client.until((text) => text.endsWith('old'))).startsWith('HTTP/1.1 200'));
   client.text = '';
   client.send(getRequest());
   await client.until((text) => text.endsWith('new'));
-  rig.proxy.apply({ routeTables: { changed: [tableOf([{ failure: { status: 500, reason: 'broken' } }])] } });
+  applyTo(rig.proxy, { routeTables: { changed: [tableOf([{ failure: { status: 500, reason: 'broken' } }])] } });
   t.is(statusOf(await fetchRaw(rig.listener.port, getRequest('/', closing))), 500);
-  rig.proxy.apply({ routeTables: { removed: ['listener/shop/gw/http'] } });
+  applyTo(rig.proxy, { routeTables: { removed: ['listener/shop/gw/http'] } });
   t.regex(await fetchRaw(rig.listener.port, getRequest('/', closing)), / 503 [^]*config-missing/);
   client.close();
   await rig.close();
@@ -91,7 +91,7 @@ test('an endpoint that left keeps no idle connection', async (t) => {
   const rig = await startRig({ backends: { a: [server.port] } });
   await fetchRaw(rig.listener.port, getRequest('/', closing));
   const closed = new Promise<void>((resolve) => server.sockets[0]!.on('close', () => resolve()));
-  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [] }] } });
+  applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [] }] } });
   await closed;
   t.pass();
   await rig.close();

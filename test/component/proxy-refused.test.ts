@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { ListenerSection } from '#snapshot';
-import { backendNamed, RawClient, tableOf } from './proxy-rig.ts';
+import { applyTo, backendNamed, RawClient, tableOf } from './proxy-rig.ts';
 import { eventually, startStreamRig, type StreamRig } from './streams-rig.ts';
 
 /** What the access log says of requests that are refused: who asked for what, as far as it can be told. */
@@ -9,7 +9,7 @@ const section: ListenerSection = { name: 'http', hostname: '', protocol: 'HTTP',
 
 async function start(): Promise<{ readonly rig: StreamRig; readonly port: number }> {
   const rig = await startStreamRig({ limits: { maxTargetBytes: 8192 } });
-  rig.proxy.apply({ backends: { changed: [backendNamed('a')] }, routeTables: { changed: [tableOf([{}])] } });
+  applyTo(rig.proxy, { backends: { changed: [backendNamed('a')] }, routeTables: { changed: [tableOf([{}])] } });
   const { port } = await rig.listen([section]);
   return { rig, port };
 }

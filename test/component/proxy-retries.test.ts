@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { EffectivePolicy, RetryFields, TimeoutFields } from '#snapshot';
-import { answering, bodyOf, closedPort, fetchRaw, getRequest, ok, policyOf, rawServer, RawClient, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
+import { applyTo, answering, bodyOf, closedPort, fetchRaw, getRequest, ok, policyOf, rawServer, RawClient, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
 
 const closing = 'Connection: close\r\n';
 const fast = { base: '1ms', max: '2ms' } as const;
@@ -257,7 +257,7 @@ test("a sidecar's word that its workload refused the connection counts as a refu
     const good = await rawServer(answering(ok('good')));
     const rig = await rigWith([gone.port, good.port], retry ? { retry: { maxRetries: 1, retryOn: { conditions: ['connect-failure'] } } } : {});
     const endpoints = [gone, good].map(({ port }) => ({ address: '127.0.0.1', port, sidecar }));
-    rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints }] } });
+    applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints }] } });
     const texts: string[] = [];
     for (let round = 0; round < 2; round++) texts.push(await fetchRaw(rig.listener.port, post));
     const failed = texts.filter((text) => statusOf(text) === 503);

@@ -2,6 +2,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { createProxy, Metrics, type AccessLog, type BoundListener, type Proxy, type ProxyLimits } from '#proxy';
 import type { Backend, EffectivePolicy, Endpoint, Family, Filter, Listener, ListenerSection, Route, RouteTable, Rule, WeightedBackend } from '#snapshot';
 import { socketIO } from './socket-io.ts';
+import { runSteps } from '#snapshot';
+import type { Refusal, ResourceUpdate } from '../../proxy/types.ts';
 
 /** Parts from which tests of the proxy put together what they need: raw sockets on both sides. */
 
@@ -70,6 +72,11 @@ export function listenerWith(sections: readonly ListenerSection[]): Listener {
   return { kind: 'Listener', name: 'shop/gw/80', gateway: ref('Gateway', 'gw'), address: '127.0.0.1', port: 0, sections };
 }
 
+/** Puts resources into force in one go. Returns what is refused. */
+export function applyTo(proxy: Pick<Proxy, 'applyInSteps'>, update: ResourceUpdate): readonly Refusal[] {
+  return runSteps(proxy.applyInSteps(update));
+}
+
 export async function startRig(options: RigOptions): Promise<Rig> {
   const metrics = new Metrics();
   const proxy = createProxy({
@@ -86,7 +93,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const backends = Object.entries(options.backends ?? {});
   const policies = options.policies ?? [];
   const rules = options.rules ?? [policies.length > 0 ? {} : {}];
-  proxy.apply({
+  applyTo(proxy, {
     routeTables: { changed: [tableOf(rules, policies)] },
     backends: { changed: backends.map(([name]) => backendNamed(name, options.protocol)) },
     endpoints: { changed: backends.map(([name, ports]) => ({ kind: 'Endpoints', name, endpoints: endpointsOf(ports) })) },

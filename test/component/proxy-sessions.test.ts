@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { SessionPersistence } from '#snapshot';
 import { originServer, StreamClient } from './proxy-http2-rig.ts';
-import { answering, backendNamed, backendTo, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, policyOf, rawServer, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
+import { applyTo, answering, backendNamed, backendTo, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, policyOf, rawServer, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
 
 const closing = 'Connection: close\r\n';
 const cookieSession: SessionPersistence = { type: 'Cookie', name: 'sid', lifetime: 'Session', path: '/' };
@@ -49,7 +49,7 @@ test('the session goes on at a second proxy, and ends where its endpoint does', 
   const cookie = `Cookie: ${cookieOf(first)}\r\n`;
   t.is(bodyOf(await ask(other!, cookie)), bodyOf(first));
   const index = Number(bodyOf(first).at(-1));
-  other!.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf(ports.filter((port) => port !== ports[index])) }] } });
+  applyTo(other!.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf(ports.filter((port) => port !== ports[index])) }] } });
   const moved = await ask(other!, cookie);
   t.not(bodyOf(moved), bodyOf(first));
   const again = cookieOf(moved);
@@ -131,7 +131,7 @@ test('weights choose the backend, whatever cookie there is; in each the client h
 test('hostile cookies cost nothing and choose nothing', async (t) => {
   const all = await servers(2);
   const rig = await startRig({ backends: { a: all.map(({ port }) => port), secret: [await closedPort()] }, policies: [policyOf({ session: cookieSession })] });
-  rig.proxy.apply({ backends: { changed: [backendNamed('secret')] } });
+  applyTo(rig.proxy, { backends: { changed: [backendNamed('secret')] } });
   for (const cookie of ['sid=', `sid=${'A'.repeat(5000)}`, 'sid=127.0.0.1:22', `sid=${Array<string>(20).fill('AAAAAAAAAAAAAAAAA').join('~')}`, `${'sid=x; '.repeat(500)}`, 'sid="']) {
     const text = await ask(rig, `Cookie: ${cookie}\r\n`);
     t.is(statusOf(text), 200, cookie.slice(0, 30));

@@ -4,6 +4,7 @@ import test from 'ava';
 import { ticketKeysMs } from '#proxy';
 import type { ClientValidation, ListenerSection } from '#snapshot';
 import { clientHello } from '../strict/hostile/attacks/hello.ts';
+import { applyTo } from './proxy-rig.ts';
 import { certificateFor, startStreamRig, tlsExchange, type StreamRig } from './streams-rig.ts';
 import { handshake } from './tls-sessions.ts';
 
@@ -20,7 +21,7 @@ interface Up {
 async function up(secret?: string, { validation, ...options }: Parameters<typeof startStreamRig>[0] & { readonly validation?: ClientValidation } = {}): Promise<Up> {
   const rig = await startStreamRig(options);
   if (secret !== undefined) rig.proxy.useTicketSecret(Buffer.from(secret));
-  rig.proxy.apply({ certificates: { changed: [{ kind: 'Certificate', name: 'one', ...certificateFor('one.example') }] } });
+  applyTo(rig.proxy, { certificates: { changed: [{ kind: 'Certificate', name: 'one', ...certificateFor('one.example') }] } });
   const section: ListenerSection = { name: 'web', hostname: '', protocol: 'HTTPS', certificates: ['one'], routes: 'listener/shop/gw/web', ...(validation === undefined ? {} : { clientValidation: validation }) };
   const { port } = await rig.listen([section]);
   return { rig, port };
@@ -35,7 +36,7 @@ for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
     t.true((await handshake(b.port, { maxVersion, session })).resumed);
     t.false((await handshake(other.port, { maxVersion, session })).resumed);
     // Certificates may change meanwhile.
-    b.rig.proxy.apply({ certificates: { changed: [{ kind: 'Certificate', name: 'one', ...certificateFor('another.example') }] } });
+    applyTo(b.rig.proxy, { certificates: { changed: [{ kind: 'Certificate', name: 'one', ...certificateFor('another.example') }] } });
     t.true((await handshake(b.port, { maxVersion, session })).resumed);
     // A new secret: what was begun under the one before is forgotten.
     b.rig.proxy.useTicketSecret(Buffer.from('two'));

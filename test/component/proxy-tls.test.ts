@@ -7,7 +7,7 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import test from 'ava';
 import { StreamClient } from './proxy-http2-rig.ts';
 import type { ListenerSection } from '#snapshot';
-import { answering, backendTo, getRequest, listenerWith, ok, rawServer, startRig, statusOf, tableOf } from './proxy-rig.ts';
+import { applyTo, answering, backendTo, getRequest, listenerWith, ok, rawServer, startRig, statusOf, tableOf } from './proxy-rig.ts';
 
 interface Pem {
   readonly chain: string;
@@ -65,7 +65,7 @@ async function secureRig(sections: readonly ListenerSection[]) {
   }));
   const names = new Set(sections.map(({ certificates }) => certificates![0]!));
   const certificates = await Promise.all([...names].map(async (name) => ({ kind: 'Certificate', name, ...(await certificate(name)) }) as const));
-  const refusals = rig.proxy.apply({ routeTables: { changed: tables }, certificates: { changed: certificates } });
+  const refusals = applyTo(rig.proxy, { routeTables: { changed: tables }, certificates: { changed: certificates } });
   const listener = await rig.proxy.listen({ ...listenerWith(sections), name: 'shop/gw/443' });
   return {
     refusals,
@@ -135,9 +135,9 @@ test('a new certificate serves new connections at once; an unusable one is refus
   const get = () => ask(listener.port, { servername: 'one.example' }, getRequest('/', closing, 'one.example'));
   t.is((await get()).subject, 'one');
   const next = await certificate('next');
-  t.deepEqual(rig.proxy.apply({ certificates: { changed: [{ kind: 'Certificate', name: 'one', ...next }] } }), []);
+  t.deepEqual(applyTo(rig.proxy, { certificates: { changed: [{ kind: 'Certificate', name: 'one', ...next }] } }), []);
   t.is((await get()).subject, 'next');
-  const [refusal] = rig.proxy.apply({ certificates: { changed: [{ kind: 'Certificate', name: 'one', chain: 'no', key: next.key }] } });
+  const [refusal] = applyTo(rig.proxy, { certificates: { changed: [{ kind: 'Certificate', name: 'one', chain: 'no', key: next.key }] } });
   t.is(refusal?.name, 'one');
   t.is((await get()).subject, 'next');
   await close();
@@ -168,7 +168,7 @@ test('large bodies over TLS, and garbage instead of a handshake', async (t) => {
   const size = 4 * 1024 * 1024;
   const { listener, rig, server, close } = await secureRig([section('one', 'one.example', 'one')]);
   const big = await rawServer(answering(ok('z'.repeat(size))));
-  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [{ address: '127.0.0.1', port: big.port }] }] } });
+  applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [{ address: '127.0.0.1', port: big.port }] }] } });
   const { text } = await ask(listener.port, { servername: 'one.example' }, getRequest('/', closing, 'one.example'));
   t.true(text.endsWith('z'.repeat(1000)) && text.length > size);
   const { RawClient } = await import('./proxy-rig.ts');

@@ -3,7 +3,7 @@ import test from 'ava';
 import { createProxy, Metrics, type Bound, type Proxy } from '#proxy';
 import type { Destination } from '#snapshot';
 import { responseOf } from './proxy-http2-rig.ts';
-import { answering, backendNamed, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, tableOf, type RawServer } from './proxy-rig.ts';
+import { applyTo, answering, backendNamed, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, tableOf, type RawServer } from './proxy-rig.ts';
 import { socketIO } from './socket-io.ts';
 import { eventually, startStreamRig } from './streams-rig.ts';
 
@@ -99,7 +99,7 @@ test('the log says how a tunnel came to its end', async (t) => {
   });
   const rig = await startStreamRig();
   const table = tableOf([{}], [{ timeouts: { streamIdle: '300ms' }, origins: {} }]);
-  rig.proxy.apply({ backends: { changed: [backendNamed('a')] }, endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([server.port]) }] }, routeTables: { changed: [table] } });
+  applyTo(rig.proxy, { backends: { changed: [backendNamed('a')] }, endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([server.port]) }] }, routeTables: { changed: [table] } });
   const { port } = await rig.listen([{ name: 'http', hostname: '', protocol: 'HTTP', routes: table.name }]);
   const ends: Readonly<Record<string, (client: RawClient) => unknown>> = {
     'completed': (client) => client.socket.end(),
@@ -138,7 +138,7 @@ interface Mesh {
 async function meshTo(server: number, answer: (destination: Destination) => Destination | Promise<Destination> = (d) => d): Promise<Mesh> {
   const proxy = createProxy({ now: () => performance.now(), wallClock: Date.now, random: Math.random, metrics: new Metrics(), io: socketIO });
   const routes = 'service/client/shop/reviews/9080';
-  proxy.apply({
+  applyTo(proxy, {
     routeTables: { changed: [{ ...tableOf([{ backends: [{ index: 0, weight: 1, filters: [], target: { kind: 'backend', ref: { kind: 'Service', namespace: 'shop', name: 'reviews' }, port: 9080, backend: 'shop/reviews:9080' } }] }]), name: routes }] },
     backends: { changed: [backendNamed('shop/reviews:9080')] },
     endpoints: { changed: [{ kind: 'Endpoints', name: 'shop/reviews:9080', endpoints: endpointsOf([server]) }] },

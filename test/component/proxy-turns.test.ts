@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { answering, fetchRaw, getRequest, ok, rawServer, startRig, statusOf } from './proxy-rig.ts';
+import { applyTo, answering, fetchRaw, getRequest, ok, rawServer, startRig, statusOf } from './proxy-rig.ts';
 import { eventually, setBackends, startStreamRig, streamBackend, streamTable } from './streams-rig.ts';
 import { stopped, type Stopped } from './stopped.ts';
 
@@ -103,7 +103,7 @@ for (const direction of ['to the endpoint', 'to the client'] as const) {
     });
     const parts = await stopped(() => startStreamRig());
     setBackends(parts.rig.proxy, { a: [port] });
-    parts.rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ kind: 'TCPRoute', backends: [streamBackend('a')] }])] } });
+    applyTo(parts.rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ kind: 'TCPRoute', backends: [streamBackend('a')] }])] } });
     const listener = await parts.rig.listen([{ name: 'tcp', hostname: '', protocol: 'TCP', routes: 'listener/shop/gw/tcp' }]);
     const client = connect(listener.port, '127.0.0.1').on('error', () => {});
     t.teardown(async () => {

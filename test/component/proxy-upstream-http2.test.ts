@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Rule } from '#snapshot';
 import { Authority } from './authority.ts';
 import { http2Rig, peerServer, type Answer, type PeerOptions, type PeerServer } from './http2-rig.ts';
-import { closedPort, getRequest, ok, policyOf, RawClient, rawServer, statusOf, type Rig, type RigOptions } from './proxy-rig.ts';
+import { applyTo, closedPort, getRequest, ok, policyOf, RawClient, rawServer, statusOf, type Rig, type RigOptions } from './proxy-rig.ts';
 
 const closing = 'Connection: close\r\n';
 const answered: Answer = (stream, _headers, body) => {
@@ -393,7 +393,7 @@ test.serial('a changed Backend and an endpoint that is gone: connections close w
   const rig = await rigFor(t, [server.port]);
   const first = ask(rig);
   await eventually(() => server.requests.length === 1);
-  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [] }] } });
+  applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [] }] } });
   t.is(server.sessions.size, 1);
   t.regex(await first, /late/);
   await eventually(() => server.sessions.size === 0);
@@ -404,7 +404,7 @@ test.serial('mirrors go over HTTP/2', async (t) => {
   const [main, copy] = [await rawServer((socket) => void socket.write(ok('main'))), await served(t, answered)];
   const mirror: Partial<Rule> = { filters: [{ type: 'RequestMirror', backend: { kind: 'backend', ref: { kind: 'Service', namespace: 'shop', name: 'b' }, port: 80, backend: 'b' }, numerator: 1, denominator: 1 }] };
   const rig = await http2Rig({ backends: { b: [copy.port] }, rules: [mirror] });
-  rig.proxy.apply({
+  applyTo(rig.proxy, {
     backends: { changed: [{ kind: 'Backend', name: 'a', ref: { kind: 'Service', namespace: 'shop', name: 'a' }, port: 80, protocol: 'http1', balancing: 'round-robin' }] },
     endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [{ address: '127.0.0.1', port: main.port }] }] },
   });

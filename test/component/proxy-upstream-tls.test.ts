@@ -3,7 +3,7 @@ import { createServer, type TlsOptions, type TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import type { Backend, BackendTls, Certificate } from '#snapshot';
 import { Authority, type Pair } from './authority.ts';
-import { backendNamed, endpointsOf, getRequest, ok, policyOf, RawClient, rawServer, startRig, tableOf, type Rig, type RigOptions } from './proxy-rig.ts';
+import { applyTo, backendNamed, endpointsOf, getRequest, ok, policyOf, RawClient, rawServer, startRig, tableOf, type Rig, type RigOptions } from './proxy-rig.ts';
 
 const host = 'shop.example';
 
@@ -50,7 +50,7 @@ function secured(tls: BackendTls, more: Partial<Backend> = {}): Backend {
 
 async function secureRig(t: ExecutionContext, port: number, tls: BackendTls, options: RigOptions = {}): Promise<Rig> {
   const rig = await startRig({ backends: { a: [port] }, ...options });
-  rig.proxy.apply({ backends: { changed: [secured(tls)] } });
+  applyTo(rig.proxy, { backends: { changed: [secured(tls)] } });
   t.teardown(() => rig.close());
   return rig;
 }
@@ -168,7 +168,7 @@ test('a client certificate: without it nothing is sent; a changed one is shown o
     t.deepEqual(server.failed, []);
     const steps: readonly [Pair, boolean][] = [[first, true], [second, true], [foreign, false]];
     for (const [shown, good] of steps) {
-      t.deepEqual(rig.proxy.apply({ certificates: { changed: [certificateOf('shop/client', shown)] } }), []);
+      t.deepEqual(applyTo(rig.proxy, { certificates: { changed: [certificateOf('shop/client', shown)] } }), []);
       const text = await get(rig);
       t.is(text.startsWith('HTTP/1.1 200'), good, text);
       // Node's server says nothing when it closes; in TLS 1.3 that looks like any other end.
@@ -186,13 +186,13 @@ test('changed authorities retire the connections of before; the same resource ag
   const client = new RawClient(rig.listener.port);
   const next = async (count: number): Promise<string> => client.send(getRequest('/')).until((text) => text.split('HTTP/1.1').length === count + 1);
   await next(1);
-  rig.proxy.apply({ backends: { changed: [secured(structuredClone(tls))] } });
+  applyTo(rig.proxy, { backends: { changed: [secured(structuredClone(tls))] } });
   await next(2);
   t.is(server.seen.length, 1);
-  rig.proxy.apply({ backends: { changed: [secured({ ...tls, authorities: `${tls.authorities}\n${other.certificate}` })] } });
+  applyTo(rig.proxy, { backends: { changed: [secured({ ...tls, authorities: `${tls.authorities}\n${other.certificate}` })] } });
   await next(3);
   t.is(server.seen.length, 2);
-  rig.proxy.apply({ backends: { changed: [secured({ ...tls, authorities: other.certificate })] } });
+  applyTo(rig.proxy, { backends: { changed: [secured({ ...tls, authorities: other.certificate })] } });
   t.regex(await next(4), /x-weft-error: tls-failed/);
 });
 
@@ -200,13 +200,13 @@ test('authorities that are none: the Backend is refused; what was in force stays
   const server = await serve(t);
   const rig = await secureRig(t, server.port, { hostname: host, authorities: authority.certificate });
   for (const authorities of ['', 'none', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n']) {
-    t.like(rig.proxy.apply({ backends: { changed: [secured({ hostname: host, authorities })] } }), [{ kind: 'Backend', name: 'a' }]);
+    t.like(applyTo(rig.proxy, { backends: { changed: [secured({ hostname: host, authorities })] } }), [{ kind: 'Backend', name: 'a' }]);
     t.regex(await get(rig), /^HTTP\/1.1 200 /);
     const plain = await rawServer(() => {});
     const fresh = await startRig({});
-    fresh.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([plain.port]) }] } });
+    applyTo(fresh.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([plain.port]) }] } });
     t.regex(await get(fresh), /x-weft-error: config-missing/);
-    t.is(fresh.proxy.apply({ backends: { changed: [secured({ hostname: host, authorities })] } }).length, 1);
+    t.is(applyTo(fresh.proxy, { backends: { changed: [secured({ hostname: host, authorities })] } }).length, 1);
     t.regex(await get(fresh), /x-weft-error: tls-failed/);
     t.deepEqual(plain.received, []);
     await fresh.close();
@@ -217,7 +217,7 @@ test('authorities that are none: the Backend is refused; what was in force stays
 test('a mirror goes over TLS as well', async (t) => {
   const [main, copy] = [await rawServer((socket) => void socket.write(ok('main'))), await serve(t)];
   const rig = await startRig({ backends: { a: [main.port], b: [copy.port] } });
-  rig.proxy.apply({
+  applyTo(rig.proxy, {
     routeTables: { changed: [tableOf([{ filters: [{ type: 'RequestMirror', backend: { kind: 'backend', ref: { kind: 'Service', namespace: 'shop', name: 'b' }, port: 80, backend: 'b' }, numerator: 1, denominator: 1 }] }])] },
     backends: { changed: [{ ...secured({ hostname: host, authorities: authority.certificate }), name: 'b' }] },
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { connect as connectTls, createServer as createTlsServer, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { AccessLog, createExposition, createProxy, Metrics, type BoundListener, type Proxy, type ProxyLimits } from '#proxy';
 import type { Listener, ListenerSection, StreamRoute, StreamTable, WeightedBackend } from '#snapshot';
-import { backendNamed, endpointsOf } from './proxy-rig.ts';
+import { applyTo, backendNamed, endpointsOf } from './proxy-rig.ts';
 import { socketIO } from './socket-io.ts';
 
 /** Parts for tests of what a proxy passes as it is: TCP, TLS by server name, UDP. */
@@ -96,7 +96,7 @@ export function streamTable(section: string, routes: readonly { readonly hostnam
 
 export function setBackends(proxy: Proxy, backends: Readonly<Record<string, readonly number[]>>, protocol: 'tcp' | 'udp' = 'tcp'): void {
   const names = Object.entries(backends);
-  proxy.apply({
+  applyTo(proxy, {
     backends: { changed: names.map(([name]) => ({ ...backendNamed(name), protocol })) },
     endpoints: { changed: names.map(([name, ports]) => ({ kind: 'Endpoints', name, endpoints: endpointsOf(ports) })) },
   });

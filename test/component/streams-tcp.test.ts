@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import test from 'ava';
 import type { ListenerSection } from '#snapshot';
-import { closedPort, endpointsOf, RawClient } from './proxy-rig.ts';
+import { applyTo, closedPort, endpointsOf, RawClient } from './proxy-rig.ts';
 import { echoServer, eventually, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, tcpExchange } from './streams-rig.ts';
 
 const tcp: ListenerSection = { name: 'tcp', hostname: '', protocol: 'TCP', routes: 'listener/shop/gw/tcp' };
@@ -10,7 +10,7 @@ test('a connection is joined to an endpoint, each direction ends by itself; it i
   const rig = await startStreamRig();
   const server = await echoServer('a');
   setBackends(rig.proxy, { 'shop/a:80': [server.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('shop/a:80')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('shop/a:80')] }])] } });
   const { port } = await rig.listen([tcp]);
   t.is(await tcpExchange(port, 'hello'), 'a\nhelloend');
   await eventually(async () => (await rig.logged()).length === 1);
@@ -33,16 +33,16 @@ test('weights share connections; the share of an invalid backend is reset, what 
   const rig = await startStreamRig({ random: () => drawn });
   const [one, two] = [await echoServer('one'), await echoServer('two')];
   setBackends(rig.proxy, { one: [one.port], two: [two.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('one', { weight: 6 }), streamBackend('two', { weight: 3 }), invalidBackend] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('one', { weight: 6 }), streamBackend('two', { weight: 3 }), invalidBackend] }])] } });
   const { port } = await rig.listen([tcp]);
   const answers: string[] = [];
   for (drawn of [0, 0.59, 0.6, 0.89]) answers.push((await tcpExchange(port, '')).split('\n')[0]!);
   t.deepEqual(answers, ['one', 'one', 'two', 'two']);
   drawn = 0.95;
   await t.throwsAsync(tcpExchange(port, ''), { message: /ECONNRESET/ });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [])] } });
   await t.throwsAsync(tcpExchange(port, ''), { message: /ECONNRESET/ });
-  rig.proxy.apply({ streamTables: { removed: ['listener/shop/gw/tcp'] } });
+  applyTo(rig.proxy, { streamTables: { removed: ['listener/shop/gw/tcp'] } });
   await t.throwsAsync(tcpExchange(port, ''), { message: /ECONNRESET/ });
   await eventually(async () => (await rig.logged()).length === 7);
   t.deepEqual(rig.log.map(({ failure }) => failure).filter((failure) => failure !== undefined), ['invalid-backend', 'no-route', 'config-missing']);
@@ -57,7 +57,7 @@ test('an endpoint that refuses makes way for another and is avoided; none at all
   const server = await echoServer('a');
   const dead = await closedPort();
   setBackends(rig.proxy, { a: [dead, server.port], b: [dead], c: [] });
-  const route = (backend: string) => rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend(backend)] }])] } });
+  const route = (backend: string) => applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend(backend)] }])] } });
   route('a');
   const { port } = await rig.listen([tcp]);
   for (let round = 0; round < 4; round++) t.is(await tcpExchange(port, 'x'), 'a\nxend');
@@ -70,7 +70,7 @@ test('an endpoint that refuses makes way for another and is avoided; none at all
   await eventually(async () => (await rig.logged()).length === 6);
   t.deepEqual(rig.log.slice(-2).map(({ failure, reason }) => [failure, reason]), [['connect-failed', 'ECONNREFUSED'], ['no-endpoints', undefined]]);
   // Each endpoint is as idle as before.
-  rig.proxy.apply({ endpoints: { changed: [{ kind: 'Endpoints', name: 'b', endpoints: endpointsOf([server.port]) }] } });
+  applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'b', endpoints: endpointsOf([server.port]) }] } });
   route('b');
   t.is(await tcpExchange(port, 'x'), 'a\nxend');
   await rig.close();
@@ -95,7 +95,7 @@ test('a slow reader holds the sender back; nothing is lost', async (t) => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   setBackends(rig.proxy, { a: [(server.address() as AddressInfo).port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
   const { port } = await rig.listen([tcp]);
   const client = connect({ port, host: '127.0.0.1' });
   await new Promise((resolve) => setTimeout(resolve, 300));
@@ -112,7 +112,7 @@ test('a reset on either side is one on the other', async (t) => {
   const rig = await startStreamRig();
   const server = await echoServer('a');
   setBackends(rig.proxy, { a: [server.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
   const { port } = await rig.listen([tcp]);
   const errorOf = (socket: Socket): Promise<string> => new Promise((resolve) => socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code!)));
   const first = connect({ port, host: '127.0.0.1' });
@@ -135,7 +135,7 @@ test('a connection without a byte for too long is cut', async (t) => {
   const rig = await startStreamRig({ limits: { streamConnectionIdleMs: 200 } });
   const server = await echoServer('a');
   setBackends(rig.proxy, { a: [server.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
   const { port } = await rig.listen([tcp]);
   const [busy, still] = [connect({ port, host: '127.0.0.1' }), connect({ port, host: '127.0.0.1' })];
   for (const socket of [busy, still]) socket.on('error', () => {}).resume();
@@ -162,7 +162,7 @@ test('drain: no new connections, those there go on as long as is allowed', async
   const rig = await startStreamRig();
   const server = await echoServer('a');
   setBackends(rig.proxy, { a: [server.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
   const { port } = await rig.listen([tcp]);
   const [short, long] = [connect({ port, host: '127.0.0.1' }), connect({ port, host: '127.0.0.1' })];
   await Promise.all([short, long].map((socket) => new Promise((resolve) => socket.once('data', resolve))));
@@ -186,7 +186,7 @@ test('no more connections than the limit', async (t) => {
   const rig = await startStreamRig({ limits: { maxConnections: 2 } });
   const server = await echoServer('a');
   setBackends(rig.proxy, { a: [server.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('a')] }])] } });
   const { port } = await rig.listen([tcp]);
   const open = [connect({ port, host: '127.0.0.1' }), connect({ port, host: '127.0.0.1' })];
   await Promise.all(open.map((socket) => new Promise((resolve) => socket.once('data', resolve))));
@@ -202,7 +202,7 @@ test('CONNECT to a Service with routes for what is not HTTP gets their backend',
   const rig = await startStreamRig();
   const [own, routed] = [await echoServer('own'), await echoServer('routed')];
   setBackends(rig.proxy, { 'shop/web:80': [own.port], routed: [routed.port] });
-  rig.proxy.apply({ streamTables: { changed: [{ ...streamTable('x', [{ backends: [streamBackend('routed')] }]), name: 'tcp' }, { ...streamTable('x', [{ hostnames: ['web'], backends: [streamBackend('routed')] }]), name: 'tls' }] } });
+  applyTo(rig.proxy, { streamTables: { changed: [{ ...streamTable('x', [{ backends: [streamBackend('routed')] }]), name: 'tcp' }, { ...streamTable('x', [{ hostnames: ['web'], backends: [streamBackend('routed')] }]), name: 'tls' }] } });
   const service = { kind: 'Service', namespace: 'shop', name: 'web' };
   const outbound = await rig.proxy.listenOutbound({
     address: '127.0.0.1', port: 0,

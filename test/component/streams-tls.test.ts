@@ -5,7 +5,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { ListenerSection } from '#snapshot';
 import { Authority } from './authority.ts';
-import { answering, backendNamed, backendTo, endpointsOf, getRequest, ok, rawServer, tableOf } from './proxy-rig.ts';
+import { applyTo, answering, backendNamed, backendTo, endpointsOf, getRequest, ok, rawServer, tableOf } from './proxy-rig.ts';
 import { certificateFor, echoServer, eventually, exchangeBytes, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, tlsExchange, type StreamRig } from './streams-rig.ts';
 
 const passthrough = (name: string, hostname = ''): ListenerSection => ({ name, hostname, protocol: 'TLS', mode: 'Passthrough', routes: `listener/shop/gw/${name}` });
@@ -13,13 +13,13 @@ const terminate = (name: string, hostname: string, ...certificates: readonly str
 const https = (name: string, hostname: string, certificate: string): ListenerSection => ({ name, hostname, protocol: 'HTTPS', certificates: [certificate], routes: `listener/shop/gw/${name}` });
 
 function setCertificates(rig: StreamRig, ...names: readonly string[]): void {
-  rig.proxy.apply({ certificates: { changed: names.map((name) => ({ kind: 'Certificate', name, ...certificateFor(name) })) } });
+  applyTo(rig.proxy, { certificates: { changed: names.map((name) => ({ kind: 'Certificate', name, ...certificateFor(name) })) } });
 }
 
 /** An HTTP backend that says which section the request came through. */
 async function httpSection(rig: StreamRig, name: string): Promise<{ close(): Promise<void> }> {
   const server = await rawServer((socket, text) => answering(ok(name))(socket, text));
-  rig.proxy.apply({
+  applyTo(rig.proxy, {
     routeTables: { changed: [{ ...tableOf([{ backends: [backendTo(name)] }], [{ origins: {} }]), name: `listener/shop/gw/${name}` }] },
     backends: { changed: [backendNamed(name)] },
     endpoints: { changed: [{ kind: 'Endpoints', name, endpoints: endpointsOf([server.port]) }] },
@@ -44,7 +44,7 @@ test('passthrough: the server name chooses the route, the bytes stay as they are
   const rig = await startStreamRig();
   const [a, wide] = [await echoServer('a', certificateFor('a.example')), await echoServer('wide', certificateFor('wide.example'))];
   setBackends(rig.proxy, { a: [a.port], wide: [wide.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tls', [
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tls', [
     { kind: 'TLSRoute', hostnames: ['*.example'], backends: [streamBackend('wide')] },
     { kind: 'TLSRoute', hostnames: ['a.example'], backends: [streamBackend('a')] },
     { kind: 'TLSRoute', hostnames: ['broken.test'], backends: [invalidBackend] },
@@ -68,7 +68,7 @@ test('passthrough: a hello byte by byte, one that is none, one that never ends',
   const rig = await startStreamRig({ limits: { tlsHandshakeMs: 600 } });
   const a = await echoServer('a', certificateFor('a.example'));
   setBackends(rig.proxy, { a: [a.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tls', [{ hostnames: ['a.example'], backends: [streamBackend('a')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tls', [{ hostnames: ['a.example'], backends: [streamBackend('a')] }])] } });
   const { port } = await rig.listen([passthrough('tls')]);
   // Between client and proxy somebody who sends each byte by itself.
   const drip = async (socket: Socket): Promise<void> => {
@@ -115,7 +115,7 @@ test('passthrough: a client without server name gets the route for everything', 
   const rig = await startStreamRig();
   const a = await echoServer('a', certificateFor('a.example'));
   setBackends(rig.proxy, { a: [a.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('tls', [{ hostnames: ['b.example'], backends: [invalidBackend] }, { backends: [streamBackend('a')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tls', [{ hostnames: ['b.example'], backends: [invalidBackend] }, { backends: [streamBackend('a')] }])] } });
   const { port } = await rig.listen([passthrough('tls')]);
   t.is(await tlsExchange(port, '', 'x', { maxVersion: 'TLSv1.2' }), 'a false\nxend');
   await rig.close();
@@ -127,7 +127,7 @@ test('terminate: TLS ends here, by the certificate for the name; the backend get
   const [plain, encrypted] = [await echoServer('plain'), await echoServer('encrypted', certificateFor('inner.example'))];
   setCertificates(rig, 'one.example', 'two.example');
   setBackends(rig.proxy, { plain: [plain.port], encrypted: [encrypted.port] });
-  rig.proxy.apply({
+  applyTo(rig.proxy, {
     backends: { changed: [{ ...backendNamed('encrypted'), protocol: 'tcp', tls: { hostname: 'inner.example', authorities: certificateFor('inner.example').chain } }] },
     streamTables: { changed: [streamTable('tls', [
       { kind: 'TLSRoute', hostnames: ['one.example'], backends: [streamBackend('plain')] },
@@ -143,7 +143,7 @@ test('terminate: TLS ends here, by the certificate for the name; the backend get
   t.is(await tlsExchange(port, 'one.example', 'x', { ALPNProtocols: ['imap'] }), 'plain\nxend');
   for (const name of ['three.example', 'none.example', 'else.org', '']) await t.throwsAsync(tlsExchange(port, name, ''), { message: /ECONNRESET/ }, name);
   // Not in the clear, and not to a backend that is another than it should be.
-  rig.proxy.apply({ backends: { changed: [{ ...backendNamed('encrypted'), protocol: 'tcp', tls: { hostname: 'other.example', authorities: certificateFor('inner.example').chain } }] } });
+  applyTo(rig.proxy, { backends: { changed: [{ ...backendNamed('encrypted'), protocol: 'tcp', tls: { hostname: 'other.example', authorities: certificateFor('inner.example').chain } }] } });
   await tlsExchange(port, 'two.example', 'x').catch(() => {});
   await eventually(async () => (await rig.logged()).some(({ failure }) => failure === 'tls-failed'));
   t.like(rig.log[0], { protocol: 'tls', serverName: 'one.example', bytesIn: 5, bytesOut: 14 });
@@ -159,7 +159,7 @@ test('one port: HTTPS, TLS that ends here and TLS that passes through, told apar
   const web = await httpSection(rig, 'web');
   setCertificates(rig, 'web.example', 'end.example');
   setBackends(rig.proxy, { plain: [plain.port], through: [through.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('pass', [{ backends: [streamBackend('through')] }]), streamTable('end', [{ backends: [streamBackend('plain')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('pass', [{ backends: [streamBackend('through')] }]), streamTable('end', [{ backends: [streamBackend('plain')] }])] } });
   const sections = [https('web', '*.example', 'web.example'), terminate('end', 'end.example', 'end.example'), passthrough('pass', 'pass.example')];
   const bound = await rig.listen(sections);
   const all = async (port: number): Promise<readonly string[]> => [
@@ -189,7 +189,7 @@ test('drain of a mixed port: handshakes and joined connections go on as long as 
   const plain = await echoServer('plain');
   setCertificates(rig, 'end.example');
   setBackends(rig.proxy, { plain: [plain.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('end', [{ backends: [streamBackend('plain')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('end', [{ backends: [streamBackend('plain')] }])] } });
   const { port } = await rig.listen([terminate('end', 'end.example', 'end.example')]);
   const joined = connectTls({ port, host: '127.0.0.1', servername: 'end.example', rejectUnauthorized: false });
   joined.on('error', () => {});
@@ -301,7 +301,7 @@ test('HTTP/2 among other things on a port; what is misdirected is told so there 
   const web = await httpSection(rig, 'web');
   setCertificates(rig, 'c');
   setBackends(rig.proxy, { through: [through.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('pass', [{ backends: [streamBackend('through')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('pass', [{ backends: [streamBackend('through')] }])] } });
   const shared = (name: string, hostname: string): ListenerSection => ({ ...https(name, hostname, 'c'), routes: 'listener/shop/gw/web' });
   const { port } = await rig.listen([shared('all', ''), shared('second', 'second-example.org'), shared('wild', '*.wildcard.org'), shared('fourth', 'fourth-example.wildcard.org'), passthrough('pass', 'pass.example.org')]);
   // The table of the conformance test HTTPRouteHTTPSListenerDetectMisdirectedRequests, with a section that is not HTTP beside it.
@@ -321,7 +321,7 @@ test('what a client says of its own certificate does not get past us', async (t)
   const rig = await startStreamRig();
   const web = await rawServer((socket, text) => answering(ok(/x[-_]forwarded[-_]client[-_]cert|forged/i.test(text) ? 'passed' : 'clean'))(socket, text));
   setCertificates(rig, 'web.example');
-  rig.proxy.apply({
+  applyTo(rig.proxy, {
     routeTables: { changed: [{ ...tableOf([{ backends: [backendTo('web')] }], [{ origins: {} }]), name: 'listener/shop/gw/web' }] },
     backends: { changed: [backendNamed('web')] },
     endpoints: { changed: [{ kind: 'Endpoints', name: 'web', endpoints: endpointsOf([web.port]) }] },
@@ -339,7 +339,7 @@ test('property: whatever comes first, it ends in time, is no fault of ours, and 
   const plain = await echoServer('plain');
   setCertificates(rig, 'end.example');
   setBackends(rig.proxy, { plain: [plain.port] });
-  rig.proxy.apply({ streamTables: { changed: [streamTable('end', [{ backends: [streamBackend('plain')] }]), streamTable('pass', [{ hostnames: ['*.pass.example'], backends: [streamBackend('plain')] }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('end', [{ backends: [streamBackend('plain')] }]), streamTable('pass', [{ hostnames: ['*.pass.example'], backends: [streamBackend('plain')] }])] } });
   const { port } = await rig.listen([terminate('end', 'end.example', 'end.example'), passthrough('pass', '*.pass.example'), https('web', '', 'end.example')]);
   const name = fc.constantFrom('end.example', 'a.pass.example', 'else.example', 'x'.repeat(300), '');
   const hello = fc.tuple(name, fc.uint8Array({ maxLength: 80 }), fc.nat(400)).map(([serverName, extra, cut]) => {

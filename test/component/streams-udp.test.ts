@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import test, { type ExecutionContext } from 'ava';
 import type { Listener, ListenerSection } from '#snapshot';
+import { applyTo } from './proxy-rig.ts';
 import { eventually, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, type StreamRig } from './streams-rig.ts';
 
 const section: ListenerSection = { name: 'udp', hostname: '', protocol: 'UDP', routes: 'listener/shop/gw/udp' };
@@ -53,7 +54,7 @@ class UdpClient {
 }
 
 function route(rig: StreamRig, ...backends: readonly ReturnType<typeof streamBackend>[]): void {
-  rig.proxy.apply({ streamTables: { changed: [streamTable('udp', backends.length === 0 ? [] : [{ kind: 'UDPRoute', backends }])] } });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('udp', backends.length === 0 ? [] : [{ kind: 'UDPRoute', backends }])] } });
 }
 
 interface Served {

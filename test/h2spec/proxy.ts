@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createProxy, Metrics } from '../../proxy/index.ts';
+import { applyTo } from '../component/proxy-rig.ts';
 import { startSmallServer, type SmallServerOptions } from './server.ts';
 
 /** What h2spec is run against. */
@@ -20,7 +21,7 @@ export async function startProxy(protocol: 'http1' | 'http2', options: SmallServ
   const faults: unknown[] = [];
   const proxy = createProxy({ now: () => performance.now(), wallClock: () => Date.now(), random: Math.random, metrics: new Metrics(), onFault: (error) => faults.push(error) });
   const { tls } = options;
-  proxy.apply({
+  applyTo(proxy, {
     certificates: { changed: tls === undefined ? [] : [{ kind: 'Certificate', name: 'shop/cert', chain: tls.cert, key: tls.key }] },
     routeTables: {
       changed: [

@@ -10,6 +10,7 @@ import { resourceFault } from '../../../snapshot/stream/codec.ts';
 import { readChunks, Oddities } from '../message.ts';
 import { readRequest } from '../request.ts';
 import { chunkedBody, message, pieces, request, requestView, table } from './arbitraries.ts';
+import { applyTo } from '../../component/proxy-rig.ts';
 
 export interface Fuzzed {
   readonly name: string;
@@ -99,7 +100,7 @@ function tables(onFault: (error: unknown) => void): fc.IRawProperty<unknown> {
     const received = { name: 'listener/shop/gw/http', version: '1', resource };
     if (resourceFault('RouteTable', received as VersionedResource) !== undefined) return;
     const accepted = resource as RouteTable;
-    if (proxy.apply({ routeTables: { changed: [accepted] } }).length > 0) return;
+    if (applyTo(proxy, { routeTables: { changed: [accepted] } }).length > 0) return;
     const compiled = compile(accepted);
     for (const { value, ...view } of views) {
       const start = performance.now();

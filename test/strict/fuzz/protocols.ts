@@ -13,6 +13,7 @@ import { block, endHeaders, endStream, frame, headers, number, preface, settings
 import { readRequest } from '../request.ts';
 import type { GuidedTarget } from './guided.ts';
 import { MemorySocket } from './memory-socket.ts';
+import { applyTo } from '../../component/proxy-rig.ts';
 
 /** What comes from the network, for `guided.ts`: nothing throws, bounds hold, and what is accepted a strict reader accepts as well. */
 
@@ -129,7 +130,7 @@ function snapshots(faults: unknown[]): (input: Buffer) => void {
     const { type: kind, resources } = decoded.value;
     for (const each of resources) {
       if (resourceFault(kind, each) !== undefined || kind !== 'RouteTable') continue;
-      proxy.apply({ routeTables: { changed: [each.resource as RouteTable] } });
+      applyTo(proxy, { routeTables: { changed: [each.resource as RouteTable] } });
     }
     if (faults.length > 0) throw faults.splice(0)[0];
   };
