@@ -61,6 +61,23 @@ test('TCP and UDP through a Gateway go by the listener; one that is not there is
   t.regex(await refusal('--gateway', 'shop/edge', 'tcp://edge'), /is not tcp:\/\/HOST:PORT/);
 });
 
+test('what governs the connections or flows of a listener is told by its name, with the origin of each field', async (t) => {
+  const policies = join(mkdtempSync(join(tmpdir(), 'weft-streams-')), 'policies.yaml');
+  const policy = (kind: string, name: string, target: string, says: string): string => `apiVersion: policy.weft-mesh.io/v1alpha1\nkind: ${kind}\nmetadata: { name: ${name}, namespace: shop }\nspec: { targetRef: { ${target} }, default: { ${says} } }\n`;
+  writeFileSync(policies, [
+    policy('TimeoutPolicy', 'route', 'group: gateway.networking.k8s.io, kind: TCPRoute, name: db', 'maxConnectionDuration: 8h, request: 1s'),
+    policy('TimeoutPolicy', 'edge', 'group: gateway.networking.k8s.io, kind: Gateway, name: edge', 'connect: 2s'),
+  ].join('---\n'));
+  const told = async (...words: string[]): Promise<string> => (await weft('policy', '-f', file, '-f', policies, ...words)).out;
+  const tcp = await told('--gateway', 'shop/edge/tcp');
+  t.regex(tcp, /^Gateway shop\/edge\/tcp → TCPRoute\/shop\/db\/0 → shop\/db:3306\n/);
+  t.regex(tcp, /timeouts.maxConnectionDuration +8h +default of TimeoutPolicy shop\/route at Route\n/);
+  t.regex(tcp, /timeouts.connect +2s +default of TimeoutPolicy shop\/edge at Gateway\n/);
+  t.regex(tcp, /lost\n +timeouts.request +1s +default of TimeoutPolicy shop\/route at Route +to nothing: connections pass here as they are/);
+  t.regex(await told('--gateway', 'shop/edge/udp'), /^Gateway shop\/edge\/udp → UDPRoute\/shop\/dns\/0 → shop\/db:53\n {2}no policy: what passes as it is has the times that are built in\n/);
+  t.regex(await told('--from-namespace', 'shop', '--route', 'TCPRoute/shop/db'), /timeouts.maxConnectionDuration +8h/);
+});
+
 test('a workload\'s connection goes by the routes of the Service; UDP passes by', async (t) => {
   t.regex(await asked('--from', 'shop/db-1', 'tcp://db:3306'), /TCPRoute shop\/db, rule 0/);
   t.regex(await asked('--from-namespace', 'shop', 'udp://db:53'), /passthrough\n(.*\n)*note: the mesh takes over TCP; UDP passes it by/);

@@ -1,12 +1,10 @@
 import type { Service } from '#crds';
-import { connectionPolicy, targetKey, type PolicyTarget } from '#policy';
+import { targetKey, type PolicyTarget } from '#policy';
 import { Pace, runSteps, type Steps } from '#snapshot';
 import { compareText, namespacesOf, servicesByName } from './cluster.ts';
 import type { Graph } from './graph/graph.ts';
-import { isStream } from './graph/listeners/listeners.ts';
 import { tlsOrigins } from './graph/tls/spoken.ts';
-import type { ListenerTable } from './render/gateway.ts';
-import { serviceTable } from './render/mesh.ts';
+import { serviceStreams, serviceTable } from './render/mesh.ts';
 import { pathsOf, type PathChoice } from './render/table.ts';
 import type { PathIndex, SettledPath } from './types.ts';
 
@@ -83,16 +81,8 @@ interface Asked {
 
 function* gatewayPaths({ tables }: Graph, asked: Asked): Steps<readonly SettledPath[]> {
   const found: (readonly SettledPath[])[] = [];
-  for (const table of tables) found.push(isStream(table.listener) ? connectionPaths(table, asked.choice) : yield* pathsOf(table.routes, table.way, asked));
+  for (const { routes, way } of tables) found.push(yield* pathsOf(routes, way, asked));
   return found.flat();
-}
-
-/** Of connections whose bytes pass as they are one path, down to the listener: policies below it act on requests. */
-function connectionPaths({ listener: { listener }, routes, way, path }: ListenerTable, choice: PathChoice): readonly SettledPath[] {
-  const { attachments, via } = way;
-  if (routes.length === 0 || listener.protocol === 'UDP') return [];
-  if (choice === 'touched' && !path.steps.some(({ target }) => attachments.byTarget.has(targetKey(target)))) return [];
-  return [{ via, path, settled: connectionPolicy(path, attachments, 'bytes') }];
 }
 
 interface Pairs {
@@ -104,7 +94,8 @@ function* meshPaths({ mesh }: Graph, { client, services }: Pairs, asked: Asked):
   const found: (readonly SettledPath[])[] = [];
   for (const service of services) {
     for (const port of service.spec.ports) {
-      const table = yield* serviceTable(mesh, client, service, port);
+      const streams = port.protocol === 'TCP' ? yield* serviceStreams(mesh, client, service, port) : undefined;
+      const table = streams ?? (yield* serviceTable(mesh, client, service, port));
       if (table !== undefined) found.push(yield* pathsOf(table.routes, table.way, asked));
     }
     if (asked.pace.spend()) yield;

@@ -1,5 +1,5 @@
 import type { Condition } from '#crds';
-import type { PolicyPath, Problem, SettledPolicy } from '#policy';
+import type { Carried, PolicyPath, Problem, SettledPolicy } from '#policy';
 import type { Backend, BackendTls, Certificate, Destination, Endpoints, Listener, ObjectRef, RouteTable, Steps, StreamTable } from '#snapshot';
 
 export type { Problem };
@@ -72,6 +72,7 @@ export interface SettledPath {
   readonly backend?: ObjectRef & { readonly port: number };
   /** Name of its Backend resource. */
   readonly resource?: string;
+  readonly carries: Carried;
   readonly path: PolicyPath;
   readonly settled: SettledPolicy;
 }

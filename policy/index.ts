@@ -3,7 +3,7 @@ export { attach, attachInSteps } from './attach/attach.ts';
 export { describeTarget, policyKey, policyRef, refKey, rootNamespace, targetKey, targetKinds } from './attach/targets.ts';
 export { connectionPolicy, settle } from './settle/settle.ts';
 export { connectionSteps, gatewayPath, meshPath, type GatewayPathParts, type MeshPathParts, type RouteStep, type ServiceStep } from './settle/paths.ts';
-export { describeOrigin } from './settle/leaves.ts';
+export { describeOrigin, type Carried } from './settle/leaves.ts';
 export { sessionOf } from './traffic/leaves.ts';
 export { policyApiVersion, policyGroup, policyKinds, type PolicyKind } from './schema/kinds.ts';
 export { policyStatuses, type AncestorStatus, type PolicyObjectStatus } from './status/status.ts';

@@ -45,6 +45,7 @@ export const failures = {
   // Time. Gateway API HTTPRouteTimeouts: "MUST return a timeout error", which is 504.
   'request-timeout': reply(504, 'The request took too long.', 'All attempts together took longer than `request` of the timeouts in force.'),
   'stream-idle-timeout': reply(504, 'The request stood still for too long.', 'No byte went in either direction for `streamIdle`.'),
+  'max-connection-duration': note(504, 'The connection reached its greatest age.', 'A connection whose bytes pass as they are was as old as `maxConnectionDuration` allows, and was ended.'),
   'header-timeout': reply(408, 'The head of the request took too long.', 'The client did not finish the head within `requestHeaders`.'),
 
   // The client's request.

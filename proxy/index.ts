@@ -9,4 +9,4 @@ export { openSocketIO, publicIO, socketModes, type OpenedIO, type SocketIO, type
 export { ListeningSockets, type ListeningOptions } from './listening/sockets.ts';
 export { ticketKeysMs } from './listening/tickets.ts';
 export { streamChooser, type StreamChooser } from './streams/choose.ts';
-export { plainAddress, readClientHello, reset } from './streams/index.ts';
+export { endless, plainAddress, readClientHello, reset } from './streams/index.ts';

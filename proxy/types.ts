@@ -54,6 +54,8 @@ export interface ProxyLimits {
   readonly tlsHandshakeMs: number;
   /** How long a connection of a TCPRoute or TLSRoute may go without a byte in either direction. */
   readonly streamConnectionIdleMs: number;
+  /** How long a connection whose bytes pass as they are may take for its last ones, once its `maxConnectionDuration` is over. */
+  readonly streamEndingMs: number;
   /** Clients of one UDP listener that are remembered; the one silent for the longest time makes way, of those that sent one datagram only first. */
   readonly maxUdpFlows: number;
   /** Clients of one UDP listener that get a flow, per second; as many may come at once. */
@@ -84,6 +86,7 @@ export const defaultLimits: ProxyLimits = {
   lingerBytes: 131_072,
   tlsHandshakeMs: 10_000,
   streamConnectionIdleMs: 3_600_000,
+  streamEndingMs: 5000,
   maxUdpFlows: 10_000,
   maxNewUdpFlows: 5000,
   udpIdleMs: 60_000,
@@ -176,6 +179,7 @@ export interface StreamRequest {
 /** A connection to an endpoint, opened for another one; counted and logged when that is over. */
 export interface OpenedStream {
   readonly socket: Socket;
+  readonly lifetime: Lifetime;
   /** To be called once. */
   ended(end: SpliceEnd): void;
   /** Instead of `ended`, where nothing was sent over it. */
@@ -187,8 +191,16 @@ export interface SpliceEnd {
   /** From whoever opened the connection. Bytes. */
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Why it broke: cut for want of bytes, or by one side, by a reset mostly; undefined where each side came to its end, or was cut here. */
-  readonly broken: 'idle' | 'client' | 'upstream' | undefined;
+  /** Why it broke: cut for want of bytes, ended because of its age, or broken by one side, by a reset mostly; undefined where each side came to its end, or was cut here. */
+  readonly broken: 'idle' | 'age' | 'client' | 'upstream' | undefined;
+}
+
+/** How long two connections that are one may last. */
+export interface Lifetime {
+  /** Without a byte in either direction, at most a quarter longer. Milliseconds; 0: no limit. */
+  readonly idleMs: number;
+  /** On the proxy's clock; `Infinity`: no limit. */
+  readonly endsAt: number;
 }
 
 /** Two open connections that are to be one. */
@@ -197,6 +209,7 @@ export interface JoinParts {
   readonly upstream: Socket;
   /** What was read of either side before. */
   readonly ahead: { readonly client: Uint8Array; readonly upstream: Uint8Array };
+  readonly lifetime: Lifetime;
   /** Called once, when both are closed. */
   ended(end: SpliceEnd): void;
 }
@@ -215,7 +228,7 @@ export interface Intake {
   open(request: StreamRequest, signal: AbortSignal): Promise<OpenedStream>;
   /** An endpoint for a connection that is not HTTP, other than those tried. Undefined: the backend is not known, or has no other. */
   pick(backend: string, tried: readonly PickedEndpoint[]): PickedEndpoint | undefined;
-  /** Bytes pass as they are, no faster than the other side takes them, each direction to its own end; a reset stays one. No time limit. */
+  /** Bytes pass as they are, no faster than the other side takes them, each direction to its own end; a reset stays one. */
   join(parts: JoinParts): void;
   /** Lets requests in flight end for at most `drainMs`, then closes what is left. Never rejects. */
   close(drainMs: number): Promise<void>;

@@ -44,7 +44,7 @@ export interface ListenerSection {
   readonly clientValidation?: ClientValidation;
   /** What serves this section: the name of a RouteTable for HTTP and HTTPS, of a StreamTable for TLS, TCP and UDP. */
   readonly routes: string;
-  /** Policy fields that act on the client's connection, before any route is known: `requestHeaders`, `idle`, … */
+  /** Of HTTP and HTTPS: policy fields that act on the client's connection, before any route is known: `requestHeaders`, `idle`, … */
   readonly policy?: EffectivePolicy;
 }
 
@@ -62,6 +62,8 @@ export interface StreamTable {
   /** As a RouteTable's. */
   readonly name: string;
   readonly routes: readonly StreamRoute[];
+  /** Absent: no policy says anything. */
+  readonly policies?: readonly EffectivePolicy[];
 }
 
 /** A TLSRoute, TCPRoute or UDPRoute. The most specific hostname gets the connection, then the oldest route, then the first name. */
@@ -207,7 +209,7 @@ export interface WeightedBackend {
   /** 0..1,000,000; 0 gets nothing. */
   readonly weight: number;
   readonly filters: readonly Filter[];
-  /** Index into `RouteTable.policies`. */
+  /** Index into the table's `policies`. */
   readonly policy?: number;
 }
 

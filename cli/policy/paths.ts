@@ -27,9 +27,9 @@ export function selectPaths(translation: Translation, query: PathQuery): readonl
   return query.backend === undefined && reaching.length > 0 ? reaching : backed;
 }
 
-/** Of TLS and TCP listeners: what governs their connections is known with the listener. */
+/** Of a TLS, TCP or UDP listener, which has few routes and mostly one. */
 function connectionsAt({ paths }: Translation, { gateway }: PathQuery): readonly SettledPath[] {
-  return gateway === undefined ? [] : paths.all().filter((path) => path.route === undefined && entersAt(path, gateway));
+  return gateway === undefined ? [] : paths.all().filter((path) => path.carries !== 'requests' && entersAt(path, gateway));
 }
 
 function entersAt(path: SettledPath, gateway: string): boolean {

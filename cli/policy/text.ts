@@ -1,10 +1,10 @@
 import type { EffectivePolicy, Origin } from '#snapshot';
 import { columns, nameOf } from '../table.ts';
 
-/** One line per field in force: the field, its value, where it came from. */
-export function fieldsInForce(policy: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'session' | 'origins'>, indent: string): string {
+/** One line per field in force: the field, its value, where it came from. `none`: what it means that there is none. */
+export function fieldsInForce(policy: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'session' | 'origins'>, indent: string, none = 'nothing is retried, no request timeout'): string {
   const rows = Object.entries(policy.origins).map(([field, origin]) => [field, show(valueAt(policy, field)), originText(origin)]);
-  return rows.length === 0 ? `${indent}no policy: nothing is retried, no request timeout` : columns(rows.toSorted((a, b) => a[0]!.localeCompare(b[0]!)), indent);
+  return rows.length === 0 ? `${indent}no policy: ${none}` : columns(rows.toSorted((a, b) => a[0]!.localeCompare(b[0]!)), indent);
 }
 
 export function originText(origin: Origin): string {

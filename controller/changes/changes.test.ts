@@ -3,8 +3,8 @@ import test from 'ava';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { emptyState, parseObject, type KubernetesObject } from '#crds';
-import { connectionPolicy, settle } from '#policy';
-import { Pace, runSteps, type RouteTable } from '#snapshot';
+import { settle } from '#policy';
+import { Pace, runSteps, type RouteTable, type StreamTable } from '#snapshot';
 import { withBuiltIns } from '../built-ins.ts';
 import { buildGraph } from '../graph/graph.ts';
 import { pathIndex } from '../paths.ts';
@@ -57,6 +57,14 @@ const chains: readonly [sentence: string, start: string, then: string][] = [
       { kind: Secret, apiVersion: v1, metadata: { namespace: x, name: there }, type: kubernetes.io/tls, data: {} }]`,
     '{ kind: Secret, apiVersion: v1, metadata: { namespace: x, name: missing }, type: kubernetes.io/tls, data: {} }',
   ],
+  [
+    'a policy that comes to a TCPRoute counts for the table of its listener',
+    `[{ kind: GatewayClass, apiVersion: gateway.networking.k8s.io/v1, metadata: { name: weft }, spec: { controllerName: weft-mesh.io/controller } },
+      { kind: Gateway, apiVersion: gateway.networking.k8s.io/v1, metadata: { namespace: x, name: g }, spec: { gatewayClassName: weft, listeners: [{ name: l, port: 9000, protocol: TCP }] } },
+      { kind: TCPRoute, apiVersion: gateway.networking.k8s.io/v1, metadata: { namespace: x, name: r }, spec: { parentRefs: [{ name: g }], rules: [{ backendRefs: [{ name: a, port: 80 }] }] } },
+      { kind: Service, apiVersion: v1, metadata: { namespace: x, name: a }, spec: { clusterIP: 10.0.0.1, ports: [{ name: web, port: 80 }] } }]`,
+    '{ kind: TimeoutPolicy, apiVersion: policy.weft-mesh.io/v1alpha1, metadata: { namespace: x, name: p }, spec: { targetRef: { group: gateway.networking.k8s.io, kind: TCPRoute, name: r }, default: { connect: 1s } } }',
+  ],
 ];
 
 for (const [sentence, start, then] of chains) {
@@ -83,6 +91,12 @@ function policyInTable(table: RouteTable | undefined, { route, rule, resource }:
   return at === undefined ? { origins: {} } : table?.policies[at];
 }
 
+function policyInStreams(table: StreamTable | undefined, { route, resource }: SettledPath): unknown {
+  const found = table?.routes.find(({ ref }) => isDeepStrictEqual(ref, route));
+  const at = found?.rule.backends.find(({ target }) => target.kind === 'backend' && target.backend === resource)?.policy;
+  return at === undefined ? { origins: {} } : table?.policies?.[at];
+}
+
 test('the policy of every path, in the index and in its table, is what its steps alone come to', (t) => {
   fc.assert(
     fc.property(filled, (state) => {
@@ -92,15 +106,10 @@ test('the policy of every path, in the index and in its table, is what its steps
         // The routes of an Ingress all have its name.
         if (each.route?.kind === 'Ingress') continue;
         const { via, path, settled } = each;
-        if (each.route === undefined && via.kind === 'gateway') {
-          t.deepEqual(settled.policy, connectionPolicy(path, graph.policies, 'bytes').policy);
-          const sections = [...snapshots.listeners.values()].flat().filter(({ gateway }) => isDeepStrictEqual(gateway, via.gateway)).flatMap((one) => one.sections.filter(({ name }) => name === via.listener));
-          for (const { policy } of sections) t.deepEqual(policy ?? { origins: {} }, settled.policy);
-          continue;
-        }
-        t.deepEqual(settled.policy, settle(path, graph.policies).policy);
+        t.deepEqual(settled.policy, settle(path, graph.policies, each.carries).policy);
         const table = via.kind === 'gateway' ? `listener/${via.gateway.namespace}/${via.gateway.name}/${via.listener}` : `service/${via.clientNamespace}/${via.service.namespace}/${via.service.kind === 'Service' ? '' : 'import:'}${via.service.name}/${via.port}`;
-        t.deepEqual(policyInTable(snapshots.routeTable(table), each), settled.policy, table);
+        if (each.carries === 'requests') t.deepEqual(policyInTable(snapshots.routeTable(table), each), settled.policy, table);
+        else if (each.resource !== undefined) t.deepEqual(policyInStreams(snapshots.streamTable(table), each), settled.policy, table);
       }
     }),
     { numRuns: 25 },

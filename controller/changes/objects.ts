@@ -114,13 +114,13 @@ const redirected = fc.record({ about: metadata, redirect: maybe(one('true')) }).
 
 const target = fc.oneof(
   fc.record({ group: one(gw), kind: one('Gateway', 'ListenerSet'), name, sectionName: seldomly(section) }),
-  fc.record({ group: one(gw), kind: one('HTTPRoute', 'GRPCRoute'), name, sectionName: seldomly(one('r')) }),
+  fc.record({ group: one(gw), kind: one('HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'), name, sectionName: seldomly(one('r')) }),
   fc.record({ group: one(''), kind: one('Service'), name, sectionName: seldomly(one('p', 'q')) }),
   fc.record({ group: one(importGroup), kind: one('ServiceImport'), name }),
   one({ group: '', kind: 'Namespace', name: 'x' }, { group: '', kind: 'Namespace', name: 'y' }, { group: '', kind: 'Namespace', name: rootNamespace }, { group: gw, kind: 'GatewayClass', name: 'weft' }, { group: 'gateway.networking.x-k8s.io', kind: 'XMesh', name: 'weft' }),
 );
 const retry = one({ maxRetries: 1 }, { maxRetries: 2, perTryTimeout: '1s' }, { budget: { percent: 5 } }, { retryOn: { codes: [503] } });
-const timeouts = one({ request: '1s' }, { backendRequest: '5s' }, { idle: '1m', requestHeaders: '2s' });
+const timeouts = one({ request: '1s' }, { backendRequest: '5s' }, { idle: '1m', requestHeaders: '2s' }, { connect: '1s', streamIdle: '1h', maxConnectionDuration: '0s' });
 const policySpec = (fields: fc.Arbitrary<object>): fc.Arbitrary<object> => fc.record({ targetRefs: few(target, 2, 1).map((refs) => [...new Map(refs.map((ref) => [JSON.stringify(ref), ref])).values()]), override: maybe(fields), default: fields }).map((each) => ({ spec: each }));
 const anywhere = fc.record({ name, namespace: one('x', 'x', 'y', rootNamespace), creationTimestamp: times, generation: maybe(one(1, 2)) });
 const backendTarget = fc.record({ group: one(''), kind: one('Service'), name });

@@ -5,6 +5,7 @@ import { isOurs, listenerSetsOf, type GatewayFacts } from './listeners/gateways.
 import { parentKey } from './listeners/listener-sets.ts';
 import { createSlot } from '../memo.ts';
 import { controllerName, importKind } from '../names.ts';
+import { findRoute } from './routes/route.ts';
 
 /** The policies of a cluster at their targets. */
 export function* attachPolicies(cluster: Cluster, gateways: ReadonlyMap<string, GatewayFacts>, pace: Pace): Steps<Attachments> {
@@ -48,12 +49,12 @@ function lookup(target: PolicyTarget, cluster: Cluster, gateways: ReadonlyMap<st
       if (found !== undefined && !listenerSetsOf(gateways).has(key) && state.gateways.has(parentKey(found))) return 'foreign';
       return found === undefined ? 'no-target' : sectionOf(target, found.spec.listeners.map(({ name }) => name));
     }
-    case 'HTTPRoute': {
-      const found = state.httpRoutes.get(key);
-      return found === undefined ? 'no-target' : sectionOf(target, found.spec.rules.map(({ name }) => name));
-    }
-    case 'GRPCRoute': {
-      const found = state.grpcRoutes.get(key);
+    case 'HTTPRoute':
+    case 'GRPCRoute':
+    case 'TLSRoute':
+    case 'TCPRoute':
+    case 'UDPRoute': {
+      const found = findRoute(state, target.kind, key);
       return found === undefined ? 'no-target' : sectionOf(target, (found.spec.rules ?? []).map(({ name }) => name));
     }
     case 'Service':

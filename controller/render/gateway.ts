@@ -1,4 +1,4 @@
-import { connectionPolicy, gatewayPath, type Attachments, type GatewayPathParts, type PolicyPath } from '#policy';
+import { connectionPolicy, gatewayPath, type Attachments, type GatewayPathParts } from '#policy';
 import type { Certificate, Listener, ListenerSection, Pace, Steps } from '#snapshot';
 import { createdAt, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
@@ -15,13 +15,11 @@ export interface ListenerTable {
   readonly listener: ListenerFacts;
   readonly routes: readonly TableRoute[];
   readonly way: TableWay;
-  /** What the policy paths of all its routes have in common. */
-  readonly path: PolicyPath;
 }
 
 /** One table per listener, also for listeners that are not served: `weft policy` may still ask about them. */
 export function listenerTables(facts: GatewayFacts, routes: ReadonlyMap<ListenerFacts, readonly TableRoute[]>, context: PathContext): readonly ListenerTable[] {
-  return allListeners(facts).map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context), path: listenerPath(facts, listener) }));
+  return allListeners(facts).map((listener) => ({ listener, routes: routes.get(listener) ?? [], way: listenerWay(facts, listener, context) }));
 }
 
 /** The routes of each listener, each route once, with its rules as the listener carries them out. */
@@ -46,6 +44,7 @@ function listenerWay(facts: GatewayFacts, listener: ListenerFacts, { cluster, at
     name: tableName(gateway, section),
     owner: listener.listener,
     via: { kind: 'gateway', gateway, listener: section, ...(listener.set === undefined ? {} : { listenerSet: refOf(listener.set) }) },
+    carries: isStream(listener) ? (listener.listener.protocol === 'UDP' ? 'datagrams' : 'connections') : 'requests',
     attachments,
     pathOf: (end) => gatewayPath({ ...start, ...pathEnd(end, cluster) }),
   };
@@ -54,10 +53,6 @@ function listenerWay(facts: GatewayFacts, listener: ListenerFacts, { cluster, at
 /** The part of a policy path that all routes of the listener have in common. */
 function pathStart({ gateway, className }: GatewayFacts, { listener, set }: ListenerFacts): GatewayPathParts {
   return { gatewayClass: className, gateway: refOf(gateway), listener: listener.name, ...(set === undefined ? {} : { listenerSet: refOf(set) }) };
-}
-
-function listenerPath(facts: GatewayFacts, listener: ListenerFacts): PolicyPath {
-  return gatewayPath(pathStart(facts, listener));
 }
 
 function tableName(gateway: { readonly namespace: string; readonly name: string }, section: string): string {
@@ -101,7 +96,8 @@ function isServed({ programmed }: ListenerFacts): boolean {
 function renderSection(facts: GatewayFacts, section: ListenerFacts, attachments: Attachments): ListenerSection {
   const { listener, hostname, certificates, clientValidation } = section;
   const name = sectionOf(section);
-  const { policy } = connectionPolicy(listenerPath(facts, section), attachments, isStream(section) ? 'bytes' : 'requests');
+  // What passes as it is goes by the policies of its table.
+  const policy = isStream(section) ? undefined : connectionPolicy(gatewayPath(pathStart(facts, section)), attachments).policy;
   return {
     name,
     hostname,
@@ -111,7 +107,7 @@ function renderSection(facts: GatewayFacts, section: ListenerFacts, attachments:
     ...(endsTls(listener) ? { certificates: certificates.map(({ name }) => name) } : {}),
     ...(clientValidation === undefined ? {} : { clientValidation }),
     routes: tableName(refOf(facts.gateway), name),
-    ...(isEmpty(policy) ? {} : { policy }),
+    ...(policy === undefined || isEmpty(policy) ? {} : { policy }),
   };
 }
 

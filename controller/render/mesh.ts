@@ -1,5 +1,5 @@
 import type { Service, ServicePort } from '#crds';
-import { connectionPolicy, meshPath } from '#policy';
+import { connectionPolicy, meshPath, type Carried } from '#policy';
 import { intersectHostnames, normalAddress, Pace, type Destination, type Steps } from '#snapshot';
 import { createdAt, servicesByName, type Cluster } from '../cluster.ts';
 import type { Attachment } from '../graph/routes/attachments.ts';
@@ -28,7 +28,7 @@ export interface ServiceTable {
 export function* serviceTable(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): Steps<ServiceTable | undefined> {
   if (!isServedPort(mesh, clientNamespace, service, port)) return undefined;
   const chosen = yield* tableRoutes(chosenRoutes(mesh, clientNamespace, service, port), isRequestRoute);
-  return { routes: chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen, way: serviceWay(mesh, clientNamespace, service, port) };
+  return { routes: chosen.length === 0 ? [implicitRoute(service, port.port)] : chosen, way: serviceWay(mesh, clientNamespace, { service, port, carries: 'requests' }) };
 }
 
 function* tableRoutes(attachments: readonly Attachment[], isWanted: (route: AnyRoute) => boolean): Steps<readonly TableRoute[]> {
@@ -42,9 +42,9 @@ function* tableRoutes(attachments: readonly Attachment[], isWanted: (route: AnyR
 }
 
 /** The TLSRoutes or TCPRoutes of the port; undefined where there are none. */
-function* serviceStreams(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): Steps<ServiceTable | undefined> {
+export function* serviceStreams(mesh: Mesh, clientNamespace: string, service: Service, port: ServicePort): Steps<ServiceTable | undefined> {
   const chosen = yield* tableRoutes(chosenRoutes(mesh, clientNamespace, service, port), (route) => !isRequestRoute(route));
-  return chosen.length === 0 ? undefined : { routes: chosen, way: serviceWay(mesh, clientNamespace, service, port) };
+  return chosen.length === 0 ? undefined : { routes: chosen, way: serviceWay(mesh, clientNamespace, { service, port, carries: 'connections' }) };
 }
 
 /** Consumer routes of the client's namespace take the place of the producer's (GEP-1294). All are of one kind, or of two for requests. */
@@ -89,12 +89,13 @@ function implicitRoute(service: Service, port: number): TableRoute {
   return made;
 }
 
-function serviceWay({ cluster, attachments }: Mesh, clientNamespace: string, service: Service, port: ServicePort): TableWay {
+function serviceWay({ cluster, attachments }: Mesh, clientNamespace: string, { service, port, carries }: { readonly service: Service; readonly port: ServicePort; readonly carries: Carried }): TableWay {
   const dialled = serviceStep(service, port);
   return {
     name: tableName(clientNamespace, service, port.port),
     owner: service,
     via: { kind: 'mesh', clientNamespace, service: refOf(service), port: port.port },
+    carries,
     attachments,
     pathOf: (end) => meshPath({ mesh: meshName, clientNamespace, service: dialled, ...pathEnd(end, cluster) }),
   };

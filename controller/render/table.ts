@@ -52,7 +52,7 @@ function renderRule(end: PathEnd, way: TableWay, policies: PolicyList): Rule {
   return { ...rule, backends, ...(policy === undefined ? {} : { policy }) };
 }
 
-function renderBackend(backend: WeightedBackend, end: PathEnd, way: TableWay, policies: PolicyList): WeightedBackend {
+export function renderBackend(backend: WeightedBackend, end: PathEnd, way: TableWay, policies: PolicyList): WeightedBackend {
   const { target } = backend;
   if (target.kind === 'invalid') return backend;
   const policy = policies.indexOf(settleAt({ ...end, backend: { ...target.ref, port: target.port } }, way).policy);
@@ -89,13 +89,14 @@ function settledPath(end: PathEnd, way: TableWay): SettledPath {
     ...(implicit ? {} : { route: end.route.ref, rule: { index, ...(name === undefined ? {} : { name }) } }),
     ...(end.backend === undefined ? {} : { backend: end.backend }),
     ...(end.resource === undefined ? {} : { resource: end.resource }),
+    carries: way.carries,
     path: way.pathOf(end),
     settled: settleAt(end, way),
   };
 }
 
 /** The policies of a table, equal ones once. */
-class PolicyList {
+export class PolicyList {
   readonly all: EffectivePolicy[] = [];
   readonly #known = new Map<string, number>();
   readonly #byObject = new Map<EffectivePolicy, number | undefined>();

@@ -1,8 +1,9 @@
 import type { Service, ServicePort } from '#crds';
-import { settle, targetKey, type Attachments, type PolicyPath, type RouteStep, type ServiceStep, type SettledPolicy } from '#policy';
+import { settle, targetKey, type Attachments, type Carried, type PolicyPath, type RouteStep, type ServiceStep, type SettledPolicy } from '#policy';
 import type { ObjectRef, RouteHostname } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { portOf } from '../graph/ports.ts';
+import { routeKinds } from '../graph/routes/route.ts';
 import { importKind } from '../names.ts';
 import { refOf } from '../problems.ts';
 import type { BuiltRule } from '../graph/routes/build.ts';
@@ -59,6 +60,7 @@ export interface TableWay {
   /** The listener or Service that the table belongs to, as parsed: while it stays the same object, tables may be used again. */
   readonly owner: object;
   readonly via: SettledPath['via'];
+  readonly carries: Carried;
   readonly attachments: Attachments;
   readonly pathOf: (end: PathEnd) => PolicyPath;
 }
@@ -68,7 +70,7 @@ export interface TableWay {
  * direct policies of a dialled Service say to requests that go on to another; so their paths need not even be written out.
  */
 export function settleAt(end: PathEnd, way: TableWay): SettledPolicy {
-  if (!isPlain(end, standingOf(way.attachments))) return settle(way.pathOf(end), way.attachments);
+  if (!isPlain(end, standingOf(way.attachments))) return settle(way.pathOf(end), way.attachments, way.carries);
   return plainOf(end, way).settled;
 }
 
@@ -91,7 +93,7 @@ function plainOf(end: PathEnd, way: TableWay): Plain {
   const known = ofSort.get(way);
   if (known !== undefined) return known;
   const path = way.pathOf(end);
-  const made = { settled: settle(path, way.attachments), touched: path.steps.some(({ target }) => way.attachments.byTarget.has(targetKey(target))) };
+  const made = { settled: settle(path, way.attachments, way.carries), touched: path.steps.some(({ target }) => way.attachments.byTarget.has(targetKey(target))) };
   ofSort.set(way, made);
   return made;
 }
@@ -111,7 +113,7 @@ function standingOf(attachments: Attachments): Standing {
   const targets = [...attachments.byTarget.keys()].map((key) => key.split('/'));
   const of = (...kinds: readonly string[]): ReadonlySet<string> =>
     new Set(targets.flatMap(([kind = '', namespace = '', name = '']) => (kinds.includes(kind) ? [namespace === '' ? name : `${namespace}/${name}`] : [])));
-  const made = { routes: of('HTTPRoute', 'GRPCRoute'), services: of('Service', importKind), namespaces: of('Namespace') };
+  const made = { routes: of(...routeKinds), services: of('Service', importKind), namespaces: of('Namespace') };
   standings.set(attachments, made);
   return made;
 }

@@ -1,5 +1,5 @@
 import type { AnyPolicy, Attached, Problem, TargetVerdict } from '../types.ts';
-import { connectionFields, connectionHint, deadDefaults } from '../settle/leaves.ts';
+import { deadDefaults, idleAt } from '../settle/leaves.ts';
 import type { Overlap } from './overlap.ts';
 import { describeTarget, policyRef, type ResolvedTarget } from './targets.ts';
 
@@ -43,15 +43,15 @@ export function stanzaProblems(attached: Attached, targets: readonly TargetVerdi
   const dead = deadDefaults(attached).map(({ field, message }) =>
     problem(policy, { severity: 'warning', path: stanzaPath('default', field), reason: 'DeadDefault', message }),
   );
-  const below = targets.find(({ target, reason }) => reason === 'Accepted' && ['HTTPRoute', 'GRPCRoute', 'Service', 'ServiceImport'].includes(target.kind));
-  if (below === undefined) return dead;
+  const accepted = targets.filter(({ reason }) => reason === 'Accepted');
   const idle = (['override', 'default'] as const).flatMap((stanza) =>
-    attached[stanza]
-      .filter(({ field }) => connectionFields.has(field))
-      .map(({ field }) => {
-        const message = `${field} has no effect on ${describeTarget(below.target)}: ${connectionHint}`;
-        return problem(policy, { severity: 'warning', path: stanzaPath(stanza, field), reason: 'NoEffectAtLevel', message });
-      }),
+    attached[stanza].flatMap(({ field }) => {
+      const [first] = accepted.flatMap(({ target }) => {
+        const why = idleAt(target.kind, field);
+        return why === undefined ? [] : [`${field} has no effect on ${describeTarget(target)}: ${why}`];
+      });
+      return first === undefined ? [] : [problem(policy, { severity: 'warning', path: stanzaPath(stanza, field), reason: 'NoEffectAtLevel', message: first })];
+    }),
   );
   return [...dead, ...idle];
 }

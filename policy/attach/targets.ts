@@ -22,6 +22,9 @@ export const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
   ['ListenerSet', { group: gatewayGroup, clusterScoped: false, section: 'listener' }],
   ['HTTPRoute', { group: gatewayGroup, clusterScoped: false, section: 'rule' }],
   ['GRPCRoute', { group: gatewayGroup, clusterScoped: false, section: 'rule' }],
+  ['TLSRoute', { group: gatewayGroup, clusterScoped: false, section: 'rule' }],
+  ['TCPRoute', { group: gatewayGroup, clusterScoped: false, section: 'rule' }],
+  ['UDPRoute', { group: gatewayGroup, clusterScoped: false, section: 'rule' }],
   ['Service', { group: '', clusterScoped: false, section: 'port' }],
   ['ServiceImport', { group: 'multicluster.x-k8s.io', clusterScoped: false, section: 'port' }],
 ]);

@@ -4,13 +4,13 @@ import { attach } from '../attach/attach.ts';
 import { settle } from '../settle/settle.ts';
 import type { LostField, PolicyPath } from '../types.ts';
 import { cases, type Case, type Expected } from './cases.ts';
-import { lookup, paths, policyOf, trafficPolicyOf, type PathName } from './world.ts';
+import { carriedBy, lookup, paths, policyOf, trafficPolicyOf, type PathName } from './world.ts';
 
 for (const row of cases) {
   test(row.name, (t) => {
     const attachments = attach(row.policies.map((each) => ('traffic' in each ? trafficPolicyOf(each) : policyOf(each))), lookup);
     for (const [name, expected] of Object.entries(row.expect) as [PathName, Expected][]) {
-      const { policy, lost, warnings, findings } = settle(pathOf(row, name), attachments);
+      const { policy, lost, warnings, findings } = settle(pathOf(row, name), attachments, carriedBy(name));
       const { origins, ...fields } = policy;
       const { retry, timeouts, session } = expected;
       t.deepEqual(fields, { ...(retry === undefined ? {} : { retry }), ...(timeouts === undefined ? {} : { timeouts }), ...(session === undefined ? {} : { session }) }, name);

@@ -3,6 +3,7 @@ import type { FindingReason } from '../types.ts';
 import { levelCases } from './levels.ts';
 import { mergedCases } from './merged.ts';
 import { precedenceCases } from './precedence.ts';
+import { streamCases } from './streams.ts';
 import { trafficCases } from './traffic.ts';
 import type { PathName, PolicyRow, TrafficRow } from './world.ts';
 
@@ -27,4 +28,4 @@ export interface Expected {
   readonly warns?: readonly FindingReason[];
 }
 
-export const cases: readonly Case[] = [...precedenceCases, ...levelCases, ...mergedCases, ...trafficCases];
+export const cases: readonly Case[] = [...precedenceCases, ...levelCases, ...mergedCases, ...streamCases, ...trafficCases];

@@ -1,11 +1,13 @@
 import type { XBackendTrafficPolicy } from '#crds';
 import type { RetryFields, TimeoutFields } from '#snapshot';
+import type { Carried } from '../settle/leaves.ts';
 import { gatewayPath, meshPath } from '../settle/paths.ts';
 import type { Lookup, Policy, PolicyPath, PolicySpec, PolicyTarget, TargetRef } from '../types.ts';
 
 /**
  * The cluster in which the cases play: Gateways `g1` and `g2` in `infra`, route `foo` in `shop` with rule `pay`, Service `api` in `back`
- * with port `http`, its producer route `api`, and a consumer route `api` in `a`. Clients live in `a`, `c` and `back`.
+ * with port `http`, its producer route `api`, and a consumer route `api` in `a`. Clients live in `a`, `c` and `back`. A TCPRoute and a UDPRoute of `back`,
+ * both `db`, lead to the same Service.
  */
 export type Place = keyof typeof places;
 
@@ -17,6 +19,7 @@ export const places = {
   'gateway-namespace': place('infra', '', 'Namespace', 'infra'),
   g1: place('infra', gatewayGroup, 'Gateway', 'g1'),
   'g1-https': place('infra', gatewayGroup, 'Gateway', 'g1', 'https'),
+  'g1-tcp': place('infra', gatewayGroup, 'Gateway', 'g1', 'tcp'),
   g2: place('infra', gatewayGroup, 'Gateway', 'g2'),
   'listener-set': place('shop', gatewayGroup, 'ListenerSet', 'extra'),
   'route-namespace': place('shop', '', 'Namespace', 'shop'),
@@ -24,6 +27,8 @@ export const places = {
   rule: place('shop', gatewayGroup, 'HTTPRoute', 'foo', 'pay'),
   'backend-namespace': place('back', '', 'Namespace', 'back'),
   'producer-route': place('back', gatewayGroup, 'HTTPRoute', 'api'),
+  'tcp-route': place('back', gatewayGroup, 'TCPRoute', 'db'),
+  'udp-route': place('back', gatewayGroup, 'UDPRoute', 'db'),
   service: place('back', '', 'Service', 'api'),
   port: place('back', '', 'Service', 'api', 'http'),
   'client-namespace': place('a', '', 'Namespace', 'a'),
@@ -37,6 +42,8 @@ const foo = { ref: { kind: 'HTTPRoute', namespace: 'shop', name: 'foo' }, rule: 
 const api = { namespace: 'back', name: 'api', port: 'http' };
 const g1 = { namespace: 'infra', name: 'g1' };
 const producer = { ref: { kind: 'HTTPRoute', namespace: 'back', name: 'api' } };
+const tcp = { ref: { kind: 'TCPRoute', namespace: 'back', name: 'db' } };
+const udp = { ref: { kind: 'UDPRoute', namespace: 'back', name: 'db' } };
 const consumer = { ref: { kind: 'HTTPRoute', namespace: 'a', name: 'api' } };
 
 export const paths = {
@@ -54,7 +61,15 @@ export const paths = {
   'mesh from c, producer route': meshPath({ mesh: 'weft', clientNamespace: 'c', service: api, route: producer, backend: api }),
   'mesh from a, consumer route': meshPath({ mesh: 'weft', clientNamespace: 'a', service: api, route: consumer, backend: api }),
   'mesh from c, routed to api-v2': meshPath({ mesh: 'weft', clientNamespace: 'c', service: api, route: producer, backend: { namespace: 'back', name: 'api-v2' } }),
+  'tcp g1': gatewayPath({ gatewayClass: 'weft', gateway: g1, listener: 'tcp', route: tcp, backend: api }),
+  'udp g1': gatewayPath({ gatewayClass: 'weft', gateway: g1, listener: 'udp', route: udp, backend: api }),
+  'tcp mesh from a': meshPath({ mesh: 'weft', clientNamespace: 'a', service: api, route: tcp, backend: api }),
 } as const satisfies Record<string, PolicyPath>;
+
+/** What goes along the path. */
+export function carriedBy(path: PathName): Carried {
+  return path.startsWith('tcp ') ? 'connections' : path.startsWith('udp ') ? 'datagrams' : 'requests';
+}
 
 /** A policy in the shorthand of a case: `retry` makes it a RetryPolicy. Without a name it has its place's. */
 export interface PolicyRow {

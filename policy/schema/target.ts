@@ -10,7 +10,7 @@ const targetRef = Type.Object(
       pattern: `^$|^${dnsName}(/v[0-9][a-z0-9]*)?$`,
       description: 'Group of the target; the empty text for Service and Namespace. A version behind a slash is ignored, with a warning.',
     }),
-    kind: Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$', description: 'GatewayClass, XMesh, Namespace, Gateway, ListenerSet, HTTPRoute, GRPCRoute, Service or ServiceImport.' }),
+    kind: Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$', description: 'GatewayClass, XMesh, Namespace, Gateway, ListenerSet, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute, Service or ServiceImport.' }),
     name: Type.String({ minLength: 1, maxLength: 253, description: 'Name of the target.' }),
     sectionName: Type.Optional(
       Type.String({

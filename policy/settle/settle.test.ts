@@ -26,10 +26,12 @@ test('the policy of a connection: the path down to the listener, and the fields 
   t.is(settle(paths['g1 https'], attachments).policy.timeouts?.idle, '5s');
 });
 
-test('of connections that carry no requests: until when one to an endpoint has to be there, and how long no byte may pass', (t) => {
-  const attachments = attach([...rows, { on: 'g1', name: 'b', timeouts: { default: { connect: '1s', streamIdle: '2h' } } } as const, { on: 'route', name: 'c', timeouts: { override: { streamIdle: '3h' } } } as const].map(policyOf), lookup);
-  t.deepEqual(connectionPolicy(paths['g1 https'], attachments, 'bytes').policy.timeouts, { connect: '1s', streamIdle: '2h' });
-  t.deepEqual(connectionPolicy(paths['g1 https'], attachments).policy.timeouts, { idle: '6s', requestHeaders: '9s' });
+test('of one path each sort of what goes along it has its own policy', (t) => {
+  const attachments = attach([...rows, { on: 'g1', name: 'b', timeouts: { default: { connect: '1s', streamIdle: '2h' } } } as const].map(policyOf), lookup);
+  const path = paths['g1 https'];
+  t.deepEqual(settle(path, attachments, 'connections').policy.timeouts, { connect: '1s', streamIdle: '2h' });
+  t.deepEqual(settle(path, attachments, 'datagrams').policy.timeouts, { streamIdle: '2h' });
+  t.deepEqual(settle(path, attachments).policy.timeouts, { connect: '1s', streamIdle: '2h', idle: '5s', request: '7s', requestHeaders: '9s' });
 });
 
 test('the policy of a mesh connection: the mesh and the client\'s namespace', (t) => {

@@ -1,8 +1,8 @@
-import type { EffectivePolicy, Origin } from '#snapshot';
+import type { EffectivePolicy, Origin, PolicyLevel } from '#snapshot';
 import { targetKey } from '../attach/targets.ts';
 import type { Attached, Attachments, Finding, LostField, PathStep, PolicyPath, SettledPolicy } from '../types.ts';
 import { checkMerged, type Decided } from './checks.ts';
-import { connectionFields, connectionHint, deadDefaults, describeOrigin, flatten, showValue, unflatten } from './leaves.ts';
+import { connectionFields, deadDefaults, describeOrigin, flatten, idleness, showValue, unflatten, type Carried } from './leaves.ts';
 import { connectionSteps } from './paths.ts';
 
 /** One value that someone gave for one leaf. */
@@ -34,28 +34,22 @@ const maxRemembered = 50_000;
  * override of the top level > … > override of the bottom level > the route's own value > a direct policy of the backend > default
  * of the bottom level > … > default of the top level; at one target, the older policy. Equal results for equal inputs are the same object.
  */
-export function settle(path: PolicyPath, attachments: Attachments): SettledPolicy {
-  return remembered(`path ${inlineKey(path)}`, stationsOf(path, attachments), attachments, (stations) => merge(claimsOf(stations, path), stations));
+export function settle(path: PolicyPath, attachments: Attachments, carries: Carried = 'requests'): SettledPolicy {
+  return remembered(`path of ${carries} ${inlineKey(path)}`, stationsOf(path, attachments), attachments, (stations) => merge(claimsOf(stations, path, carries), stations));
 }
 
-/**
- * Fields that act on a client's connection, of the part of the path that is known before a request has come; or, where it carries no requests, on it
- * and the one to the endpoint that its bytes go to.
- */
-const connectionScopes: Readonly<Record<'requests' | 'bytes', ReadonlySet<string>>> = {
-  requests: new Set([...connectionFields, 'timeouts.idle']),
-  bytes: new Set(['timeouts.connect', 'timeouts.streamIdle']),
-};
+/** Fields that act on the connection of a client that sends requests, of the part of the path that is known before one has come. */
+const connectionScope: ReadonlySet<string> = new Set([...connectionFields, 'timeouts.idle']);
 
 /**
- * What governs a client's connection: the path cut off below the listener (in the mesh: below the client's namespace), and of its
- * fields those that act on connections. For `ListenerSection.policy`.
+ * What governs the connection of a client that sends requests: the path cut off below the listener (in the mesh: below the client's namespace),
+ * and of its fields those that act on connections. For `ListenerSection.policy`.
  */
-export function connectionPolicy(path: PolicyPath, attachments: Attachments, carries: 'requests' | 'bytes' = 'requests'): SettledPolicy {
+export function connectionPolicy(path: PolicyPath, attachments: Attachments): SettledPolicy {
   const cut = { steps: path.steps.slice(0, connectionSteps(path)) };
-  return remembered(`connection of ${carries}`, stationsOf(cut, attachments), attachments, (stations) => {
-    const claims = claimsOf(stations, cut);
-    return merge({ acting: claims.acting.filter(({ field }) => connectionScopes[carries].has(field)), idle: [] }, stations);
+  return remembered('connection', stationsOf(cut, attachments), attachments, (stations) => {
+    const claims = claimsOf(stations, cut, 'requests');
+    return merge({ acting: claims.acting.filter(({ field }) => connectionScope.has(field)), idle: [] }, stations);
   });
 }
 
@@ -92,16 +86,25 @@ function stationsOf(path: PolicyPath, attachments: Attachments): readonly Statio
 /** All claims in the order of precedence, those that can act and those that stand where nothing reads them. */
 interface Claims {
   readonly acting: readonly Claim[];
-  readonly idle: readonly Claim[];
+  readonly idle: readonly IdleClaim[];
 }
 
-function claimsOf(stations: readonly Station[], { inline }: PolicyPath): Claims {
+interface IdleClaim extends Claim {
+  readonly why: string;
+}
+
+function claimsOf(stations: readonly Station[], { inline }: PolicyPath, carries: Carried): Claims {
   const acting: Claim[] = [];
-  const idle: Claim[] = [];
+  const idle: IdleClaim[] = [];
+  const add = (claim: Claim, onConnection: boolean): void => {
+    const why = idleness(claim.field, { carries, onConnection });
+    if (why === undefined) acting.push(claim);
+    else idle.push({ ...claim, why });
+  };
   const collect = (stanza: 'override' | 'default') => (station: Station): void => {
     for (const { policy, [stanza]: leaves } of station.attached) {
       const origin = { kind: policy.kind, namespace: policy.metadata.namespace, name: policy.metadata.name, stanza, level: station.step.level };
-      for (const { field, value } of leaves) (station.onConnection || !connectionFields.has(field) ? acting : idle).push({ field, value, origin });
+      for (const { field, value } of leaves) add({ field, value, origin }, station.onConnection);
     }
   };
   stations.map(collect('override'));
@@ -111,7 +114,7 @@ function claimsOf(stations: readonly Station[], { inline }: PolicyPath): Claims 
     for (const leaf of [...flatten('RetryPolicy', inline.retry), ...flatten('TimeoutPolicy', inline.timeouts)]) acting.push({ ...leaf, origin });
     if (inline.session !== undefined) acting.push({ field: 'session', value: inline.session, origin });
   }
-  acting.push(...directClaims(stations));
+  for (const claim of directClaims(stations)) add(claim, false);
   stations.toReversed().map(collect('default'));
   return { acting, idle };
 }
@@ -139,10 +142,9 @@ function merge({ acting, idle }: Claims, stations: readonly Station[]): SettledP
   }
   const findings: Finding[] = [];
   for (const claim of idle) {
-    lost.push(lostTo(claim, `nothing: ${connectionHint}`));
-    // A namespace holds clients as well as routes and Services: the field may be meant for the connections of the former.
-    if (claim.origin.level === 'Namespace') continue;
-    const message = `${describeOrigin(claim.origin)} sets ${claim.field} to ${showValue(claim.value)}, which has no effect there: ${connectionHint}`;
+    lost.push(lostTo(claim, `nothing: ${claim.why}`));
+    if (isShared(claim.origin.level)) continue;
+    const message = `${describeOrigin(claim.origin)} sets ${claim.field} to ${showValue(claim.value)}, which has no effect there: ${claim.why}`;
     findings.push({ reason: 'NoEffectAtLevel', message, field: claim.field, origin: claim.origin });
   }
   findings.push(...deadFindings(stations));
@@ -150,6 +152,14 @@ function merge({ acting, idle }: Claims, stations: readonly Station[]): SettledP
   lost.push(...checked.clamped.map(({ claim, by }) => lostTo(claim, describeOrigin(by.origin))));
   findings.push(...checked.findings);
   return { policy: render(checked.decided), lost, warnings: [...new Set(findings.map(({ message }) => message))], findings };
+}
+
+/**
+ * A namespace holds clients as well as routes and Services, and a Gateway has listeners of several protocols: what has no effect on one path may
+ * be meant for another.
+ */
+function isShared(level: PolicyLevel): boolean {
+  return level !== 'Listener' && level !== 'Route' && level !== 'Rule' && level !== 'Service' && level !== 'Port';
 }
 
 function lostTo({ field, value, origin }: Claim, to: string): LostField {

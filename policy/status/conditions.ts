@@ -1,5 +1,6 @@
 import { listed } from '../attach/targets.ts';
 import type { ConditionDraft, TargetVerdict } from '../types.ts';
+import { isIdle } from './stakes.ts';
 import type { Tally } from './tally.ts';
 
 /** A condition's message has room for 32,768 characters, and the API server refuses a status with a longer one as a whole; so long a one helps nobody. */
@@ -21,16 +22,16 @@ export function acceptedCondition(refused: readonly TargetVerdict[], accepted: r
 type Seen = 'all' | 'partly';
 
 /**
- * GEP-713's `Programmed`, and one reason more: `NoEffect`, where no request passes the target or the fields cannot act there.
+ * GEP-713's `Programmed`, and one reason more: `NoEffect`, where nothing passes the target or the fields cannot act there.
  * Without a tally no path leads through the target.
  */
 export function programmedCondition(tally: Tally | undefined, seen: Seen): ConditionDraft {
-  if (tally === undefined) return programmed('False', 'NoEffect', 'No request on which it could act passes the target.');
+  if (tally === undefined) return programmed('False', 'NoEffect', 'Nothing on which it could act passes the target.');
   const won = [...tally.won].sort();
   const losses = lossTexts(tally, seen);
   if (losses.length === 0) return programmed('True', 'Programmed', `Decides ${won.join(', ')} on ${pathCount(tally.paths, seen)}.`);
   if (won.length > 0) return programmed('True', 'PartiallyProgrammed', `Decides ${won.join(', ')}. Does not decide ${listed(losses, '; ')}.`);
-  const idle = [...tally.lost.values()].every((winners) => [...winners.keys()].every((to) => to.startsWith('nothing: ')));
+  const idle = [...tally.lost.values()].every((winners) => [...winners.keys()].every((to) => isIdle({ to })));
   return programmed('False', idle ? 'NoEffect' : 'Overridden', `Decides nothing. Not ${listed(losses, '; ')}.`);
 }
 
@@ -49,7 +50,7 @@ function lossTexts({ lost, paths }: Tally, seen: Seen): readonly string[] {
   return [...lost].sort(byFirst).flatMap(([field, winners]) =>
     [...winners].sort(byFirst).map(([to, count]) => {
       const where = count >= paths ? `on ${pathCount(paths, seen)}` : `on ${count} of ${paths} paths${lookedAt(seen)}`;
-      return to.startsWith('nothing: ') ? `${field}: ${to.slice('nothing: '.length).replace(/\.$/, '')}` : `${field}: ${to} does, ${where}`;
+      return isIdle({ to }) ? `${field}: ${to.slice('nothing: '.length).replace(/\.$/, '')}` : `${field}: ${to} does, ${where}`;
     }),
   );
 }

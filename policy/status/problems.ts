@@ -1,11 +1,15 @@
 import { sortInSteps, type ObjectRef, type Pace, type Steps } from '#snapshot';
 import { stanzaPath } from '../attach/problems.ts';
+import { idleAt } from '../settle/leaves.ts';
 import { policyRef, refKey } from '../attach/targets.ts';
 import type { Attachments, Finding, PathVerdict, Problem, SettledPolicy } from '../types.ts';
 import { compareText } from '../attach/order.ts';
 
-/** Findings that `attach` reports already, from the policy alone. */
-const reported: ReadonlySet<string> = new Set(['DeadDefault', 'NoEffectAtLevel']);
+/** Whether `attach` reports a finding already, from the policy alone. */
+function isReported({ reason, field, origin: { level } }: Finding): boolean {
+  if (reason !== 'NoEffectAtLevel') return reason === 'DeadDefault';
+  return level === 'Route' || level === 'Rule' || (level !== 'Listener' && idleAt('Service', field) !== undefined);
+}
 
 /**
  * The warnings that only merged results show, each once per policy and field, however many paths have it. One about a field that
@@ -13,20 +17,24 @@ const reported: ReadonlySet<string> = new Set(['DeadDefault', 'NoEffectAtLevel']
  */
 export function* pathProblems(attachments: Attachments, paths: Iterable<Pick<PathVerdict, 'settled'>>, pace: Pace): Steps<readonly Problem[]> {
   const groups = new Map<string, { readonly finding: Finding; readonly messages: Set<string> }>();
+  const acting = new Set<string>();
   const seen = new Set<SettledPolicy>();
   for (const { settled } of paths) {
     if (pace.spend()) yield;
     if (seen.has(settled)) continue;
     seen.add(settled);
+    for (const [field, origin] of Object.entries(settled.policy.origins)) acting.add(`${refKey(origin)} ${field}`);
     for (const finding of settled.findings) {
-      if (reported.has(finding.reason)) continue;
+      if (isReported(finding)) continue;
       const key = `${refKey(finding.origin)} ${finding.field} ${finding.origin.stanza} ${finding.reason}`;
       const group = groups.get(key) ?? { finding, messages: new Set<string>() };
       group.messages.add(finding.message);
       groups.set(key, group);
     }
   }
-  return (yield* sortInSteps([...groups], ([a], [b]) => compareText(a, b), pace)).map(([, { finding, messages }]) => problemOf(attachments, finding, [...messages].sort()));
+  // What is not asked for on one path may be on another.
+  const told = [...groups].filter(([, { finding }]) => finding.reason !== 'NoEffectAtLevel' || !acting.has(`${refKey(finding.origin)} ${finding.field}`));
+  return (yield* sortInSteps(told, ([a], [b]) => compareText(a, b), pace)).map(([, { finding, messages }]) => problemOf(attachments, finding, [...messages].sort()));
 }
 
 function problemOf({ verdicts }: Attachments, { reason, field, origin }: Finding, messages: readonly string[]): Problem {

@@ -13,8 +13,10 @@ export interface WonField {
 /** What a policy has to do with one effective policy. */
 export interface Stake {
   readonly won: readonly WonField[];
-  /** To others; a default under the policy's own override is no loss. */
+  /** To others. */
   readonly lost: readonly LostField[];
+  /** To the policy itself, to its override or at another of its targets, which is no loss. */
+  readonly own: readonly LostField[];
 }
 
 const memo = new WeakMap<SettledPolicy, ReadonlyMap<string, Stake>>();
@@ -27,10 +29,10 @@ export function stakesOf(settled: SettledPolicy): ReadonlyMap<string, Stake> {
 }
 
 function collect({ policy, lost }: SettledPolicy): ReadonlyMap<string, Stake> {
-  const stakes = new Map<string, { won: WonField[]; lost: LostField[] }>();
+  const stakes = new Map<string, { won: WonField[]; lost: LostField[]; own: LostField[] }>();
   const stakeOf = (key: string) => {
     let stake = stakes.get(key);
-    if (stake === undefined) stakes.set(key, (stake = { won: [], lost: [] }));
+    if (stake === undefined) stakes.set(key, (stake = { won: [], lost: [], own: [] }));
     return stake;
   };
   for (const [field, origin] of Object.entries(policy.origins)) {
@@ -39,9 +41,15 @@ function collect({ policy, lost }: SettledPolicy): ReadonlyMap<string, Stake> {
   }
   for (const field of lost) {
     const key = refKey(field);
-    if (!field.to.startsWith(`${key} (`)) stakeOf(key).lost.push(field);
+    const stake = stakeOf(key);
+    (field.to.startsWith(`${key} (`) ? stake.own : stake.lost).push(field);
   }
   return stakes;
+}
+
+/** Whether a field lost to nobody: what goes along the path does not ask for it. */
+export function isIdle({ to }: Pick<LostField, 'to'>): boolean {
+  return to.startsWith('nothing: ');
 }
 
 function valueAt(root: unknown, field: string): unknown {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { Pace, runSteps } from '#snapshot';
 import { attach } from '../attach/attach.ts';
-import { lookup, paths, policyOf, type PathName, type PolicyRow } from '../cases/world.ts';
+import { carriedBy, lookup, paths, policyOf, type PathName, type PolicyRow } from '../cases/world.ts';
 import { gatewayPath } from '../settle/paths.ts';
 import { settle } from '../settle/settle.ts';
 import type { Attachments, PathVerdict, Policy, Problem } from '../types.ts';
@@ -24,7 +24,7 @@ function settleAll(policies: readonly Policy[], names: readonly PathName[] = ['g
   const settled = names.map((name): PathVerdict & { readonly name: string } => {
     const gateway = { kind: 'Gateway', namespace: 'infra', name: name.startsWith('g2') ? 'g2' : 'g1' };
     const via = name.startsWith('mesh') ? ({ kind: 'mesh', service: { kind: 'Service', namespace: 'back', name: 'api' } } as const) : ({ kind: 'gateway', gateway } as const);
-    return { name, via, path: paths[name], settled: settle(paths[name], attachments) };
+    return { name, via, path: paths[name], settled: settle(paths[name], attachments, carriedBy(name)) };
   });
   return { attachments, settled };
 }
@@ -270,6 +270,35 @@ test("a warning about a route's own field is the route's", (t) => {
   const attachments = attach([policyOf({ on: 'g1', timeouts: { override: { request: '5s' } } })], lookup);
   const path = { ...paths['g1 http'], inline: { ref: { kind: 'HTTPRoute', namespace: 'shop', name: 'foo' }, timeouts: { backendRequest: '9s' } } };
   t.like(pathProblems(attachments, [{ settled: settle(path, attachments) }])[0]!, { object: { kind: 'HTTPRoute', name: 'foo' }, path: ['spec', 'rules'], reason: 'BackendRequestClamped' });
+});
+
+const nothing = 'Accepted True Accepted, Programmed False NoEffect';
+
+test('a policy that speaks of requests has no effect on what passes as it is: where nothing else passes its target, that is told', (t) => {
+  for (const on of ['class', 'g1', 'g1-tcp', 'tcp-route', 'service'] as const) t.deepEqual(statusText([{ on, retry: { default: { maxRetries: 1 } } }], on, ['tcp g1']), [`Gateway/g1: ${nothing}`], on);
+  for (const on of ['class', 'g1', 'service'] as const) t.deepEqual(statusText([{ on, retry: { default: { maxRetries: 1 } } }], on, ['tcp g1', 'g1 http', 'udp g1']), [`Gateway/g1: ${fine}`], on);
+  t.deepEqual(statusText([{ on: 'backend-namespace', retry: { default: { maxRetries: 1 } } }], 'backend-namespace', ['tcp g1']), [`Namespace/back: ${nothing}`]);
+});
+
+test('of several targets each has its say: on one the policy acts, on the other it does not', (t) => {
+  t.deepEqual(statusText([{ on: ['g1-https', 'g1-tcp'], name: 'p', retry: { default: { maxRetries: 1 } } }], 'p', ['g1 https', 'tcp g1']), ['Gateway/g1: Accepted True Accepted, Programmed True PartiallyProgrammed']);
+  t.deepEqual(statusText([{ on: ['service', 'tcp-route'], name: 'p', timeouts: { default: { request: '1s', connect: '1s' } } }], 'p', ['g1 https', 'tcp g1']), ['Gateway/g1: Accepted True Accepted, Programmed True PartiallyProgrammed']);
+  t.deepEqual(statusText([{ on: ['g1', 'g2'], name: 'p', retry: { default: { maxRetries: 1 } } }], 'p', ['tcp g1', 'g2 http']), [`Gateway/g1: ${nothing}`, `Gateway/g2: ${fine}`]);
+});
+
+test('where a policy loses to itself alone, that is no target without effect', (t) => {
+  t.deepEqual(statusText([{ on: ['route', 'rule'], name: 'p', retry: { default: { maxRetries: 1 } } }], 'p', ['g1 http']), [`Gateway/g1: ${fine}`]);
+});
+
+test('a field of which nothing on the paths of a listener or Service asks is a warning, unless it acts on another path', (t) => {
+  const rows: readonly PolicyRow[] = [{ on: 'service', timeouts: { default: { maxConnectionDuration: '1h', request: '1s' } } }];
+  const reasons = (...names: readonly PathName[]): readonly unknown[] => {
+    const { attachments, settled } = settleAll(rows.map(policyOf), names);
+    return pathProblems(attachments, settled).map(({ reason, path }) => [reason, path.at(-1)]);
+  };
+  t.deepEqual(reasons('g1 http'), [['NoEffectAtLevel', 'maxConnectionDuration']]);
+  t.deepEqual(reasons('tcp g1'), [['NoEffectAtLevel', 'request']]);
+  t.deepEqual(reasons('tcp g1', 'g1 http'), []);
 });
 
 test('what attaching reports already is not reported again from the paths', (t) => {

@@ -33,15 +33,15 @@ export interface StatusOptions {
 
 /**
  * The status of every policy (GEP-713, PolicyAncestorStatus): one entry per Gateway, Service or mesh on whose paths it stands, one
- * per target that refused it, and one per target that no request passes. `paths` are all paths, settled with `attachments`,
+ * per target that refused it, and one per target that nothing passes on which it could act. `paths` are all paths, settled with `attachments`,
  * but for those through the mesh that `partly` tells of.
  */
 export function* policyStatuses(attachments: Attachments, paths: Iterable<PathVerdict>, { controllerName, partly = false, pace }: StatusOptions): Steps<readonly PolicyObjectStatus[]> {
-  const { byPolicy, passed } = yield* tally(attachments, paths, pace);
+  const { byPolicy, told } = yield* tally(attachments, paths, pace);
   const statuses: PolicyObjectStatus[] = [];
   for (const [key, verdict] of attachments.verdicts) {
     if (pace.spend(itemsPerPolicy)) yield;
-    const entries = entriesOf(verdict, { tallies: byPolicy.get(key) ?? new Map(), passed, partly });
+    const entries = entriesOf(verdict, { tallies: byPolicy.get(key) ?? new Map(), told: told.get(key) ?? new Set(), partly });
     const { apiVersion, kind, metadata } = verdict.policy;
     statuses.push({ apiVersion, kind, namespace: metadata.namespace, name: metadata.name, ...(metadata.uid === undefined ? {} : { uid: metadata.uid }), status: { ancestors: render(verdict, entries, controllerName) } });
   }
@@ -60,15 +60,14 @@ interface Entry {
 interface Counted {
   /** By ancestor. */
   readonly tallies: ReadonlyMap<string, Tally>;
-  readonly passed: ReadonlySet<string>;
+  /** Targets at which something of the policy acts, or is told as what doesn't. */
+  readonly told: ReadonlySet<string>;
   readonly partly: boolean;
 }
 
-function entriesOf({ targets }: PolicyVerdict, { tallies, passed, partly }: Counted): readonly Entry[] {
+function entriesOf({ targets }: PolicyVerdict, { tallies, told, partly }: Counted): readonly Entry[] {
   const accepted = targets.filter(({ reason }) => reason === 'Accepted');
-  const unused = accepted.filter(({ target }) => !passed.has(targetKey(target)));
-  // Where fields stand that nobody looks for at the target, paths pass and nothing was counted.
-  const silent = tallies.size === 0 && unused.length === 0 ? accepted : unused;
+  const silent = accepted.filter(({ target }) => !told.has(targetKey(target)));
   const ancestors = new Map<string, PolicyTarget>();
   for (const { ancestor } of tallies.values()) ancestors.set(identity(ancestor), ancestor);
   for (const { target, reason } of targets) if (reason !== 'Accepted') ancestors.set(identity(target), target);

@@ -1,7 +1,7 @@
 import type { Pace, PolicyLevel, Steps } from '#snapshot';
 import { targetKey, targetKinds } from '../attach/targets.ts';
 import type { Attachments, LostField, PathVerdict, PolicyTarget } from '../types.ts';
-import { stakesOf, type Stake } from './stakes.ts';
+import { isIdle, stakesOf, type Stake } from './stakes.ts';
 
 /** What a policy came to on the paths that lead through one ancestor. */
 export interface Tally {
@@ -15,29 +15,108 @@ export interface Tally {
 export interface Tallies {
   /** By `policyKey`, then by the ancestor's `targetKey`. */
   readonly byPolicy: ReadonlyMap<string, ReadonlyMap<string, Tally>>;
-  /** `targetKey` of every target through which a path leads. */
-  readonly passed: ReadonlySet<string>;
+  /** By `policyKey`: the `targetKey`s at which a field of the policy acts, or is told as one that doesn't. */
+  readonly told: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** Counts over all paths. Linear in paths × policies on a path. */
 export function* tally(attachments: Attachments, paths: Iterable<PathVerdict>, pace: Pace): Steps<Tallies> {
   const byPolicy = new Map<string, Map<string, Tally>>();
-  const passed = new Set<string>();
   const conflicts = conflictedTargets(attachments);
+  const places = new Places(attachments);
+  /** With fields that don't act there. Whether they do elsewhere is known after the last path. */
+  const waiting: { readonly policy: string; readonly path: PathVerdict; readonly stake: Stake }[] = [];
+  const counted = (policy: string, path: PathVerdict, stake: Stake): void => {
+    let tallies = byPolicy.get(policy);
+    if (tallies === undefined) byPolicy.set(policy, (tallies = new Map()));
+    count(path, stake, tallies);
+  };
   for (const path of paths) {
     if (pace.spend(itemsPerPath)) yield;
-    for (const { target } of path.path.steps) {
-      const key = targetKey(target);
-      if (attachments.byTarget.has(key)) passed.add(key);
-    }
     for (const [policy, stake] of stakesOf(path.settled)) {
       if (!attachments.verdicts.has(policy)) continue;
-      let tallies = byPolicy.get(policy);
-      if (tallies === undefined) byPolicy.set(policy, (tallies = new Map()));
-      count(path, relevant(stake, path, conflicts.get(policy)), tallies);
+      places.mark(policy, path, stake);
+      const told = relevant(stake, path, conflicts.get(policy));
+      if (told.lost.some(isIdle)) waiting.push({ policy, path, stake: told });
+      else counted(policy, path, told);
     }
   }
-  return { byPolicy, passed };
+  for (const { policy, path, stake } of waiting) {
+    if (pace.spend(itemsPerPath)) yield;
+    counted(policy, path, { ...stake, lost: stake.lost.filter((loss) => !isIdle(loss) || places.isIdleEverywhere(policy, path, loss)) });
+  }
+  return { byPolicy, told: places.told };
+}
+
+/** At which of its targets which fields of a policy act. */
+class Places {
+  readonly #attachments: Attachments;
+  /** Fields by `policyKey`, then by `targetKey`. */
+  readonly #acting = new Map<string, Map<string, Set<string>>>();
+  readonly #told = new Map<string, Set<string>>();
+
+  constructor(attachments: Attachments) {
+    this.#attachments = attachments;
+  }
+
+  get told(): Tallies['told'] {
+    return this.#told;
+  }
+
+  mark(policy: string, path: PathVerdict, { won, lost, own }: Stake): void {
+    // Mostly all fields stand at one level.
+    let level: PolicyLevel | undefined;
+    let acting: readonly Set<string>[] = [];
+    const mark = (one: Pick<LostField, 'level' | 'field'>): void => {
+      if (one.level !== level) acting = this.#acts(policy, path, (level = one.level));
+      for (const fields of acting) fields.add(one.field);
+    };
+    for (const one of won) mark(one);
+    for (const one of own) mark(one);
+    for (const one of lost) if (!isIdle(one)) mark(one);
+  }
+
+  /** Whether the field acts on no path through the target by which it stands on this one. Then it is told of the target. */
+  isIdleEverywhere(policy: string, path: PathVerdict, { level, field }: LostField): boolean {
+    const acting = this.#acting.get(policy);
+    const targets = this.#targets(policy, path, level);
+    if (targets.some((key) => acting?.get(key)?.has(field) === true)) return false;
+    for (const key of targets) this.#tell(policy, key);
+    return true;
+  }
+
+  #acts(policy: string, path: PathVerdict, level: PolicyLevel): readonly Set<string>[] {
+    let acting = this.#acting.get(policy);
+    if (acting === undefined) this.#acting.set(policy, (acting = new Map()));
+    const found: Set<string>[] = [];
+    for (const key of this.#targets(policy, path, level)) {
+      let fields = acting.get(key);
+      if (fields === undefined) {
+        acting.set(key, (fields = new Set()));
+        this.#tell(policy, key);
+      }
+      found.push(fields);
+    }
+    return found;
+  }
+
+  #tell(policy: string, target: string): void {
+    const told = this.#told.get(policy) ?? new Set<string>();
+    this.#told.set(policy, told.add(target));
+  }
+
+  /** Of several steps at one level, as of namespaces and Services in the mesh, all at which the policy is attached. */
+  #targets(policy: string, { path }: PathVerdict, level: PolicyLevel): readonly string[] {
+    const { byTarget, verdicts } = this.#attachments;
+    const object = verdicts.get(policy)?.policy;
+    const found: string[] = [];
+    for (const step of path.steps) {
+      if (step.level !== level) continue;
+      const key = targetKey(step.target);
+      if (byTarget.get(key)?.some((attached) => attached.policy === object) === true) found.push(key);
+    }
+    return found;
+  }
 }
 
 /** What a path counts, in items of a step. */
@@ -64,13 +143,13 @@ function count(path: PathVerdict, { won, lost }: Stake, tallies: Map<string, Tal
 }
 
 /**
- * Losses that status speaks of: not those at a target that has a verdict of its own (`Conflicted`), and not those of a namespace's
- * clients' fields at its routes and Services, where nobody expects them to act.
+ * Losses that status speaks of: not those at a target that has a verdict of its own (`Conflicted`), and not what a namespace's fields would be
+ * on paths where nobody expects them to act.
  */
 function relevant(stake: Stake, { path }: PathVerdict, conflicted: ReadonlySet<string> | undefined): Stake {
   const atConflict = ({ level }: LostField): boolean =>
     conflicted !== undefined && path.steps.some((step) => step.level === level && conflicted.has(targetKey(step.target)));
-  return { won: stake.won, lost: stake.lost.filter((field) => !atConflict(field) && !(field.level === 'Namespace' && field.to.startsWith('nothing: '))) };
+  return { ...stake, lost: stake.lost.filter((field) => !atConflict(field) && !(field.level === 'Namespace' && isIdle(field))) };
 }
 
 function conflictedTargets({ verdicts }: Attachments): ReadonlyMap<string, ReadonlySet<string>> {

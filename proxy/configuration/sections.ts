@@ -6,8 +6,6 @@ export interface Section {
   readonly section: ListenerSection;
   readonly hostname: string;
   readonly timeouts: TimeoutSettings;
-  /** For connections whose bytes pass as they are: what a policy says of them. Milliseconds. */
-  readonly streamTimes: { readonly connectMs: number; readonly idleMs: number | undefined };
 }
 
 /** Sections of one socket, by the host that they are for. Replaced as a whole. */
@@ -51,7 +49,5 @@ export class Sections {
 }
 
 function readSection(section: ListenerSection): Section {
-  const timeouts = timeoutSettings(section.policy);
-  const idleMs = section.policy?.timeouts?.streamIdle === undefined ? undefined : timeouts.streamIdle;
-  return { section, hostname: section.hostname, timeouts, streamTimes: { connectMs: timeouts.connect, idleMs } };
+  return { section, hostname: section.hostname, timeouts: timeoutSettings(section.policy) };
 }

@@ -454,7 +454,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
       case 'lingering':
         return this.#lingering!.hasAll ? this.#patience.since + limits.lingerMs : this.#patience.lingersUntil();
       case 'tunnel':
-        return this.#tunnel!.idleMs > 0 ? this.#tunnel!.activity + this.#tunnel!.idleMs : Infinity;
+        return Math.min(this.#tunnel!.idleMs > 0 ? this.#tunnel!.activity + this.#tunnel!.idleMs : Infinity, this.#tunnel!.endsAt);
       case 'open':
         if (this.#exchange === undefined) return this.#patience.due();
         return Math.min(this.#exchange.idleDue(), this.halfClosed && !this.#exchange.responseStarted ? this.#halfClosedAt + limits.halfClosedMs : Infinity);
@@ -466,6 +466,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   #timedOut(now: number): void {
     if (this.#phase === 'lingering') this.#lingeredOut(now);
     else if (this.#phase === 'tunnel') {
+      if (this.#tunnel!.grownOld(now)) return this.#watch(this.#due());
       this.socket.destroy();
       this.#gone();
     } else if (this.#exchange !== undefined) {

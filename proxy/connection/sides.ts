@@ -95,6 +95,10 @@ export interface TunnelEnd {
   readonly activity: number;
   /** 0: no limit. */
   readonly idleMs: number;
+  /** When its time is over, whatever goes through it; `Infinity`: never. */
+  readonly endsAt: number;
+  /** To be called at `endsAt`, which is later then. False: it has not ended in the time that it had for that. */
+  grownOld(now: number): boolean;
 }
 
 /** A client's connection that can become a tunnel. */

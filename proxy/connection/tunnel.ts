@@ -6,6 +6,7 @@ import type { RawUpstream, TunnelEnd, Tunnels, Upstream, UpstreamUser } from './
 export class Tunnel implements TunnelEnd, UpstreamUser {
   activity: number;
   readonly idleMs: number;
+  endsAt = Infinity;
   readonly #exchange: Exchange;
   readonly #client: Tunnels;
   readonly #upstream: RawUpstream;
@@ -13,20 +14,36 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
   #upstreamEnded = false;
   #over = false;
   #pending = false;
+  #isOld = false;
 
   constructor(exchange: Exchange, client: Tunnels, upstream: RawUpstream) {
     this.#exchange = exchange;
     this.#client = client;
     this.#upstream = upstream;
     this.activity = exchange.context.now();
-    this.idleMs = exchange.settings.timeouts.streamIdle;
+    const { streamIdle, maxConnectionDuration } = exchange.settings.timeouts;
+    this.idleMs = streamIdle;
+    // After 101 the connection is one of requests still, of which none in progress is ended.
+    if (exchange.purpose === 'connect' && maxConnectionDuration > 0) this.endsAt = this.activity + maxConnectionDuration;
   }
 
   get congested(): boolean {
     return !this.#over && this.#upstream.congested;
   }
 
+  /** Our sides end behind what was written; what else comes is dropped. */
+  grownOld(now: number): boolean {
+    if (this.#isOld || now < this.endsAt) return false;
+    this.#isOld = true;
+    this.#exchange.failure = 'max-connection-duration';
+    this.endsAt = now + this.#exchange.context.limits.streamEndingMs;
+    this.#upstream.endRaw();
+    this.#client.end();
+    return true;
+  }
+
   fromClient(bytes: Buffer): void {
+    if (this.#isOld) return;
     this.#touch();
     this.#exchange.bytesIn += bytes.length;
     this.#upstream.writeOwned(bytes);
@@ -60,6 +77,7 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
   }
 
   received(_upstream: Upstream, bytes: Buffer, start: number, end: number): void {
+    if (this.#isOld) return;
     const { output } = this.#exchange.context;
     if (!this.#pending) output.begin();
     this.#pending = true;
@@ -84,8 +102,10 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
 
   failed(_upstream: Upstream, code: FailureCode, reason: string): void {
     if (this.#over) return;
-    this.#exchange.failure = code;
-    this.#exchange.failureReason = reason;
+    if (!this.#isOld) {
+      this.#exchange.failure = code;
+      this.#exchange.failureReason = reason;
+    }
     // After an orderly end the client may still be taking what was sent to it.
     if (!this.#upstreamEnded) this.#client.destroy();
     this.#close();
@@ -99,6 +119,7 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
   /** The client's connection is closed, by it or by us: for the log. */
   #whyCut(): FailureCode {
     const { context } = this.#exchange;
+    if (this.#isOld) return 'max-connection-duration';
     if (this.idleMs > 0 && context.now() - this.activity >= this.idleMs) return 'stream-idle-timeout';
     return context.draining ? 'draining' : 'client-closed';
   }

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { checkPattern } from '#routing';
-import type { Filter, Listener, Match, Resource, RouteTable, Rule } from '#snapshot';
+import type { Filter, Listener, Match, Resource, RouteTable, Rule, StreamTable } from '#snapshot';
 
 /** What the check of a resource found that was made before it is asked for. */
 const known = new WeakMap<Resource, { readonly fault: string | undefined }>();
@@ -28,6 +28,8 @@ function* check(resource: Resource): Generator<undefined, string | undefined> {
   switch (resource.kind) {
     case 'RouteTable':
       return yield* checkTable(resource);
+    case 'StreamTable':
+      return checkStreams(resource);
     case 'Listener':
       return checkListener(resource);
     case 'Certificate':
@@ -66,9 +68,19 @@ function* checkTable({ routes, policies }: RouteTable): Generator<undefined, str
   return undefined;
 }
 
+function checkStreams({ routes, policies = [] }: StreamTable): string | undefined {
+  const faulty = routes.find(({ rule }) => refersBeyond(rule, policies.length));
+  return faulty === undefined ? undefined : `${faulty.ref.kind} ${faulty.ref.namespace}/${faulty.ref.name}: ${strayPolicy}`;
+}
+
+const strayPolicy = 'refers to a policy that the table does not have';
+
+function refersBeyond({ policy, backends }: Pick<Rule, 'policy' | 'backends'>, policies: number): boolean {
+  return [policy, ...backends.map((backend) => backend.policy)].some((index) => index !== undefined && index >= policies);
+}
+
 function faultOf(rule: Rule, policies: number): string | undefined {
-  const unknownPolicy = (index: number | undefined): boolean => index !== undefined && index >= policies;
-  if (unknownPolicy(rule.policy) || rule.backends.some(({ policy }) => unknownPolicy(policy))) return 'refers to a policy that the table does not have';
+  if (refersBeyond(rule, policies)) return strayPolicy;
   return faultyPattern(rule) ?? faultyMirror(rule);
 }
 

@@ -152,14 +152,13 @@ export class GatewayPort implements Port {
     });
   }
 
-  #stream(socket: Socket, { section, streamTimes }: Section, about: { readonly protocol: StreamProtocol; readonly serverName: string }): void {
-    const { metrics, limits } = this.#context;
+  #stream(socket: Socket, { section }: Section, about: { readonly protocol: StreamProtocol; readonly serverName: string }): void {
+    const { metrics } = this.#context;
     metrics.count('client_connections_accepted');
     metrics.move('client_connections_active', 1);
     const way = { streams: section.routes, source: this.#sections.listener.name, ...about };
     const connection = new StreamConnection(this.#context, socket, {
       way,
-      times: { connectMs: streamTimes.connectMs, idleMs: streamTimes.idleMs ?? limits.streamConnectionIdleMs },
       ended: (ended) => {
         this.#streams.delete(ended);
         metrics.move('client_connections_active', -1);

@@ -7,7 +7,7 @@ import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
-import { chooseStream, Ledger, openStream, Splice } from '../streams/index.ts';
+import { chooseStream, Ledger, lifetimeOf, openStream, Splice } from '../streams/index.ts';
 import type { Intake, IntakeOptions, JoinParts, OpenedStream, PickedEndpoint, Place, StreamRequest } from '../types.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Binding } from './binding.ts';
@@ -60,9 +60,11 @@ export class IntakeBinding implements Binding, Intake {
     const context = this.#context;
     const choice = chooseStream(context, { streams, source: this.#options.source, protocol, serverName });
     const ledger = new Ledger(context, choice.settings, { protocol, serverName, client });
-    const { socket, release } = await openStream(context, choice, ledger, { connectMs: timeoutDefaults.connect, signal });
+    const lifetime = lifetimeOf(context, choice, { idleMs: 0 });
+    const { socket, release } = await openStream(context, choice, ledger, signal);
     return {
       socket,
+      lifetime,
       ended: (end) => {
         release();
         ledger.close(end);
@@ -87,10 +89,9 @@ export class IntakeBinding implements Binding, Intake {
     });
   }
 
-  /** Databases keep connections for days. */
-  join({ client, upstream, ahead, ended }: JoinParts): void {
+  join({ client, upstream, ...parts }: JoinParts): void {
     const context = this.#context;
-    new Splice(client, upstream, { wheel: context.wheel, turns: context.turns, now: () => context.now(), idleMs: 0, ahead, ended });
+    new Splice(client, upstream, { wheel: context.wheel, turns: context.turns, now: () => context.now(), endingMs: context.limits.streamEndingMs, ...parts });
   }
 
   initialTimeouts(): TimeoutSettings {

@@ -6,7 +6,7 @@ import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
-import { chooseStream } from '../streams/index.ts';
+import { chooseStream, type StreamTimes } from '../streams/index.ts';
 import type { OutboundOptions } from '../types.ts';
 import type { Binding } from './binding.ts';
 
@@ -105,6 +105,7 @@ export class OutboundBinding implements Binding {
   /** A server name is not known yet: the one that a client of TLS will send is the host that it dials; none, where that is an address (RFC 6066, 3). */
   #tunnel(exchange: Exchange, { service, port, backend: own, streams, protocol }: Extract<Destination['target'], { kind: 'service' }>, host: string): void {
     let name = own ?? `${service.namespace}/${service.name}:${port}`;
+    let settings = this.#passthroughSettings;
     if (streams !== undefined) {
       const choice = chooseStream(this.#context, { streams, source: 'mesh', protocol: 'tcp', serverName: protocol === 'tls' && isIP(host) === 0 ? host : '' });
       if (choice.kind === 'refused') {
@@ -112,11 +113,16 @@ export class OutboundBinding implements Binding {
         return;
       }
       name = choice.backend;
+      settings = { ...settings, timeouts: tunnelTimeouts(choice.times) };
     }
     const backend = this.#context.backends.get(name);
     if (backend === undefined) exchange.fail('config-missing', name);
-    else exchange.connect(backend, this.#passthroughSettings);
+    else exchange.connect(backend, settings);
   }
+}
+
+function tunnelTimeouts({ connectMs, idleMs = timeoutDefaults.streamIdle, maxMs }: StreamTimes): TimeoutSettings {
+  return { ...timeoutDefaults, connect: connectMs, streamIdle: idleMs, maxConnectionDuration: maxMs };
 }
 
 /** An IPv6 address without its brackets. */

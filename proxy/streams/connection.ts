@@ -5,8 +5,9 @@ import type { StreamProtocol } from '../telemetry/index.ts';
 import { plainAddress } from './address.ts';
 import { dialBackend, type Joined } from './dial.ts';
 import { Ledger } from './ledger.ts';
+import type { Lifetime } from '../types.ts';
 import { unroutedSettings, type StreamChoice, type StreamSettings } from './routing.ts';
-import { reset, Splice } from './splice.ts';
+import { endless, reset, Splice } from './splice.ts';
 
 const keepAliveMs = 30_000;
 
@@ -19,13 +20,6 @@ export interface StreamWay {
   readonly protocol: StreamProtocol;
   /** Lower case, no trailing dot; empty without one. */
   readonly serverName: string;
-}
-
-export interface StreamTimes {
-  /** Per endpoint. Milliseconds. */
-  readonly connectMs: number;
-  /** Milliseconds; 0: no limit. */
-  readonly idleMs: number;
 }
 
 /** The route's choice for one connection. */
@@ -44,16 +38,23 @@ export function passingSettings({ metrics }: Context, source: string): StreamSet
 }
 
 /** Connects as chosen. The ledger is ended here where that fails. Rejects with a ProxyError. */
-export async function openStream(context: Context, choice: StreamChoice, ledger: Ledger, options: { readonly connectMs: number; readonly signal: AbortSignal }): Promise<Joined> {
+export async function openStream(context: Context, choice: StreamChoice, ledger: Ledger, signal: AbortSignal): Promise<Joined> {
   try {
     if (choice.kind === 'refused') throw new ProxyError(choice.failure, choice.reason === undefined ? {} : { reason: choice.reason });
-    return await dialBackend(context, choice.backend, ledger, options);
+    return await dialBackend(context, choice.backend, ledger, { connectMs: choice.times.connectMs, signal });
   } catch (error) {
     if (error instanceof ProxyError) ledger.fail(error.code, error.reason);
     else ledger.fail('internal-error');
     ledger.end();
     throw error;
   }
+}
+
+/** How long a connection that begins now may last. `idleMs`: where no policy says how long it may do without a byte. */
+export function lifetimeOf(context: Context, choice: StreamChoice, { idleMs }: { readonly idleMs: number }): Lifetime {
+  if (choice.kind === 'refused') return endless;
+  const { times } = choice;
+  return { idleMs: times.idleMs ?? idleMs, endsAt: times.maxMs > 0 ? context.now() + times.maxMs : Infinity };
 }
 
 /** One client's connection: joined to an endpoint of its route, or reset. What was read of it must have been put back (`unshift`). */
@@ -67,19 +68,20 @@ export class StreamConnection {
   #over = false;
 
   /** `ended` is called once, when both sides are closed. */
-  constructor(context: Context, client: Socket, parts: { readonly way: StreamWay; readonly times: StreamTimes; ended(connection: StreamConnection): void }) {
+  constructor(context: Context, client: Socket, parts: { readonly way: StreamWay; ended(connection: StreamConnection): void }) {
     this.#context = context;
     this.#client = client;
     this.#ended = () => parts.ended(this);
-    const { way, times } = parts;
+    const { way } = parts;
     const choice = chooseStream(context, way);
+    const lifetime = lifetimeOf(context, choice, { idleMs: context.limits.streamConnectionIdleMs });
     this.#ledger = new Ledger(context, choice.settings, { protocol: way.protocol, serverName: way.serverName, client: plainAddress(client.remoteAddress ?? '') });
     client.on('error', ignore);
     // A client that is gone looks like one that only sends no more, until it is asked.
     client.setKeepAlive(true, keepAliveMs);
     client.once('close', this.#gone);
-    openStream(context, choice, this.#ledger, { connectMs: times.connectMs, signal: this.#given.signal })
-      .then((joined) => this.#join(joined, times.idleMs), () => reset(client))
+    openStream(context, choice, this.#ledger, this.#given.signal)
+      .then((joined) => this.#join(joined, lifetime), () => reset(client))
       .catch((error: unknown) => context.fault(error));
   }
 
@@ -98,7 +100,7 @@ export class StreamConnection {
     if (this.#splice === undefined) this.#finish();
   };
 
-  #join({ socket, release }: Joined, idleMs: number): void {
+  #join({ socket, release }: Joined, lifetime: Lifetime): void {
     if (this.#client.destroyed) {
       reset(socket);
       release();
@@ -110,7 +112,8 @@ export class StreamConnection {
       wheel: this.#context.wheel,
       turns: this.#context.turns,
       now: () => this.#context.now(),
-      idleMs,
+      lifetime,
+      endingMs: this.#context.limits.streamEndingMs,
       ended: (end) => {
         release();
         this.#ledger.close(end);

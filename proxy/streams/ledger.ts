@@ -4,7 +4,7 @@ import type { StreamProtocol, StreamRecord } from '../telemetry/index.ts';
 import type { SpliceEnd } from '../types.ts';
 import type { StreamSettings } from './routing.ts';
 
-const breaks = { idle: 'stream-idle-timeout', client: 'client-closed', upstream: 'upstream-reset' } as const;
+const breaks = { idle: 'stream-idle-timeout', age: 'max-connection-duration', client: 'client-closed', upstream: 'upstream-reset' } as const;
 
 /** What one connection, or one UDP flow, comes to: counted when it begins, counted and logged when it ends. */
 export class Ledger implements StreamRecord {

@@ -1,6 +1,7 @@
-import type { StreamRoute, StreamTable, WeightedBackend } from '#snapshot';
+import type { EffectivePolicy, StreamRoute, StreamTable, WeightedBackend } from '#snapshot';
 import { sourceOf } from '../configuration/tables.ts';
 import type { FailureCode } from '../failures.ts';
+import { timeoutSettings } from '../retry/index.ts';
 import { describeTarget, type Metrics } from '../telemetry/index.ts';
 import { pickStreamBackend, streamChooser, type StreamChooser } from './choose.ts';
 
@@ -10,8 +11,18 @@ export interface StreamSettings {
   readonly description: string;
 }
 
+/** What the policies of a way say of its connections, or flows of datagrams. Milliseconds. */
+export interface StreamTimes {
+  /** Per endpoint; 0: as long as the kernel tries. */
+  readonly connectMs: number;
+  /** Without anything in either direction; 0: no limit; undefined: nobody says. */
+  readonly idleMs: number | undefined;
+  /** Of a connection's life; 0: no limit. */
+  readonly maxMs: number;
+}
+
 export type StreamChoice =
-  | { readonly kind: 'backend'; /** Name of a Backend. */ readonly backend: string; readonly settings: StreamSettings }
+  | { readonly kind: 'backend'; /** Name of a Backend. */ readonly backend: string; readonly times: StreamTimes; readonly settings: StreamSettings }
   | { readonly kind: 'refused'; readonly failure: FailureCode; readonly reason?: string; readonly settings: StreamSettings };
 
 /** A StreamTable in force. Replaced as a whole; connections stay with the endpoint they have. */
@@ -20,6 +31,8 @@ export class StreamRouting {
   readonly #metrics: Metrics;
   readonly #source: string;
   readonly #unmatched: StreamSettings;
+  /** As the table's policies. */
+  readonly #times: readonly StreamTimes[];
   /** Made for what gets connections. By backend, `undefined` for the route alone. */
   readonly #settings = new Map<StreamRoute, Map<WeightedBackend | undefined, StreamSettings>>();
 
@@ -28,6 +41,7 @@ export class StreamRouting {
     this.#metrics = metrics;
     this.#source = sourceOf(table.name);
     this.#unmatched = unroutedSettings(metrics, this.#source);
+    this.#times = (table.policies ?? []).map(streamTimes);
   }
 
   /** `serverName`: lower case, no trailing dot; empty without one. `random` in [0, 1). */
@@ -37,8 +51,9 @@ export class StreamRouting {
     const picked = pickStreamBackend(route.rule.backends, random);
     const settings = this.#settingsOf(route, picked);
     if (picked === undefined) return { kind: 'refused', failure: 'no-backends', settings };
-    const { target } = picked;
-    return target.kind === 'backend' ? { kind: 'backend', backend: target.backend, settings } : { kind: 'refused', failure: 'invalid-backend', reason: target.reason, settings };
+    const { target, policy } = picked;
+    const times = policy === undefined ? plainTimes : this.#times[policy]!;
+    return target.kind === 'backend' ? { kind: 'backend', backend: target.backend, times, settings } : { kind: 'refused', failure: 'invalid-backend', reason: target.reason, settings };
   }
 
   /** Whether no connection with this server name can be served: known before TLS is ended. */
@@ -73,6 +88,13 @@ export class StreamRouting {
     };
   }
 }
+
+function streamTimes(policy: EffectivePolicy | undefined): StreamTimes {
+  const { connect, streamIdle, maxConnectionDuration } = timeoutSettings(policy);
+  return { connectMs: connect, idleMs: policy?.timeouts?.streamIdle === undefined ? undefined : streamIdle, maxMs: maxConnectionDuration };
+}
+
+const plainTimes = streamTimes(undefined);
 
 /** Of connections that get no route, or whose table has not come. */
 export function unroutedSettings(metrics: Metrics, source: string): StreamSettings {

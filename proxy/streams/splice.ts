@@ -1,18 +1,23 @@
 import type { Socket } from 'node:net';
-import type { SpliceEnd } from '../types.ts';
+import { Timer } from '../connection/timer.ts';
+import type { Lifetime, SpliceEnd } from '../types.ts';
 import { bulkBytes, sliceBytes, type TimerWheel, type Turns, type Waiter, type WheelTimer } from '../time/index.ts';
 
 export interface SpliceOptions {
   readonly wheel: TimerWheel;
   readonly turns: Turns;
   now(): number;
-  /** Without a byte in either direction, at most a quarter longer. Milliseconds; 0: no limit. */
-  readonly idleMs: number;
+  readonly lifetime: Lifetime;
+  /** For the last bytes of a connection whose time is over. Milliseconds. */
+  readonly endingMs: number;
   /** What was read of either side before. */
   readonly ahead?: { readonly client?: Uint8Array; readonly upstream?: Uint8Array };
   /** Called once, when both sides are closed. */
   ended(end: SpliceEnd): void;
 }
+
+/** Of connections of which no policy says anything: databases keep theirs for days. */
+export const endless: Lifetime = { idleMs: 0, endsAt: Infinity };
 
 const nothing = new Uint8Array(0);
 /** Looks per idle time. */
@@ -36,6 +41,8 @@ export class Splice implements WheelTimer {
   #still = 0;
   #broken: SpliceEnd['broken'];
   #cut = false;
+  /** Where there is a limit. */
+  #age: Timer | undefined;
 
   constructor(client: Socket, upstream: Socket, options: SpliceOptions) {
     this.#sides = [client, upstream];
@@ -46,6 +53,10 @@ export class Splice implements WheelTimer {
     this.#pass(0, options.ahead?.client ?? nothing);
     this.#pass(1, options.ahead?.upstream ?? nothing);
     this.#watch();
+    const { wheel, lifetime } = options;
+    if (lifetime.endsAt === Infinity) return;
+    const age = (this.#age = new Timer(() => this.#grownOld(age)));
+    wheel.schedule(age, lifetime.endsAt);
   }
 
   /** Ends both sides at once. */
@@ -63,8 +74,24 @@ export class Splice implements WheelTimer {
   }
 
   #watch(): void {
-    const { wheel, idleMs, now } = this.#options;
-    if (idleMs > 0 && this.#open > 0) wheel.schedule(this, now() + idleMs / looks);
+    const { wheel, lifetime, now } = this.#options;
+    if (lifetime.idleMs > 0 && this.#open > 0) wheel.schedule(this, now() + lifetime.idleMs / looks);
+  }
+
+  /** What was read still leaves, then our sides end; what else comes is dropped. A side that has not taken its part, or has not ended in time, is cut. */
+  #grownOld(age: Timer): void {
+    if (this.#broken !== undefined) return this.cut();
+    const { wheel, endingMs, now } = this.#options;
+    // Hands over what waited for a slow reader.
+    for (const side of this.#sides) while (side.read() !== null);
+    this.#broken = 'age';
+    wheel.cancel(this);
+    wheel.schedule(age, now() + endingMs);
+    for (const side of this.#sides) {
+      side.end();
+      // Unread bytes would make a reset of the end.
+      side.resume();
+    }
   }
 
   #pass(direction: 0 | 1, ahead: Uint8Array): void {
@@ -78,6 +105,7 @@ export class Splice implements WheelTimer {
     }
     const reader = new PacedReader(this.#options.turns, from, to);
     from.on('data', (bytes: Buffer) => {
+      if (this.#broken !== undefined) return;
       reader.read(bytes.length);
       this.#write(direction, from, to, bytes);
     });
@@ -99,11 +127,13 @@ export class Splice implements WheelTimer {
     // An orderly close has been passed on as an end; anything else must not look like one.
     if (hadError || !one.readableEnded || !one.writableFinished) {
       if (!this.#cut) this.#broken ??= one === this.#sides[0] ? 'client' : 'upstream';
-      reset(other);
+      // In the end that its age brings, each side has its time.
+      if (this.#broken !== 'age' || this.#cut) reset(other);
     }
     this.#open -= 1;
     if (this.#open > 0) return;
     this.#options.wheel.cancel(this);
+    if (this.#age !== undefined) this.#options.wheel.cancel(this.#age);
     this.#options.ended({ bytesIn: this.#bytes[0], bytesOut: this.#bytes[1], broken: this.#broken });
   }
 }

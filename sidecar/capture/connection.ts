@@ -189,7 +189,7 @@ export class CapturedConnection {
     );
   }
 
-  #join({ socket, ended }: Dialled, fromUpstream: Buffer): void {
+  #join({ socket, lifetime, ended }: Dialled, fromUpstream: Buffer): void {
     if (this.#phase !== 'opening') return;
     if (socket.destroyed) {
       ended({ bytesIn: 0, bytesOut: 0, broken: 'upstream' });
@@ -206,6 +206,7 @@ export class CapturedConnection {
       client: this.#client,
       upstream: socket,
       ahead,
+      lifetime,
       ended: (end) => {
         ended(end);
         metrics.move('tcp_connections_active', -1);

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { OpenedStream, PickedEndpoint } from '#proxy';
+import { endless, type OpenedStream, type PickedEndpoint } from '#proxy';
 import type { Address } from './original-destination.ts';
 import { ignore } from './sockets.ts';
 
@@ -12,7 +12,7 @@ export type Dialled = OpenedStream;
 
 /** A connection that nobody counts. */
 export function uncounted(socket: Socket): Dialled {
-  return { socket, ended: ignore, unused: ignore };
+  return { socket, lifetime: endless, ended: ignore, unused: ignore };
 }
 
 /** Opens a connection. Rejects where there is none in time, or when the signal is aborted. `timeoutMs` 0: as long as the kernel tries. */
@@ -56,7 +56,7 @@ export async function openEndpoint(pick: (tried: readonly PickedEndpoint[]) => P
     try {
       const socket = await open({ host: endpoint.address, port: endpoint.port }, connectMs, signal);
       endpoint.connected();
-      return { socket, ended: () => endpoint.release(), unused: () => endpoint.release() };
+      return { socket, lifetime: endless, ended: () => endpoint.release(), unused: () => endpoint.release() };
     } catch (error) {
       if (signal.aborted) endpoint.release();
       else endpoint.refused((error as NodeJS.ErrnoException).code);

@@ -150,7 +150,7 @@ export const routeShape: Check = route;
 export const resourceShapes: Readonly<Record<r.ResourceKind, Check>> = {
   Listener: object<r.Listener>({ kind: oneOf('Listener'), name, transport: optional(oneOf('udp')), gateway: ref, address: name, port, sections: list(section, 10_000) }),
   RouteTable: object<r.RouteTable>({ kind: oneOf('RouteTable'), name, routes: list(route), policies: list(policy) }),
-  StreamTable: object<r.StreamTable>({ kind: oneOf('StreamTable'), name, routes: list(streamRoute) }),
+  StreamTable: object<r.StreamTable>({ kind: oneOf('StreamTable'), name, routes: list(streamRoute), policies: optional(list(policy)) }),
   Destination: object<r.Destination>({ kind: oneOf('Destination'), name, target: destinationTarget }),
   Backend: object<r.Backend>({
     kind: oneOf('Backend'),

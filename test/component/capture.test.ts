@@ -276,6 +276,31 @@ test.serial('a TCPRoute of the Service decides, not its endpoints; counted by ro
   t.is(rig.metrics.streams.get(series, 'active'), 0);
 });
 
+test.serial('a TimeoutPolicy on a TCPRoute ends its connections; those of other Services have no time limit', async (t) => {
+  const [own, other] = [await echoServer('own'), await echoServer('other')];
+  const policy = {
+    apiVersion: 'policy.weft-mesh.io/v1alpha1', kind: 'TimeoutPolicy', metadata: { name: 'short', namespace: 'shop' },
+    spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'TCPRoute', name: 'to-b' }, { group: '', kind: 'Service', name: 'c' }], default: { maxConnectionDuration: '300ms' } },
+  };
+  const rig = await startCaptureRig([...service('a', place.host, { name: 'tcp' }, [own.port]), ...service('b', '10.96.0.2', {}, [other.port]), ...service('c', '10.96.0.3', { name: 'tcp' }, [own.port]), routeTo('TCPRoute', 'b'), policy]);
+  t.teardown(async () => {
+    await rig.close();
+    own.close();
+    other.close();
+  });
+  const untouched = rig.dial({ host: '10.96.0.3', port: 80 });
+  t.is(await next(untouched), 'own\n');
+  const client = rig.dial(place);
+  t.is(await readAll(client), 'other\n');
+  client.end();
+  const series = rig.metrics.labels.findIndex(({ routeKind }) => routeKind === 'TCPRoute');
+  await eventually(() => rig.metrics.streams.get(series, 'active') === 0);
+  t.is(rig.metrics.streams.get(series, 'failed'), 1);
+  untouched.write('x');
+  t.is(await next(untouched), 'x');
+  untouched.destroy();
+});
+
 test.serial('a TLSRoute of the Service: by server name, what has no route is reset', async (t) => {
   const tls = await echoServer('b', certificateFor('b.example'));
   const own = await echoServer('own', certificateFor('own.example'));

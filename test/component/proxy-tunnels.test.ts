@@ -1,7 +1,7 @@
 import { connect as connectHttp2 } from 'node:http2';
 import test from 'ava';
 import { createProxy, Metrics, type Bound, type Proxy } from '#proxy';
-import type { Destination } from '#snapshot';
+import type { Destination, TimeoutFields } from '#snapshot';
 import { responseOf } from './proxy-http2-rig.ts';
 import { applyTo, answering, backendNamed, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, tableOf, type RawServer } from './proxy-rig.ts';
 import { socketIO } from './socket-io.ts';
@@ -136,7 +136,7 @@ interface Mesh {
 }
 
 async function meshTo(server: number, answer: (destination: Destination) => Destination | Promise<Destination> = (d) => d): Promise<Mesh> {
-  const proxy = createProxy({ now: () => performance.now(), wallClock: Date.now, random: Math.random, metrics: new Metrics(), io: socketIO });
+  const proxy = createProxy({ now: () => performance.now(), wallClock: Date.now, random: Math.random, metrics: new Metrics(), io: socketIO, options: { streamEndingMs: 60_000 } });
   const routes = 'service/client/shop/reviews/9080';
   applyTo(proxy, {
     routeTables: { changed: [{ ...tableOf([{ backends: [{ index: 0, weight: 1, filters: [], target: { kind: 'backend', ref: { kind: 'Service', namespace: 'shop', name: 'reviews' }, port: 9080, backend: 'shop/reviews:9080' } }] }]), name: routes }] },
@@ -232,6 +232,37 @@ test('outbound: CONNECT makes a tunnel to an endpoint or an address', async (t) 
     t.true((await client.all()).endsWith('LATE'));
   }
   t.is(statusOf(await fetchRaw(outbound.port, `CONNECT 127.0.0.1:${await closedPort()} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)), 503);
+  await proxy.close();
+  await server.close();
+});
+
+test('outbound: a tunnel by a TCPRoute has the times of its policy: it ends without a byte for too long, or when it is as old as it may be', async (t) => {
+  const server = await rawServer((socket, text) => socket.write(text.toUpperCase()));
+  const { proxy, outbound } = await meshTo(server.port, (destination) => (destination.target.kind === 'service' ? { ...destination, target: { ...destination.target, protocol: 'tcp', streams: 'service/client/shop/reviews/9080' } } : destination));
+  const times = (timeouts: TimeoutFields): void => {
+    const target = { kind: 'backend', ref: { kind: 'Service', namespace: 'shop', name: 'reviews' }, port: 9080, backend: 'shop/reviews:9080' } as const;
+    const rule = { index: 0, backends: [{ index: 0, weight: 1, filters: [], target, policy: 0 }] };
+    const route = { ref: { kind: 'TCPRoute', namespace: 'shop', name: 'r' }, createdAt: 0, hostnames: [], rule };
+    applyTo(proxy, { streamTables: { changed: [{ kind: 'StreamTable', name: 'service/client/shop/reviews/9080', routes: [route], policies: [{ timeouts, origins: {} }] }] } });
+  };
+  const open = async (): Promise<RawClient> => {
+    const client = new RawClient(outbound.port);
+    client.send('CONNECT reviews.shop:9080 HTTP/1.1\r\nHost: reviews.shop:9080\r\n\r\nearly');
+    await client.until((text) => text.endsWith('EARLY'));
+    return client;
+  };
+  times({ streamIdle: '200ms' });
+  await (await open()).all();
+  times({ maxConnectionDuration: '300ms' });
+  const client = await open();
+  const talk = setInterval(() => client.socket.write('x'), 20);
+  t.regex(await client.all(), /EARLYX{5,}$/);
+  clearInterval(talk);
+  // In order: this side may take its time, and is not reset.
+  t.false(client.socket.destroyed);
+  client.socket.end();
+  await new Promise((resolve) => client.socket.once('close', resolve));
+  t.is(client.error, undefined);
   await proxy.close();
   await server.close();
 });

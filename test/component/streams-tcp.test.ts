@@ -1,8 +1,13 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import test from 'ava';
-import type { ListenerSection } from '#snapshot';
-import { applyTo, closedPort, endpointsOf, RawClient } from './proxy-rig.ts';
-import { echoServer, eventually, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, tcpExchange } from './streams-rig.ts';
+import type { ListenerSection, StreamTable, TimeoutFields } from '#snapshot';
+import { applyTo, backendNamed, closedPort, endpointsOf, RawClient } from './proxy-rig.ts';
+import { boundServer, echoServer, eventually, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, tcpExchange } from './streams-rig.ts';
+
+/** One route to `a`, with a policy. */
+function withTimeouts(timeouts: TimeoutFields): StreamTable {
+  return { ...streamTable('tcp', [{ backends: [streamBackend('a', { policy: 0 })] }]), policies: [{ timeouts, origins: {} }] };
+}
 
 const tcp: ListenerSection = { name: 'tcp', hostname: '', protocol: 'TCP', routes: 'listener/shop/gw/tcp' };
 
@@ -146,16 +151,96 @@ test('a connection without a byte for too long is cut', async (t) => {
   await new Promise((resolve) => busy.once('close', resolve));
   await eventually(async () => (await rig.logged()).length === 2);
   t.is(rig.log[0]!['failure'], 'stream-idle-timeout');
-  // What a policy says of the listener comes first.
-  const origins = {};
-  const patient = await rig.listen([{ ...tcp, policy: { timeouts: { streamIdle: '0s' }, origins } }]);
-  const waiting = connect({ port: patient.port, host: '127.0.0.1' });
+  // What a policy says comes first.
+  applyTo(rig.proxy, { streamTables: { changed: [withTimeouts({ streamIdle: '0s' })] } });
+  const waiting = connect({ port, host: '127.0.0.1' });
   await new Promise((resolve) => waiting.once('data', resolve));
   await new Promise((resolve) => setTimeout(resolve, 400));
   t.false(waiting.destroyed);
   waiting.destroy();
   await rig.close();
   server.close();
+});
+
+test('a connection as old as a policy allows is ended in order: each side gets what the other has sent, then its end', async (t) => {
+  const rig = await startStreamRig();
+  const server = await echoServer('a');
+  setBackends(rig.proxy, { a: [server.port] });
+  applyTo(rig.proxy, { streamTables: { changed: [withTimeouts({ maxConnectionDuration: '300ms' })] } });
+  const { port } = await rig.listen([tcp]);
+  const client = connect({ port, host: '127.0.0.1' });
+  let got = '';
+  client.on('data', (bytes) => (got += String(bytes)));
+  const errors: Error[] = [];
+  client.on('error', (error) => errors.push(error));
+  const talk = setInterval(() => client.write('x'), 20);
+  await new Promise((resolve) => client.once('end', resolve));
+  clearInterval(talk);
+  await eventually(() => client.destroyed && server.sockets[0]!.destroyed);
+  t.deepEqual(errors, []);
+  t.regex(got, /^a\nx{5,}$/);
+  await eventually(async () => (await rig.logged()).length === 1);
+  t.like(rig.log[0], { failure: 'max-connection-duration', bytesOut: got.length });
+  t.is((await rig.metricLines('weft_failures_total{code="max-connection-duration"')).length, 1);
+  t.deepEqual(await rig.metricLines('weft_client_connections_active'), ['weft_client_connections_active 0']);
+  // A policy that comes later is for later connections.
+  applyTo(rig.proxy, { streamTables: { changed: [withTimeouts({})] } });
+  t.is(await tcpExchange(port, 'hello'), 'a\nhelloend');
+  await rig.close();
+  server.close();
+});
+
+test('what a slow reader has not taken by the end of a connection it gets in the time for that; then the connection is cut', async (t) => {
+  const rig = await startStreamRig({ limits: { streamEndingMs: 400 } });
+  const size = 16 * 1024 * 1024;
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {});
+    socket.write(Buffer.alloc(size, 7));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  setBackends(rig.proxy, { a: [(server.address() as AddressInfo).port] });
+  applyTo(rig.proxy, { streamTables: { changed: [withTimeouts({ maxConnectionDuration: '200ms' })] } });
+  const { port } = await rig.listen([tcp]);
+  const [slow, deaf] = [connect({ port, host: '127.0.0.1' }), connect({ port, host: '127.0.0.1' })];
+  for (const socket of [slow, deaf]) socket.on('error', () => {}).pause();
+  // Their endpoints are told at once.
+  await eventually(() => sockets.length === 2);
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('end', resolve).resume())));
+  let got = 0;
+  let end = '';
+  slow.on('data', (bytes) => (got += bytes.length));
+  slow.once('end', () => (end = 'end'));
+  slow.resume();
+  await new Promise((resolve) => slow.once('close', resolve));
+  t.is(end, 'end');
+  t.true(got > 0 && got < size, `${got} bytes`);
+  await eventually(async () => (await rig.logged()).length === 2);
+  t.deepEqual(rig.log.map(({ failure }) => failure), ['max-connection-duration', 'max-connection-duration']);
+  t.deepEqual(await rig.metricLines('weft_client_connections_active'), ['weft_client_connections_active 0']);
+  for (const socket of [deaf, ...sockets]) socket.destroy();
+  await rig.close();
+  server.close();
+});
+
+test('a policy says how long a connection to an endpoint may take, TLS among it', async (t) => {
+  const rig = await startStreamRig();
+  const sockets: Socket[] = [];
+  const silent = await boundServer(createServer((socket) => void sockets.push(socket.on('error', () => {}).resume())), sockets);
+  setBackends(rig.proxy, { a: [silent.port] });
+  applyTo(rig.proxy, {
+    backends: { changed: [{ ...backendNamed('a'), protocol: 'tcp', tls: { hostname: 'a.example' } }] },
+    streamTables: { changed: [withTimeouts({ connect: '100ms' })] },
+  });
+  const { port } = await rig.listen([tcp]);
+  const refused = t.throwsAsync(tcpExchange(port, ''), { message: /ECONNRESET/ });
+  // It would be 5 seconds.
+  await eventually(async () => (await rig.logged()).length === 1);
+  await refused;
+  t.is(rig.log[0]!['failure'], 'connect-timeout');
+  await rig.close();
+  silent.close();
 });
 
 test('drain: no new connections, those there go on as long as is allowed', async (t) => {

@@ -268,3 +268,37 @@ test('more than so many new clients a second are turned away and counted; those 
   t.is(await known.ask('c'), 'a c');
   await eventually(() => others.filter(({ got }) => got.length === 1).length >= 19);
 });
+
+test('a policy says how long a flow is kept; of who sent one datagram only no longer than without one', async (t) => {
+  const { rig, server, client } = await serve(t, { limits: { udpIdleMs: 300 } });
+  const keep = (streamIdle: string) => applyTo(rig.proxy, { streamTables: { changed: [{ ...streamTable('udp', [{ kind: 'UDPRoute', backends: [streamBackend('a', { policy: 0 })] }]), policies: [{ timeouts: { streamIdle }, origins: {} }] }] } });
+  const active = async (): Promise<number> => Number((await rig.metricLines('weft_streams_active'))[0]?.split(' ').at(-1));
+  const asked = async (times: number): Promise<UdpClient> => {
+    const made = client();
+    for (let round = 0; round < times; round++) await made.ask('x');
+    return made;
+  };
+  keep('1h');
+  const [long, once] = [await asked(2), await asked(1)];
+  keep('0s');
+  await asked(2);
+  t.is(await active(), 3);
+  // What has one datagram only goes.
+  await eventually(async () => (await active()) === 2);
+  const length = new Set(server.from).size;
+  keep('1m');
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  await long.ask('y');
+  t.is(new Set(server.from).size, length, 'the same flow');
+  await once.ask('y');
+  t.is(new Set(server.from).size, length + 1, 'another one');
+  keep('100ms');
+  await asked(2);
+  await eventually(async () => (await active()) === 2);
+  // None is cut: while a proxy drains all of them end when they are silent for a while.
+  await rig.proxy.drain(20_000);
+  await rig.logged();
+  t.is(rig.log.length, 5);
+  t.deepEqual(rig.log.filter(({ failure }) => failure !== undefined), []);
+  t.deepEqual(rig.faults, []);
+});

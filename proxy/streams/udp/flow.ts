@@ -13,8 +13,8 @@ export interface FlowParts {
   readonly ledger: Ledger;
   /** What it was chosen by. */
   routing: StreamRouting;
-  /** Without a datagram in either direction. Milliseconds. */
-  idleMs(): number;
+  /** Without a datagram in either direction. Milliseconds; `Infinity`: until the flow has to make way. */
+  idleMs(flow: UdpFlow): number;
   /** Sends to the client, from where the client sent to. */
   reply(datagram: Buffer): void;
   /** Called once. */
@@ -58,8 +58,8 @@ export class UdpFlow implements WheelTimer {
     this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error.code ?? 'error'));
     this.#socket.on('message', (datagram) => this.#answered(datagram));
     this.#socket.connect(port, address, (error?: NodeJS.ErrnoException | null) => (error ? this.#failed(error.code ?? 'error') : this.#connected()));
-    if (endpoint.aside) this.#trialEnd = this.#startedAt + Math.min(trialMs, parts.idleMs());
-    context.wheel.schedule(this, this.#trialEnd > 0 ? this.#trialEnd : this.#activeAt + parts.idleMs());
+    if (endpoint.aside) this.#trialEnd = this.#startedAt + Math.min(trialMs, parts.idleMs(this));
+    context.wheel.schedule(this, this.#trialEnd > 0 ? this.#trialEnd : this.#activeAt + parts.idleMs(this));
   }
 
   /** The client has sent more than once: its address is its own. */
@@ -96,10 +96,10 @@ export class UdpFlow implements WheelTimer {
       this.#trialEnd = 0;
       this.parts.backend.endpoints.succeeded(this.parts.endpoint);
     }
-    const idleMs = this.parts.idleMs();
+    const idleMs = this.parts.idleMs(this);
     const due = Math.min(this.#activeAt + idleMs, this.#heardAt + idleMs * silentIdles);
-    if (due > now) this.#context.wheel.schedule(this, due);
-    else this.end();
+    if (due <= now) this.end();
+    else if (due < Infinity) this.#context.wheel.schedule(this, due);
   }
 
   #connected(): void {

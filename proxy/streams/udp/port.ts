@@ -6,7 +6,7 @@ import type { Bound } from '../../types.ts';
 import { plainAddress } from '../address.ts';
 import { chooseStream } from '../connection.ts';
 import { Ledger } from '../ledger.ts';
-import type { StreamSettings } from '../routing.ts';
+import type { StreamSettings, StreamTimes } from '../routing.ts';
 import { UdpFlow } from './flow.ts';
 import { asAddress } from './lookup.ts';
 import { Newcomers, type Newcomer } from './newcomers.ts';
@@ -167,12 +167,20 @@ export class UdpPort implements Bound {
       endpoint,
       routing: this.#context.streamTables.get(routes)!,
       ledger: new Ledger(this.#context, choice.settings, { protocol: 'udp', serverName: '', client: hostPort(client, from.port) }),
-      idleMs: () => (this.#isClosing ? Math.min(drainIdleMs, this.#context.limits.udpIdleMs) : this.#context.limits.udpIdleMs),
+      idleMs: (each) => this.#idleMs(each, choice.times),
       reply: (datagram) => this.#reply(datagram, from),
       ended: () => this.#ended(key),
     });
     this.#lines.unproven.set(key, flow);
     return flow;
+  }
+
+  /** Of who has sent one datagram only a flow is no longer kept than without a policy: the address may be another's. */
+  #idleMs({ proven }: UdpFlow, { idleMs = this.#context.limits.udpIdleMs }: StreamTimes): number {
+    const { udpIdleMs } = this.#context.limits;
+    const wanted = idleMs === 0 ? Infinity : idleMs;
+    if (this.#isClosing) return Math.min(drainIdleMs, wanted);
+    return proven ? wanted : Math.min(udpIdleMs, wanted);
   }
 
   get #section(): Listener['sections'][number] {
