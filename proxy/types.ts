@@ -50,6 +50,8 @@ export interface ProxyLimits {
   /** How long, and for how many bytes, a connection that is to be closed is read on, so that the client gets the last response. */
   readonly lingerMs: number;
   readonly lingerBytes: number;
+  /** The same of a client that is still uploading when its response is out, as long as it goes on: many look for a response when they have sent all, and not before. */
+  readonly lingerUploadMs: number;
   /** For a handshake, and before it for its first bytes, or for all of the ClientHello where that decides who ends TLS. */
   readonly tlsHandshakeMs: number;
   /** How long a connection of a TCPRoute or TLSRoute may go without a byte in either direction. */
@@ -84,6 +86,7 @@ export const defaultLimits: ProxyLimits = {
   halfClosedMs: 1000,
   lingerMs: 1000,
   lingerBytes: 131_072,
+  lingerUploadMs: 30_000,
   tlsHandshakeMs: 10_000,
   streamConnectionIdleMs: 3_600_000,
   streamEndingMs: 5000,

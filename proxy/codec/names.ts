@@ -9,7 +9,7 @@ export const field = {
   connection: 4,
   expect: 5,
   upgrade: 6,
-  /** Hop-by-hop (RFC 9110, 7.6.1) without a meaning for us: proxy-connection, trailer, http2-settings, proxy-authorization… */
+  /** Hop-by-hop (RFC 9110, 7.6.1) without a meaning for us: proxy-connection, http2-settings, proxy-authorization… */
   hopByHop: 7,
   forwardedFor: 8,
   forwardedProto: 9,
@@ -30,6 +30,8 @@ export const field = {
   keepAlive: 20,
   /** Hop-by-hop; whether trailers are welcome. */
   te: 21,
+  /** Counted down where it counts (RFC 9110, 7.6.2). */
+  maxForwards: 22,
 } as const;
 
 export type FieldId = (typeof field)[keyof typeof field];
@@ -47,7 +49,7 @@ const known: readonly (readonly [string, FieldId])[] = [
   ['proxy-authenticate', field.hopByHop],
   ['proxy-authentication-info', field.hopByHop],
   ['te', field.te],
-  ['trailer', field.hopByHop],
+  ['max-forwards', field.maxForwards],
   ['http2-settings', field.hopByHop],
   ['x-forwarded-for', field.forwardedFor],
   ['x-forwarded-proto', field.forwardedProto],
@@ -71,8 +73,8 @@ const lasting: ReadonlySet<string> = new Set(['content-type', 'content-encoding'
 /** Fields that a recipient needs before the body, beside those above (RFC 9110, 6.5.1): framing, routing, conditions, credentials, content. */
 const headOnly: readonly string[] = [
   'age', 'accept-ranges', 'allow', 'authentication-info', 'cache-control', 'content-disposition', 'content-encoding', 'content-language', 'content-location', 'content-range',
-  'content-type', 'cookie2', 'date', 'expires', 'from', 'if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'location', 'max-forwards', 'origin', 'pragma',
-  'range', 'referer', 'server', 'set-cookie2', 'strict-transport-security', 'user-agent', 'vary', 'via', 'warning', 'www-authenticate',
+  'content-type', 'cookie2', 'date', 'expires', 'from', 'if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'location', 'origin', 'pragma',
+  'range', 'referer', 'server', 'set-cookie2', 'strict-transport-security', 'trailer', 'user-agent', 'vary', 'via', 'warning', 'www-authenticate',
 ];
 const headOnlyByLength: readonly (readonly Uint8Array[])[] = Array.from({ length: 32 }, (_, length) => headOnly.filter((name) => name.length === length).map(bytesOf));
 

@@ -198,12 +198,13 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (place === undefined) return;
     const { exchange, response } = place;
     const isLast = !response.keep || !exchange.keepAlive || !exchange.requestComplete;
+    const uploads = !exchange.requestComplete && exchange.failure === undefined;
     const isAwaited = !exchange.asksToClose || !exchange.requestComplete;
     this.#place = undefined;
     releasePlace(place);
     if (this.#phase !== 'open') return;
     if (isLast) {
-      if (isAwaited || this.#hasMore()) this.linger();
+      if (isAwaited || this.#hasMore()) this.linger(uploads ? now + this.context.limits.lingerUploadMs : 0);
       else this.#gone();
       return;
     }
@@ -212,14 +213,14 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     this.resume();
   }
 
-  /** Ends our side, and reads on for a moment. */
-  linger(): void {
+  /** Ends our side, and reads on for a moment; until `uploadUntil` where an upload goes on that was answered before its end. */
+  linger(uploadUntil = 0): void {
     if (this.#phase !== 'open') return;
     this.#phase = 'lingering';
     this.#input = this.#partial = undefined;
     this.dropUnread();
     this.#patience.since = this.context.now();
-    this.#lingering = new Lingering(this.context.limits, this.socket.writableLength);
+    this.#lingering = new Lingering(this.context.limits, this.socket.writableLength, uploadUntil);
     this.socket.end();
     this.#paused = false;
     this.socket.resume();
@@ -285,7 +286,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     }
     if (this.#phase !== 'open') {
       if (this.#lingering === undefined) spent(bytes);
-      else if (this.#lingering.drop(bytes) === 'enough') deafen(this.socket);
+      else if (this.#lingering.drop(bytes, this.context.now()) === 'enough') deafen(this.socket);
     } else if (!this.comesLate(bytes, this.context.turns)) this.readLate(bytes);
   }
 
@@ -480,7 +481,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   /** A slow client gets the last response as long as it takes some of it. */
   #lingeredOut(now: number): void {
-    if (this.#lingering!.standsStill(this.socket.writableLength)) this.#gone();
+    if (this.#lingering!.standsStill(this.socket.writableLength, now)) this.#gone();
     else {
       this.#patience.since = now;
       this.#watch(this.#due());

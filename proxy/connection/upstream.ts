@@ -9,7 +9,7 @@ import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import type { RawUpstream, RequestSource, UpstreamUser } from './sides.ts';
 import { ResponseBody, type BodyTarget } from './upstream/response-body.ts';
-import { lateAlert, leadsBack, openSocket, speaksAsAsked } from './upstream/socket.ts';
+import { lateAlert, leadsBack, openSocket, speaksAsAsked, tellFailedWrites } from './upstream/socket.ts';
 
 const lastChunk = bytesOf('0\r\n\r\n');
 
@@ -56,6 +56,8 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
   #paused = false;
   /** How the body of the current request is told. */
   #sends: Framing = framing.none;
+  /** The endpoint takes no more of the request. */
+  #brokeOff = false;
   /** There is something of the request in the output buffer. */
   #pending = false;
 
@@ -239,6 +241,7 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
       if (security === undefined) this.#connected();
     });
     if (security !== undefined) this.#on('secureConnect', () => this.#secured());
+    tellFailedWrites(this.socket, (error) => this.#writeFailed(error.code ?? 'error'));
     this.#on('error', (error) => this.#lost((error as NodeJS.ErrnoException).code ?? 'error'));
     this.#on('end', () => this.#endOfStream());
     this.#on('close', () => this.#lost('closed'));
@@ -250,13 +253,15 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
 
   /** A fault of ours must end one exchange, not the process. */
   #on(event: string, listener: (argument: unknown) => void): void {
-    this.socket.on(event, (argument: unknown) => {
-      try {
-        listener(argument);
-      } catch (error) {
-        this.crash(error);
-      }
-    });
+    this.socket.on(event, (argument: unknown) => this.#guarded(() => listener(argument)));
+  }
+
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   #readSafely(bytes: Buffer, length: number): void {
@@ -299,6 +304,18 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
     this.#context.metrics.count('upstream_connections_opened');
     this.#phase = this.#method === 'CONNECT' ? 'raw' : 'head';
     this.#user?.connected(this);
+  }
+
+  /**
+   * An endpoint that answers before it has all of the request, and closes, resets what is still on its way: its answer came before that. What is
+   * there is read in the next turn of the loop, as this one may have passed over it.
+   */
+  #writeFailed(code: string): boolean {
+    if (this.#phase !== 'head' && this.#phase !== 'body') return false;
+    this.#brokeOff = true;
+    this.reusable = false;
+    setImmediate(() => setImmediate(() => this.#guarded(() => this.#lost(code))));
+    return true;
   }
 
   #read(buffer: Buffer, length: number): void {
@@ -376,7 +393,7 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
     this.beginShare();
     this.#partial = undefined;
     this.#body.begin(head);
-    this.reusable = head.keepAlive;
+    this.reusable = head.keepAlive && !this.#brokeOff;
     this.#serverIdleMs = head.fields.keepAlive < 0 ? Infinity : head.keepAliveMs(bytes);
     this.#user?.responded(this, bytes);
     if (this.isReading) this.#readBody(bytes, end, to);

@@ -9,7 +9,6 @@ import type { FailedAttempt } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
 import { statusIn } from './grpc.ts';
 import { failureHeader } from './replies.ts';
-import { wasReused } from './reused.ts';
 import { endAttemptSpan } from './tracing.ts';
 
 /** What comes after an attempt: its result goes to the client, or there is another, or the budget's refusal. */
@@ -273,3 +272,8 @@ export class Attempts {
 }
 
 const noRetry = { sequel: 'result', delay: 0 } as const;
+
+/** The connection had been idle, and broke under the request: which says nothing of how the endpoint takes others. */
+export function wasReused(upstream: Upstream, code: FailureCode): boolean {
+  return code === 'upstream-reset' && upstream.uses > 1 && !upstream.answered;
+}

@@ -5,6 +5,7 @@ import { literalName } from '../http2/index.ts';
 import { uuidLength } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
 import { forwardedBehindTrusted, forwardedTarget, requestDrops, type RequestEdits } from './heads.ts';
+import { hopsOnward } from './hops.ts';
 import type { Reply } from './replies.ts';
 
 /** Heads as header blocks of HTTP/2: what `heads.ts` writes as lines. All are lent until the next one is encoded. */
@@ -79,6 +80,8 @@ function putRequestParts(exchange: Exchange, edits: RequestEdits): void {
     else for (const [name, value] of forwardedBehindTrusted(exchange)) encoder.put(name, value);
   }
   if (exchange.span !== undefined) putTrace(exchange);
+  const hops = hopsOnward(exchange, edits);
+  if (hops !== undefined) encoder.put('max-forwards', hops);
   if (edits.request !== undefined) putAppended(context, edits.request);
   if (head.fields.trailersWelcome) encoder.put('te', 'trailers');
 }

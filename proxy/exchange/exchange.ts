@@ -14,6 +14,7 @@ import { Attempts } from './attempts.ts';
 import { encodeRequestHead } from './blocks.ts';
 import { grpcReply, grpcStatusOf, grpcTimeout } from './grpc.ts';
 import { noEdits, putRequestHead } from './heads.ts';
+import { endsHere } from './hops.ts';
 import { startMirrors } from './mirror.ts';
 import { failureReply, filterReply, type Reply } from './replies.ts';
 import { RequestBody } from './request-body.ts';
@@ -65,12 +66,12 @@ export class Exchange implements AccessRecord, RequestSource {
   /** The client itself wants no further request. */
   asksToClose = false;
   upgrades = false;
-  /** The client wants trailers behind the response. */
-  trailersWelcome = false;
   /** gRPC over HTTP/2. */
   isGrpc = false;
   /** What its response says of it; -1 where it is no gRPC, or has not ended yet. */
   grpcStatus = -1;
+  /** How often a TRACE or OPTIONS may be forwarded behind us; -1 where that is not said. */
+  hopsLeft = -1;
   readonly requestId = new RequestId();
   span: TraceSpan | undefined;
   attemptSpan: TraceSpan | undefined;
@@ -194,13 +195,12 @@ export class Exchange implements AccessRecord, RequestSource {
     this.keepAlive = head.keepAlive;
     this.asksToClose = !head.keepAlive;
     this.upgrades = head.upgradesToWebSocket;
-    this.trailersWelcome = head.fields.trailersWelcome;
     this.isGrpc = this.downstream.protocol === 'HTTP/2' && isGrpc(head.fields.lookup(bytes, 'content-type'));
     this.body.begin(head, rest);
     const { ids, limits } = this.context;
     this.requestId.take(head, bytes, this.binding.role === 'mesh' || limits.trustedHops > 0 ? 'trusted' : 'unknown', ids);
     beginSpan(this);
-    this.binding.begin(this);
+    if (!endsHere(this)) this.binding.begin(this);
   }
 
   /** Answers what was no valid request; a connection of HTTP/1 is of no use any more. `known`: what is known of it, for the log. */

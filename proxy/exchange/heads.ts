@@ -2,6 +2,7 @@ import type { HeaderEdits, TargetRewrite } from '#routing';
 import { bytesOf, field, framing, isFieldValue, treatment, type Fields, type Framing, type OutputBuffer, type ResponseHead } from '../codec/index.ts';
 import { uuidLength } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
+import { hopsOnward } from './hops.ts';
 import { phrases } from './phrases.ts';
 
 /** Heads are written anew, from what was parsed: no byte of a peer's head gets through that was not understood as part of a field. */
@@ -59,6 +60,8 @@ export function putRequestHead(exchange: Exchange, edits: RequestEdits): void {
     output.putLineEnd();
   }
   if (exchange.span !== undefined) output.putText(traceLines(exchange));
+  const hops = hopsOnward(exchange, edits);
+  if (hops !== undefined) output.putText(`max-forwards: ${hops}\r\n`);
   if (edits.request !== undefined) output.putText(edits.request.lines);
   if (exchange.body.framing === framing.chunked) output.putConstant(chunkedLine);
   if (head.upgradesToWebSocket) output.putConstant(websocketLines);
@@ -70,6 +73,7 @@ export function requestDrops(exchange: Exchange): Uint8Array {
   const drops = exchange.binding.role === 'mesh' ? meshDrops : exchange.context.limits.trustedHops > 0 ? trustingDrops : edgeDrops;
   drops[field.requestId] = exchange.requestId.isNew ? 1 : 0;
   drops[field.contentLength] = exchange.body.framing === framing.chunked ? 1 : 0;
+  drops[field.maxForwards] = exchange.hopsLeft < 0 ? 0 : 1;
   drops[field.traceparent] = drops[field.tracestate] = exchange.span === undefined ? 0 : 1;
   return drops;
 }

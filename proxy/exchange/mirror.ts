@@ -11,7 +11,7 @@ import { ByteStore } from './byte-store.ts';
 import type { Exchange } from './exchange.ts';
 import { encodeRequestRest } from './blocks.ts';
 import { putRequestHead, type RequestEdits } from './heads.ts';
-import { wasReused } from './reused.ts';
+import { wasReused } from './attempts.ts';
 
 /** A mirrored request that got no answer by then is given up; nobody waits for it. */
 const patienceMs = 30_000;

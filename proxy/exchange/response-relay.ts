@@ -9,6 +9,8 @@ import { statusIn } from './grpc.ts';
 /** The way back: what the endpoint sends goes to the client. */
 export class ResponseRelay implements UpstreamUser {
   readonly #exchange: Exchange;
+  /** The last request whose client was told to go on with its body. */
+  #continued = -1;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
@@ -24,6 +26,11 @@ export class ResponseRelay implements UpstreamUser {
   interim(_upstream: Upstream, bytes: Buffer): void {
     const exchange = this.#exchange;
     exchange.activity = exchange.context.now();
+    if (exchange.context.responseHead.status === 100) {
+      // RFC 9110, 15.2: that of another attempt answers what we asked for again. Some clients take a second one for the response.
+      if (this.#continued === exchange.serial) return;
+      this.#continued = exchange.serial;
+    }
     exchange.downstream.interim(bytes);
   }
 

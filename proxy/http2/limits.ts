@@ -4,13 +4,15 @@ export interface Http2Limits {
   readonly maxConcurrentStreams: number;
   /** Streams that we open before the server has said how many it takes; what is too many it refuses, to be tried again. */
   readonly streamsBeforeSettings: number;
-  /** Of a decoded header list, counted as in RFC 7541, 4.1: names, values, and 32 for each. Cookies count like all others. */
+  /** Of a decoded header list, counted as in RFC 7541, 4.1: names, values, and 32 for each. Each cookie counts like all others. */
   readonly maxHeaderListBytes: number;
+  /** Fields; cookies are one. */
   readonly maxHeaders: number;
+  /** Parts of the one: browsers keep up to 180 for a site, and send each as a field of its own. */
+  readonly maxCookies: number;
   readonly maxTargetBytes: number;
-  /** Of one name, and of one value. */
+  /** Of one name. */
   readonly maxNameBytes: number;
-  readonly maxValueBytes: number;
   /** Of a header block as it is sent. */
   readonly maxBlockBytes: number;
   /** CONTINUATION frames of one header block. */
@@ -54,9 +56,9 @@ export const defaultHttp2Limits: Http2Limits = {
   streamsBeforeSettings: 100,
   maxHeaderListBytes: 65_536,
   maxHeaders: 128,
+  maxCookies: 512,
   maxTargetBytes: 16_384,
   maxNameBytes: 256,
-  maxValueBytes: 32_768,
   maxBlockBytes: 65_536,
   maxContinuations: 8,
   maxInterimResponses: 16,

@@ -7,8 +7,8 @@ import { normalServerName } from '../streams/index.ts';
 import { Greeting } from './greeting.ts';
 import { ticketKeys, ticketKeysMs } from './tickets.ts';
 
-/** What HTTPS offers by ALPN. */
-export const httpProtocols: readonly string[] = ['h2', 'http/1.1'];
+/** What HTTPS offers by ALPN. Clients that want HTTP/1.0 may offer that alone. */
+export const httpProtocols: readonly string[] = ['h2', 'http/1.1', 'http/1.0'];
 
 /** The keys tell sessions of one server from those of another; OpenSSL wants this besides where clients are validated. Node's would depend on the command line. */
 const sessionIdContext = 'weft';

@@ -33,7 +33,7 @@ test('behind a trusted hop it adds to what that says', async (t) => {
 
 test('hop-by-hop fields end here, and Connection can not remove what others rely on', async (t) => {
   const lines =
-    'Connection: close, X-Mine, X-Forwarded-For, Host, Authorization\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nTrailer: X-T\r\nProxy-Authorization: b\r\nProxy-Connection: c\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\nAuthorization: kept\r\n';
+    'Connection: close, X-Mine, X-Forwarded-For, Host, Authorization\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: b\r\nProxy-Connection: c\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\nAuthorization: kept\r\n';
   const head = await forwarded(getRequest('/', lines));
   t.false(/x-mine|keep-alive|trailer|proxy-|upgrade|http2|connection/i.test(head), head);
   t.true(head.includes('Authorization: kept\r\n') && head.includes('Host: shop.example\r\n') && head.includes('x-forwarded-for: 127.0.0.1\r\n'));
@@ -63,4 +63,15 @@ test('what the gateway does not carry', async (t) => {
   t.is(statusOf(await fetchRaw(port, 'GET / HTTP/2.0\r\nHost: x\r\n\r\n')), 505);
   t.is(await fetchRaw(port, 'INVALID CONNECTION PREFACE\r\n\r\n'), '');
   await rig.close();
+});
+
+test('trailers get to whoever asks for none, and are announced as they were', async (t) => {
+  const server = await rawServer(answering('HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\nTrailer: X\r\nAge: 5\r\n\r\n'));
+  const rig = await startRig({ backends: { a: [server.port] } });
+  const text = await fetchRaw(rig.listener.port, `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTrailer: X-T\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-T: 2\r\n\r\n`);
+  t.regex(text, /^HTTP\/1\.1 200 OK\r\nTrailer: X-Sum\r\n[^]*\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n$/);
+  t.regex(server.received[0]!, /\r\nTrailer: X-T\r\n[^]*\r\n\r\n0\r\nX-T: 2\r\n\r\n$/);
+  t.regex(await fetchRaw(rig.listener.port, 'GET / HTTP/1.0\r\nHost: x\r\n\r\n'), /\r\n\r\nok$/);
+  await rig.close();
+  await server.close();
 });

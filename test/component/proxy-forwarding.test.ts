@@ -126,7 +126,7 @@ function complete(message: string, lines: string): boolean {
 const responses: Record<string, readonly [sent: string, arrived: string]> = {
   'chunked, framed anew': [
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n3;x\r\nabc\r\n2\r\nde\r\n0\r\nX-T: 1\r\n\r\n',
-    'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nTrailer: X-T\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-T: 1\r\n\r\n',
   ],
   'no content': ['HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n', 'HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n'],
   'not modified, with the length of what there would be': ['HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n'],

@@ -88,7 +88,7 @@ export async function streamServer(serve: (stream: ServerHttp2Stream, seen: Seen
 async function http1Origin(answer: (seen: Seen) => Answer | Promise<Answer>): Promise<OriginServer> {
   const seen: Seen[] = [];
   let connections = 0;
-  const server: Server = createHttp1Server((request, response) => {
+  const server: Server = createHttp1Server({ maxHeaderSize: 131_072 }, (request, response) => {
     void (async () => {
       const one: Seen = { method: request.method ?? '', path: request.url ?? '', authority: request.headers.host ?? '', headers: request.headers, body: '', trailers: {} };
       seen.push(one);

@@ -2,6 +2,7 @@ import test from 'ava';
 import { bridge, type Speaks } from './proxy-http2-rig.ts';
 import { fetchRaw, getRequest } from './proxy-rig.ts';
 
+const large = 'y'.repeat(50_000);
 const big = 'x'.repeat(700_000);
 
 for (const speaks of ['http1', 'http2'] as const satisfies readonly Speaks[]) {
@@ -32,6 +33,16 @@ for (const speaks of ['http1', 'http2'] as const satisfies readonly Speaks[]) {
     const { client } = await bridge(t, speaks, (seen) => ({ body: seen.body }));
     const answers = await Promise.all(Array.from({ length: 4 }, () => client.fetch({ ':method': 'PUT', ':path': '/' }, big)));
     for (const answer of answers) t.true(answer.body === big);
+  });
+
+  test(`HTTP/2 to ${speaks}: a field of 50,000 bytes, and as many cookies as a browser has`, async (t) => {
+    const { client, origin } = await bridge(t, speaks, () => ({ headers: { 'x-large': large } }));
+    const cookie = Array.from({ length: 180 }, (_, index) => `c${index}=${index}`);
+    const answers = [await client.fetch({ ':path': '/', cookie }), await client.fetch({ ':path': '/', 'x-large': large })];
+    t.deepEqual(answers.map(({ status }) => status), [200, 200]);
+    t.true(answers.every(({ headers }) => headers['x-large'] === large));
+    t.is(origin.seen[0]!.headers['cookie'], cookie.join('; '));
+    t.is(origin.seen[1]!.headers['x-large'], large);
   });
 
   test(`HTTP/1.1 to ${speaks}`, async (t) => {

@@ -271,3 +271,29 @@ test("a sidecar's word that its workload refused the connection counts as a refu
     await good.close();
   }
 });
+
+test('Expect: 100-continue: no body is lost or comes twice, whichever attempt asks for it, and the client is told once', async (t) => {
+  const bodies: string[] = [];
+  const server = await rawServer((socket, text) => {
+    if (text.startsWith('POST')) {
+      // The first answers without asking for the body, the second fails when it has it.
+      if (bodies.push('') === 1) {
+        socket.write(unavailable);
+        return;
+      }
+      socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    }
+    bodies[bodies.length - 1] += text.startsWith('POST') ? bodyOf(text) : text;
+    if (bodies.at(-1) === 'hello') socket.write(bodies.length === 2 ? unavailable : ok('well'));
+  });
+  const rig = await rigWith([server.port], { retry: { maxRetries: 2, retryOn: { codes: [503] }, methods: ['POST'] } });
+  const client = new RawClient(rig.listener.port);
+  client.send('POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n');
+  t.is(await client.until((text) => text.endsWith('\r\n\r\n')), 'HTTP/1.1 100 Continue\r\n\r\n');
+  client.send('hello');
+  t.regex(await client.until((text) => text.endsWith('well')), /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
+  t.deepEqual(bodies, ['', 'hello', 'hello']);
+  client.close();
+  await rig.close();
+  await server.close();
+});

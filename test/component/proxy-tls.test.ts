@@ -85,6 +85,8 @@ test('the server name chooses certificate and section; TLS 1.2 and 1.3, ALPN', a
   const at = (servername: string, options: ConnectionOptions = {}) => ask(listener.port, { servername, ...options }, getRequest('/', closing, servername));
   const one = await at('one.example', { ALPNProtocols: ['http/1.1'] });
   t.deepEqual([one.subject, one.alpn, one.protocol, one.text.endsWith('\r\n\r\none')], ['one', 'http/1.1', 'TLSv1.3', true]);
+  t.is((await at('one.example', { ALPNProtocols: ['http/1.0'] })).alpn, 'http/1.0');
+  t.is((await at('one.example', { ALPNProtocols: ['http/1.0', 'http/1.1'] })).alpn, 'http/1.1');
   const wide = await at('two.example', { maxVersion: 'TLSv1.2' });
   t.deepEqual([wide.subject, wide.protocol, wide.text.endsWith('wide')], ['wide', 'TLSv1.2', true]);
   t.deepEqual((await at('else.org')).subject, 'all');

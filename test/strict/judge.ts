@@ -36,7 +36,7 @@ export function readUpstream(text: string): Upstreamed {
   return { requests, faults, rest };
 }
 
-const hopByHop = /^(keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|te|trailer|http2-settings|upgrade|connection)$/;
+const hopByHop = /^(keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|te|http2-settings|upgrade|connection)$/;
 
 /** Another reader's rules, on top of the grammar: heads that some server reads in another way. */
 function unsafeHead(head: string, read: ReadRequest): string | undefined {
@@ -90,7 +90,7 @@ export function difference(sent: ReadRequest, got: ReadRequest): string | undefi
   return lostField(sent, got);
 }
 
-const replaced = /^(host|connection|content-length|transfer-encoding|keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|proxy-authentication-info|te|trailer|upgrade|http2-settings|forwarded|x[^a-z0-9](forwarded[^a-z0-9](for|proto|host|port)|request[^a-z0-9]id|weft[^a-z0-9].*))$/;
+const replaced = /^(host|connection|content-length|transfer-encoding|keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|proxy-authentication-info|te|upgrade|http2-settings|forwarded|x[^a-z0-9](forwarded[^a-z0-9](for|proto|host|port)|request[^a-z0-9]id|weft[^a-z0-9].*))$/;
 
 /** End-to-end fields get through with all their lines. */
 function lostField(sent: ReadRequest, got: ReadRequest): string | undefined {

@@ -42,7 +42,7 @@ export class Http1Response {
   end(trailers: Buffer | undefined): void {
     if (this.#framing !== framing.chunked) return;
     this.#begin();
-    if (trailers === undefined || !this.#exchange.trailersWelcome) this.#output.putConstant(lastChunk);
+    if (trailers === undefined) this.#output.putConstant(lastChunk);
     else putTrailers(this.#output, trailers, this.#exchange.context.trailers);
   }
 

@@ -5,8 +5,9 @@ import type { WheelTimer } from '../../time/index.ts';
 const lookMs = 1000;
 
 /**
- * The end of a response that its client takes slowly, when the exchange is over: stays with the stream until all has left, as long as some of
- * it does. What the client still sends goes nowhere, and its window stays shut.
+ * The end of a response when the exchange is over, but not the stream: stays with it until all has left that the client takes slowly, as long as
+ * some of it does, and until the client has sent all of its request, or a moment has passed. What it still sends goes nowhere, and its window
+ * stays shut. RFC 9113, 8.1 allows to reset such a stream at once, but clients that find the reset beside the response may never look at that.
  */
 export class Farewell implements StreamUser, WheelTimer {
   wheelNext: WheelTimer | undefined = undefined;
@@ -27,7 +28,7 @@ export class Farewell implements StreamUser, WheelTimer {
     this.#unsent = stream.queued;
     this.#since = context.now();
     stream.user = this;
-    stream.pause();
+    stream.ignore();
     context.wheel.schedule(this, this.#since + lookMs);
   }
 
@@ -35,7 +36,9 @@ export class Farewell implements StreamUser, WheelTimer {
 
   trailers(): void {}
 
-  ended(): void {}
+  ended(stream: Stream): void {
+    if (stream.queued === 0) this.#context.wheel.cancel(this);
+  }
 
   failed(): void {
     this.#context.wheel.cancel(this);

@@ -180,9 +180,7 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
     const stream = this.#stream;
     this.#release();
     if (stream === undefined || stream.closed) return;
-    if (stream.queued > 0) new Farewell(this.context, stream, this.exchange.settings.timeouts.streamIdle);
-    // RFC 9113, 8.1: the response is complete, and nobody wants the rest of the request.
-    else if (!stream.remoteEnded) stream.reset(errorCode.none);
+    new Farewell(this.context, stream, this.exchange.settings.timeouts.streamIdle);
   }
 
   pause(): void {

@@ -49,6 +49,14 @@ export function leadsBack({ outboundPlaces }: Context, { remoteAddress = '', rem
   return outboundPlaces.size > 0 && outboundPlaces.has(hostPort(plainAddress(remoteAddress), remotePort));
 }
 
+/** Has someone told of an error in writing, which else ends the socket at once, with what it has to be read. `failed` says whether it is read on; whoever was told then ends it. */
+export function tellFailedWrites(socket: Socket, failed: (error: NodeJS.ErrnoException) => boolean): void {
+  socket.destroy = (error?: NodeJS.ErrnoException) => {
+    if (error?.syscall === 'write' && failed(error)) return socket;
+    return Socket.prototype.destroy.call(socket, error);
+  };
+}
+
 /** Whether a connection that is there speaks what was asked for; a server that knows no ALPN speaks HTTP/1.1 (RFC 7301, 3.2). */
 export function speaksAsAsked(socket: Socket, tls: UpstreamTls): boolean {
   return !tls.alpn.includes('h2') || (socket as TLSSocket).alpnProtocol === 'h2';

@@ -450,9 +450,11 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
       else if (!this.#mayIdle()) this.connectionFault(flood);
       return;
     }
+    // Whoever has its answer may leave as it likes.
+    const isAnswered = stream.unwanted && stream.queued === 0;
     this.streamOver(stream, 'reset-there');
     stream.user.failed(stream, code, 'reset');
-    this.countReset();
+    if (!isAnswered) this.countReset();
   }
 
   #widen(id: number, increment: number): void {

@@ -22,6 +22,8 @@ export class Stream {
   /** Client: the final response's head was the last frame, there is no body. */
   headEnds = false;
   interims = 0;
+  /** Nobody wants what still comes (`ignore`). */
+  unwanted = false;
   /** Of the body, as its head told; -1 where it did not. */
   expected = -1;
   receivedBytes = 0;
@@ -107,11 +109,19 @@ export class Stream {
     if (held > 0 && !this.closed) this.#giveBack(held);
   }
 
+  /** The stream's window stays shut from now on; what still comes goes back to the connection's. */
+  ignore(): void {
+    this.unwanted = true;
+    const held = this.#held;
+    this.#held = 0;
+    if (held > 0 && !this.closed) this.session.giveBack(held);
+  }
+
   // What follows is the session's.
 
   /** Bytes of DATA frames, padding and all, have been delivered. */
   delivered(bytes: number): void {
-    if (this.closed) this.session.giveBack(bytes);
+    if (this.closed || this.unwanted) this.session.giveBack(bytes);
     else if (this.#paused) this.#held += bytes;
     else this.#giveBack(bytes);
   }

@@ -30,7 +30,7 @@ export class Collector {
   constructor(limits: Http2Limits) {
     this.#limits = limits;
     const room = limits.maxHeaderListBytes + 2 * tableBytes + limits.maxNameBytes;
-    this.block = new HeaderBlock(Buffer.allocUnsafeSlow(room), limits.maxHeaders + 1);
+    this.block = new HeaderBlock(Buffer.allocUnsafeSlow(room), limits.maxHeaders + limits.maxCookies);
   }
 
   /** The list is far beyond any bound, and not worth being decoded to its end. */
@@ -57,7 +57,7 @@ export class Collector {
   add(nameLength: number, valueLength: number, traits: number): void {
     const { block, position } = this;
     this.#listBytes += nameLength + valueLength + entryOverhead;
-    if (this.#listBytes > this.#limits.maxHeaderListBytes || nameLength > this.#limits.maxNameBytes || valueLength > this.#limits.maxValueBytes) {
+    if (this.#listBytes > this.#limits.maxHeaderListBytes || nameLength > this.#limits.maxNameBytes) {
       this.exceed(kindOf(traits) === kind.path ? 'target-too-long' : 'head-too-large');
     }
     if (block.excess !== '' || block.fault !== '') return;
@@ -69,7 +69,8 @@ export class Collector {
       return;
     }
     this.#fieldsBegan = true;
-    if (block.count === this.#limits.maxHeaders) {
+    const isFull = is === kind.cookie && this.#cookies > 0 ? this.#cookies === this.#limits.maxCookies : block.count - this.#crumbs === this.#limits.maxHeaders;
+    if (isFull) {
       this.exceed('head-too-large');
       return;
     }
@@ -84,6 +85,11 @@ export class Collector {
     block.sensitive[index] = (traits & neverIndexed) === 0 ? 0 : 1;
     this.position = valueStart + valueLength + 2;
     if (is !== kind.ordinary) this.#note(is, index);
+  }
+
+  /** Cookies behind the first, which will be one field with it. */
+  get #crumbs(): number {
+    return Math.max(0, this.#cookies - 1);
   }
 
   exceed(excess: Excess): void {

@@ -120,6 +120,16 @@ test('cookie crumbs become one field, for good', (t) => {
   t.is(block.bytes.toString('latin1', block.start, block.end + 2), 'x-a: b\r\nx-b: c\r\ncookie: a=1; c=2; d=3\r\n\r\n');
 });
 
+test('however many cookies there are, they count as one field', (t) => {
+  const cookies = Array.from({ length: 512 }, (_, index): [string, string] => ['cookie', `c${index}=${index}`]);
+  const others = (count: number) => Array.from({ length: count }, (_, index): [string, string] => [`x-${index}`, '']);
+  const block = decode([...request, ...cookies.slice(0, 300), ...others(127), ...cookies.slice(300)]);
+  t.deepEqual([block.excess, block.count], ['', 128]);
+  t.is(block.lookup('cookie'), cookies.map(([, value]) => value).join('; '));
+  for (const [before, behind] of [[128, 0], [0, 128], [64, 64]] as const) t.is(decode([...request, ...others(before), ...cookies, ...others(behind)]).excess, 'head-too-large');
+  t.is(decode([...request, ...cookies, ['cookie', 'one=more']]).excess, 'head-too-large');
+});
+
 test('the fields are the lines of an HTTP/1.1 head: its parser reads them, and tells the same', (t) => {
   const block = decode([...request, ['x-request-id', '1'], ['te', 'trailers'], ['x-weft-a', 'b'], ['authorization', 'c']]);
   const fields = new Fields({ maxHeadBytes: 65_536, maxHeaders: 128, maxTargetBytes: 16_384 }, 'request');

@@ -245,12 +245,16 @@ test('a bomb of references to one large entry is told to be too large, and costs
   t.is(decode(Buffer.from([0xbe]), 'trailers')!.value(0).length, 3968);
 });
 
-test('cookie crumbs count, each with its overhead', (t) => {
+test('cookie crumbs count, each with its overhead, and are few', (t) => {
   const { decode } = decoding();
-  const crumbs = Buffer.concat([hex('82 86 84 01 01 61'), ...Array.from({ length: 100 }, () => hex('0f 11 01 62'))]);
+  const crumbs = Buffer.concat([hex('82 86 84 01 01 61'), ...Array.from({ length: 512 }, () => hex('0f 11 01 62'))]);
   t.is(decode(crumbs)!.excess, '');
-  const many = Buffer.concat([hex('82 86 84 01 01 61'), ...Array.from({ length: 129 }, () => hex('0f 11 01 62'))]);
+  const many = Buffer.concat([hex('82 86 84 01 01 61'), ...Array.from({ length: 513 }, () => hex('0f 11 01 62'))]);
   t.is(decode(many)!.excess, 'head-too-large');
+  // 304 of 178 bytes are more than 64 KiB by what each costs besides.
+  const large = Array.from({ length: 300 }, () => Buffer.concat([hex('0f 11 7f 33'), Buffer.alloc(178, 'b')]));
+  t.is(decode(Buffer.concat([hex('82 86 84 01 01 61'), ...large]))!.excess, '');
+  t.is(decode(Buffer.concat([hex('82 86 84 01 01 61'), ...large, ...large.slice(0, 4)]))!.excess, 'head-too-large');
 });
 
 test('a block that was decoded before is the same object, until the table changes', (t) => {

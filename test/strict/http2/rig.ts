@@ -85,7 +85,7 @@ export interface Origin {
   connections(): number;
 }
 
-const forbidden = /^(connection|keep-alive|proxy-connection|transfer-encoding|upgrade|host|http2-settings|proxy-authorization|proxy-authenticate|trailer)$/;
+const forbidden = /^(connection|keep-alive|proxy-connection|transfer-encoding|upgrade|host|http2-settings|proxy-authorization|proxy-authenticate)$/;
 
 /** What no server should have to read, in whatever of a request has arrived on a stream. */
 function unsafePieces(pieces: readonly Piece[], read: ReturnType<typeof readStreamRequest>): string | undefined {

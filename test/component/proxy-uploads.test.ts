@@ -1,0 +1,107 @@
+import test, { type ExecutionContext } from 'ava';
+import { RawClient, rawServer, startRig, statusOf, type RawServer, type Rig, type RigOptions } from './proxy-rig.ts';
+
+/** Uploads that are answered before their end. */
+
+async function behind(t: ExecutionContext, serve: Parameters<typeof rawServer>[0], options: RigOptions = {}): Promise<{ rig: Rig; server: RawServer }> {
+  const server = await rawServer(serve);
+  const rig = await startRig({ backends: { a: [server.port] }, ...options });
+  t.teardown(async () => {
+    await rig.close();
+    await server.close();
+  });
+  return { rig, server };
+}
+
+const tooLarge = 'HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\nconnection: close\r\n\r\ntoo';
+const size = 32 * 1024 * 1024;
+const head = `POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: ${size}\r\n\r\n`;
+
+/** Sends so many bytes, and says whether all of them were taken. */
+function upload(client: RawClient, bytes: number): Promise<'taken' | 'broken'> {
+  return new Promise((resolve) => {
+    client.socket.write(Buffer.alloc(bytes, 'x'), (error) => resolve(error ? 'broken' : 'taken'));
+  });
+}
+
+test('an endpoint that answers early and closes resets what is still sent to it: its answer gets through', async (t) => {
+  let answered = 0;
+  const { rig } = await behind(t, (socket, text) => {
+    if (!text.startsWith('POST') ) return;
+    answered++;
+    socket.pause();
+    // With bytes that it has not read, a socket that is closed resets its connection.
+    socket.write(tooLarge, () => setImmediate(() => socket.destroy()));
+  });
+  for (let round = 0; round < 40; round++) {
+    const client = new RawClient(rig.listener.port);
+    client.send(head);
+    const sent = upload(client, 4 * 1024 * 1024);
+    t.is(statusOf(await client.until((text) => text.endsWith('too'))), 413);
+    client.close();
+    await sent;
+  }
+  t.is(answered, 40);
+});
+
+test('an endpoint that breaks a request off without an answer is told as ever', async (t) => {
+  const { rig } = await behind(t, (socket, text) => {
+    if (!text.startsWith('POST')) return;
+    socket.pause();
+    setImmediate(() => socket.destroy());
+  });
+  for (let round = 0; round < 10; round++) {
+    const client = new RawClient(rig.listener.port);
+    client.send(head);
+    const sent = upload(client, 4 * 1024 * 1024);
+    t.regex(await client.until((text) => text.includes('x-weft-error')), /^HTTP\/1\.1 502 [^]*x-weft-error: upstream-reset/);
+    client.close();
+    await sent;
+  }
+});
+
+test('an endpoint whose answer breaks off with it has the client cut', async (t) => {
+  const { rig } = await behind(t, (socket, text) => {
+    if (!text.startsWith('POST')) return;
+    socket.pause();
+    socket.write('HTTP/1.1 413 Content Too Large\r\ncontent-length: 10\r\n\r\ntoo', () => setImmediate(() => socket.destroy()));
+  });
+  for (let round = 0; round < 10; round++) {
+    const client = new RawClient(rig.listener.port);
+    client.send(head);
+    const sent = upload(client, 4 * 1024 * 1024);
+    const text = await client.all();
+    t.true(client.error !== undefined || text.startsWith('HTTP/1.1 502'), text);
+    client.close();
+    await sent;
+  }
+});
+
+test('a client that looks for the response when it has sent all, and not before, gets it', async (t) => {
+  const { rig } = await behind(t, (socket, text) => {
+    if (text.startsWith('POST')) socket.write(tooLarge);
+  });
+  const client = new RawClient(rig.listener.port);
+  client.send(head);
+  t.is(await upload(client, size), 'taken');
+  t.regex(await client.until((text) => text.endsWith('too')), /^HTTP\/1\.1 413 /);
+  t.is(client.error, undefined);
+  client.close();
+});
+
+test('one that goes on for longer is let go', async (t) => {
+  const { rig } = await behind(
+    t,
+    (socket, text) => {
+      if (text.startsWith('POST')) socket.write(tooLarge);
+    },
+    { limits: { lingerMs: 30, lingerUploadMs: 200 } },
+  );
+  const client = new RawClient(rig.listener.port);
+  client.send('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const sending = setInterval(() => client.send(`400\r\n${'x'.repeat(1024)}\r\n`), 2);
+  await client.until((text) => text.endsWith('too'));
+  await new Promise((resolve) => client.socket.once('close', resolve));
+  clearInterval(sending);
+  t.not(client.error, undefined);
+});
