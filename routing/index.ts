@@ -9,6 +9,6 @@ export { checkPattern } from './pattern.ts';
 export { isGrpc } from './request/grpc.ts';
 export { normalizeHost } from './request/host.ts';
 export type { NormalHost } from './request/host.ts';
-export { normalizePath } from './request/path.ts';
+export { escapeProblem, normalizePath } from './request/path.ts';
 export type { NormalTarget, RequestProblem } from './request/path.ts';
 export { queryValue } from './request/query.ts';

@@ -10,9 +10,11 @@ const most = 3;
 
 const [log = '', ...args] = process.argv.slice(2);
 const files = execFileSync('git', ['ls-files', '*.test.ts'], { encoding: 'utf8' }).split('\n').filter((file) => file !== '');
+const lines = readFileSync(log, 'utf8').split('\n');
+if (lines.some((line) => line.includes('Timed out while running tests'))) end('it was ended before all files had run');
 const failed = new Set<string>();
-for (const line of readFileSync(log, 'utf8').split('\n')) {
-  const found = /✘ \[fail\]: /.test(line) ? fileOf(line.replace(/^.*✘ \[fail\]: /, '')) : /(?:pending in|running) (\S+\.test\.ts)/.exec(line)?.[1];
+for (const line of lines) {
+  const found = /✘ \[fail\]: /.test(line) ? fileOf(line.replace(/^.*✘ \[fail\]: /, '')) : /(?:pending in|running|✘) (\S+\.test\.ts)/.exec(line)?.[1];
   if (found !== undefined) failed.add(found);
 }
 if (failed.size === 0 || failed.size > most) end(`${failed.size} test files to run again, of at most ${most}`);

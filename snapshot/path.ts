@@ -13,3 +13,8 @@ export function replacePrefix(path: string, prefix: string, replacement: string)
   const result = head + path.slice(prefix.length);
   return result === '' ? '/' : result;
 }
+
+/** Escapes in a path that two servers may read differently: of a slash, of a backslash, which some take for one, and of NUL, at which some stop. */
+export const pathEscapes = ['%2F', '%5C', '%00'] as const;
+
+export type PathEscape = (typeof pathEscapes)[number];

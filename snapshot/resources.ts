@@ -3,6 +3,8 @@
  * everything that needs a cluster to be understood was resolved before it got here.
  */
 
+import type { PathEscape } from './path.ts';
+
 /** Points to the Kubernetes object something came from. Cluster-scoped objects have the empty namespace. */
 export interface ObjectRef {
   readonly kind: string;
@@ -92,6 +94,8 @@ export interface RouteTable {
   readonly routes: readonly Route[];
   /** Effective policies; rules and backends refer to them by index. */
   readonly policies: readonly EffectivePolicy[];
+  /** In the path of a request, passed on as they are; all others of `pathEscapes` are refused. */
+  readonly allowedEscapes?: readonly PathEscape[];
 }
 
 export interface Route {

@@ -1,5 +1,5 @@
 import { isFrontend, type Translation } from '#controller';
-import { explainCandidates, filtersFor, isGrpc, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
+import { escapeProblem, explainCandidates, filtersFor, isGrpc, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
 import type { LostField } from '#policy';
 import { endpointsFor, hostPort, type EffectivePolicy, type Filter, type ObjectRef, type RouteTable, type WeightedBackend } from '#snapshot';
 import { explainedTls, type ExplainedTls } from '../policy/tls.ts';
@@ -93,6 +93,8 @@ function explainRequest(translation: Translation, place: Place, request: Explain
   if ('problem' in target) return { ...nothing, ...where, outcome: 'respond', status: 400, reason: target.problem, notes: place.notes };
   const table = translation.snapshots.routeTable(place.routes);
   if (table === undefined) throw new Error(`the snapshot has no route table ${place.routes}; this is a fault of Weft, please report it`);
+  const refused = escapeProblem(target, table);
+  if (refused !== undefined) return { ...nothing, ...where, outcome: 'respond', status: 400, reason: refused.problem, notes: place.notes };
   return answerFrom(translation, table, { where, notes: place.notes, request, target, passedOver: place.passedOver });
 }
 

@@ -110,7 +110,8 @@ const ingress = fc.record({
   tls: few(fc.record({ hosts: few(hostname, 1), secretName: name }), 1),
   rules: few(fc.record({ host: maybe(hostname), http: fc.record({ paths: few(path, 2, 1) }) })),
 });
-const redirected = fc.record({ about: metadata, redirect: maybe(one('true')) }).map(({ about, redirect }) => (redirect === undefined ? about : { ...about, annotations: { 'weft-mesh.io/https-redirect': redirect } }));
+const escapes = { 'weft-mesh.io/allow-in-path': '%2F' };
+const annotated = (annotations: fc.Arbitrary<object | undefined>): fc.Arbitrary<object> => fc.record({ about: metadata, annotations }).map((each) => (each.annotations === undefined ? each.about : { ...each.about, annotations: each.annotations }));
 
 const target = fc.oneof(
   fc.record({ group: one(gw), kind: one('Gateway', 'ListenerSet'), name, sectionName: seldomly(section) }),
@@ -128,9 +129,9 @@ const grantFrom = fc.record({ group: one(gw), kind: one('HTTPRoute', 'HTTPRoute'
 
 const written: readonly Written[] = [
   of(`${gw}/v1`, 'GatewayClass', spec({ controllerName: one(controllerName, controllerName, 'x.io/y'), parametersRef: seldom({ group: 'x.io', kind: 'P', name: 'p' }) }), global(one('weft', 'other'))),
-  of(`${gw}/v1`, 'Gateway', spec({ gatewayClassName: one('weft', 'weft', 'other'), listeners, allowedListeners: maybe(fc.record({ namespaces: from })), tls: maybe(gatewayTls), addresses: seldom([{ type: 'IPAddress', value: '127.0.0.9' }]) })),
+  of(`${gw}/v1`, 'Gateway', spec({ gatewayClassName: one('weft', 'weft', 'other'), listeners, allowedListeners: maybe(fc.record({ namespaces: from })), tls: maybe(gatewayTls), addresses: seldom([{ type: 'IPAddress', value: '127.0.0.9' }]) }), annotated(maybe(one(escapes)))),
   of(`${gw}/v1`, 'Gateway', spec({ gatewayClassName: one('weft'), listeners }), one({ name: 'weft-ingress', namespace: rootNamespace })),
-  of(`${gw}/v1`, 'ListenerSet', spec({ parentRef: fc.record({ name, namespace: maybe(namespace) }), listeners })),
+  of(`${gw}/v1`, 'ListenerSet', spec({ parentRef: fc.record({ name, namespace: maybe(namespace) }), listeners }), annotated(maybe(one(escapes)))),
   of(`${gw}/v1`, 'HTTPRoute', spec({ ...attached, hostnames: maybe(few(hostname)), rules: few(fc.oneof(rule, rule, redirecting), 2, 1) })),
   of(`${gw}/v1`, 'GRPCRoute', spec({ ...attached, hostnames: maybe(few(hostname)), rules: few(grpcRule, 2, 1) })),
   of(`${gw}/v1`, 'TLSRoute', spec({ ...attached, hostnames: few(hostname, 2, 1), rules: streamRules })),
@@ -140,14 +141,14 @@ const written: readonly Written[] = [
   of(`${gw}/v1`, 'BackendTLSPolicy', spec({ targetRefs: few(fc.record({ group: one(''), kind: one('Service'), name, sectionName: seldomly(one('p', 'q')) }), 1, 1), validation: fc.oneof({ weight: 3, arbitrary: fc.record({ hostname: one('a.example.com'), caCertificateRefs: authorityRefs }) }, one({ hostname: 'b.example.com', wellKnownCACertificates: 'System' })) })),
   of('gateway.networking.x-k8s.io/v1alpha1', 'XMesh', spec({ controllerName: one(controllerName, 'x.io/y') }), global(one('weft'))),
   of('gateway.networking.x-k8s.io/v1alpha1', 'XBackendTrafficPolicy', spec({ targetRefs: few(backendTarget, 1, 1), retryConstraint: maybe(one({ budget: { percent: 5, interval: '10s' } }, { budget: { percent: 6, interval: '10s' } })), sessionPersistence: maybe(one({ type: 'Cookie', cookie: { name: 's' } })) })),
-  of('v1', 'Service', fc.record({ spec: service }), fc.record({ about: metadata, balancing: maybe(one('round-robin', 'odd')) }).map(({ about, balancing }) => (balancing === undefined ? about : { ...about, annotations: { 'weft-mesh.io/balancing': balancing } }))),
+  of('v1', 'Service', fc.record({ spec: service }), annotated(maybe(one({ 'weft-mesh.io/balancing': 'round-robin' }, { 'weft-mesh.io/balancing': 'odd' }, escapes)))),
   of('discovery.k8s.io/v1', 'EndpointSlice', slice, fc.record({ name: one('s', 't'), namespace, labels: sliceLabels })),
   of('v1', 'Pod', pod, fc.record({ about: metadata, elsewhere: seldom({ namespace: 'w' }) }).map(({ about, elsewhere }) => ({ ...about, ...elsewhere }))),
   of('v1', 'Namespace', one({}), fc.record({ name: one('x', 'x', 'y', 'z'), labels: maybe(one({ app: 'a' }, { app: 'b' })) })),
   of('v1', 'Secret', fc.record({ type: one('kubernetes.io/tls', 'kubernetes.io/tls', 'Opaque'), data: one(...pairs, ...pairs, { 'ca.crt': pairs[0]!['tls.crt'] }) })),
   of('v1', 'ConfigMap', fc.record({ data: one({ 'ca.crt': first.certificate }, { 'ca.crt': second.certificate }, {}) })),
   of('certificates.k8s.io/v1beta1', 'ClusterTrustBundle', spec({ trustBundle: one(first.certificate, second.certificate) }), global(one('a'))),
-  of('networking.k8s.io/v1', 'Ingress', fc.record({ spec: ingress }), redirected),
+  of('networking.k8s.io/v1', 'Ingress', fc.record({ spec: ingress }), annotated(maybe(one({ 'weft-mesh.io/https-redirect': 'true' })))),
   of('networking.k8s.io/v1', 'IngressClass', spec({ controller: one(controllerName, 'x.io/y') }), fc.record({ name: one('weft', 'other'), annotations: maybe(one({ 'ingressclass.kubernetes.io/is-default-class': 'true' })) })),
   of(`${importGroup}/v1alpha1`, 'ServiceImport', spec({ type: one('ClusterSetIP', 'ClusterSetIP', 'Headless'), ips: one([], ['10.0.0.4']), ports: one([{ name: 'p', port: 80, protocol: 'TCP' }], [{ name: 'q', port: 80, protocol: 'TCP' }], [{ name: 'p', port: 81, protocol: 'TCP' }]) })),
   of('policy.weft-mesh.io/v1alpha1', 'RetryPolicy', policySpec(retry), anywhere),

@@ -1,11 +1,12 @@
-import type { ClusterState } from '#crds';
-import type { Pace, Steps } from '#snapshot';
+import type { ClusterState, KubernetesObject } from '#crds';
+import { pathEscapes, type Pace, type Steps } from '#snapshot';
 import type { Attachment } from '../graph/routes/attachments.ts';
 import type { Graph } from '../graph/graph.ts';
 import { injectLabel } from '../injection.ts';
 import { memoByMap } from '../memo.ts';
 import { problem } from '../problems.ts';
 import { balancingAnnotation, renderEndpoints } from '../render/endpoints.ts';
+import { escapesAnnotation, strangeEscapes } from '../render/escapes.ts';
 import type { Problem } from '../types.ts';
 
 /** Backends that get requests and have nowhere to send them. */
@@ -53,7 +54,7 @@ const balancings = ['least-request', 'round-robin'];
 
 /** Values of our annotations and labels that mean nothing. */
 export function strangeAnnotations({ cluster: { state } }: Graph): readonly Problem[] {
-  return [...strangeBalancings(state.services), ...strangeInjections(state.namespaces)];
+  return [...strangeBalancings(state.services), ...strangeInjections(state.namespaces), ...[state.gateways, state.listenerSets, state.services].flatMap((objects) => strangePaths(objects))];
 }
 
 /** What a namespace's label means when it is neither of its values: nothing (the webhook's selector is for the one). */
@@ -63,6 +64,15 @@ const strangeInjections = memoByMap((namespaces: ClusterState['namespaces']) =>
     if (value === undefined || value === 'enabled' || value === 'disabled') return [];
     return [problem('warning', namespace, { reason: 'UnsupportedValue', path: ['metadata', 'labels', injectLabel], message: `${value} means nothing: Pods get no sidecar; write enabled or disabled` })];
   }),
+);
+
+const strangePaths = memoByMap((objects: ReadonlyMap<string, KubernetesObject>): readonly Problem[] =>
+  [...objects.values()].flatMap((object) =>
+    strangeEscapes(object).map((word) => {
+      const message = `${word === '' ? 'an empty word' : word} means nothing here; there are ${pathEscapes.join(', ')}`;
+      return problem('warning', object, { reason: 'UnsupportedValue', path: ['metadata', 'annotations', escapesAnnotation], message });
+    }),
+  ),
 );
 
 const strangeBalancings = memoByMap((services: ClusterState['services']): readonly Problem[] => {

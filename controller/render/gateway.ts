@@ -7,6 +7,7 @@ import { endsTls, isStream, sectionOf, type ListenerFacts } from '../graph/liste
 import { rulesAt } from '../graph/tls/own.ts';
 import { refOf } from '../problems.ts';
 import type { Environment } from '../types.ts';
+import { allowedEscapes } from './escapes.ts';
 import { isEmpty } from './table.ts';
 import { pathEnd, type PathContext, type TableRoute, type TableWay } from './way.ts';
 
@@ -44,6 +45,7 @@ function listenerWay(facts: GatewayFacts, listener: ListenerFacts, { cluster, at
     name: tableName(gateway, section),
     owner: listener.listener,
     via: { kind: 'gateway', gateway, listener: section, ...(listener.set === undefined ? {} : { listenerSet: refOf(listener.set) }) },
+    escapes: allowedEscapes(listener.set ?? facts.gateway),
     carries: isStream(listener) ? (listener.listener.protocol === 'UDP' ? 'datagrams' : 'connections') : 'requests',
     attachments,
     pathOf: (end) => gatewayPath({ ...start, ...pathEnd(end, cluster) }),

@@ -9,6 +9,7 @@ import { memoByMap } from '../memo.ts';
 import { importKind, meshName } from '../names.ts';
 import { refOf } from '../problems.ts';
 import { hostnamesOf, isRequestRoute, type AnyRoute } from '../graph/routes/route.ts';
+import { allowedEscapes } from './escapes.ts';
 import { portProtocol } from './protocol.ts';
 import { isEmpty } from './table.ts';
 import { pathEnd, serviceStep, type PathContext, type TableRoute, type TableWay } from './way.ts';
@@ -94,6 +95,7 @@ function serviceWay({ cluster, attachments }: Mesh, clientNamespace: string, { s
   return {
     name: tableName(clientNamespace, service, port.port),
     owner: service,
+    escapes: allowedEscapes(service),
     via: { kind: 'mesh', clientNamespace, service: refOf(service), port: port.port },
     carries,
     attachments,

@@ -14,8 +14,8 @@ export function* renderTableInSteps(routes: readonly TableRoute[], way: TableWay
   }
   const old = madeBefore.get(way.owner)?.get(way.name);
   // Tables with policies are made anew: their rules carry indexes into the list.
-  if (old !== undefined && policies.all.length === 0 && old.policies.length === 0 && sameItems(old.routes, rendered)) return old;
-  const table: RouteTable = { kind: 'RouteTable', name: way.name, routes: rendered, policies: policies.all };
+  if (old !== undefined && policies.all.length === 0 && old.policies.length === 0 && sameItems(old.routes, rendered) && sameItems(old.allowedEscapes ?? [], way.escapes ?? [])) return old;
+  const table: RouteTable = { kind: 'RouteTable', name: way.name, routes: rendered, policies: policies.all, ...(way.escapes === undefined ? {} : { allowedEscapes: way.escapes }) };
   const tables = madeBefore.get(way.owner) ?? new Map<string, RouteTable>();
   madeBefore.set(way.owner, tables.set(way.name, table));
   return table;

@@ -1,6 +1,6 @@
 import type { Service, ServicePort } from '#crds';
 import { settle, targetKey, type Attachments, type Carried, type PolicyPath, type RouteStep, type ServiceStep, type SettledPolicy } from '#policy';
-import type { ObjectRef, RouteHostname } from '#snapshot';
+import type { ObjectRef, PathEscape, RouteHostname } from '#snapshot';
 import type { Cluster } from '../cluster.ts';
 import { portOf } from '../graph/ports.ts';
 import { routeKinds } from '../graph/routes/route.ts';
@@ -61,6 +61,8 @@ export interface TableWay {
   readonly owner: object;
   readonly via: SettledPath['via'];
   readonly carries: Carried;
+  /** That may be in paths; undefined: none. */
+  readonly escapes?: readonly PathEscape[] | undefined;
   readonly attachments: Attachments;
   readonly pathOf: (end: PathEnd) => PolicyPath;
 }

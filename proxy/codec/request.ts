@@ -46,6 +46,8 @@ export class RequestHead {
   path = '/';
   /** What follows `?`, as sent. */
   query: string | undefined = undefined;
+  /** As `NormalTarget` has it. Which of them may pass is for the table to say. */
+  escapes = 0;
   /** Where method and target begin, and where the target ends. */
   lineStart = 0;
   targetStart = 0;
@@ -206,6 +208,7 @@ export class RequestHead {
       this.authorityText = block.authority;
     }
     this.query = undefined;
+    this.escapes = 0;
     if (block.method === 'CONNECT' || block.path === '*') {
       this.form = block.method === 'CONNECT' ? 'authority' : 'asterisk';
       this.path = block.path;
@@ -220,6 +223,7 @@ export class RequestHead {
     if ('problem' in target) return 'path';
     this.path = target.path;
     this.query = target.query;
+    this.escapes = target.escapes;
     return '';
   }
 
@@ -236,6 +240,7 @@ export class RequestHead {
     }
     this.hostDisagrees = false;
     this.verbatim = false;
+    this.escapes = 0;
     if (this.method === 'CONNECT') return this.#settleAuthorityForm(bytes);
     if (bytes[start] === 47) {
       this.form = 'origin';
@@ -301,6 +306,7 @@ export class RequestHead {
     if ('problem' in target) return 'path';
     this.path = target.path;
     this.query = target.query;
+    this.escapes = target.escapes;
     return '';
   }
 

@@ -223,7 +223,9 @@ export class Exchange implements AccessRecord, RequestSource {
   /** Decides by a table. The request's head is the one last parsed. */
   route(table: RoutingTable): void {
     const { context } = this;
-    const decision = decide(table.compiled, context.view.show(this.bytes));
+    const { compiled } = table;
+    if (this.#escapesRefused(compiled.escapes, table.unmatched)) return;
+    const decision = decide(compiled, context.view.show(this.bytes));
     if (decision.kind === 'no-route') {
       this.settings = table.unmatched;
       this.fail('no-route', undefined);
@@ -253,11 +255,15 @@ export class Exchange implements AccessRecord, RequestSource {
     }
     const state = context.backends.get(backend.target.backend);
     if (state === undefined) this.fail('config-missing', backend.target.backend);
-    else this.forward(state);
+    else this.#forward(state);
   }
 
-  /** Sends the request to a backend. The request's head is the one last parsed. */
+  /** Sends the request to a backend, whatever tables say. The request's head is the one last parsed. */
   forward(backend: BackendState): void {
+    if (!this.#escapesRefused(0, this.settings)) this.#forward(backend);
+  }
+
+  #forward(backend: BackendState): void {
     const { settings, filters, context } = this;
     this.#count();
     this.backend = backend;
@@ -400,6 +406,16 @@ export class Exchange implements AccessRecord, RequestSource {
 
   stoodStill(): void {
     this.#ranOut('stream-idle-timeout', 'stream-idle');
+  }
+
+  /** Answers where the path has an escape that may not pass: nothing behind us gets to read it in its own way. `allowed`: as `CompiledTable` has it. */
+  #escapesRefused(allowed: number, settings: RequestSettings): boolean {
+    if ((this.context.requestHead.escapes & ~allowed) === 0) return false;
+    this.settings = settings;
+    this.keepAlive = false;
+    this.context.metrics.count('requests_rejected');
+    this.fail('bad-request', 'path');
+    return true;
   }
 
   #findSession({ name, endpoints }: BackendState, settings: SessionSettings): void {

@@ -36,7 +36,8 @@ export class ListeningSockets {
   /** Returns the port that was bound, also where 0 was asked for. Rejects where that can't be done; then nothing is bound. */
   async bind(port: number): Promise<number> {
     const { isShared } = this.#options;
-    const number = isShared ? port : await this.#probe(port);
+    // Where any port will do, the kernel gives one that nobody has, whatever the options.
+    const number = isShared || port === 0 ? port : await this.#probe(port);
     const servers: Server[] = [];
     try {
       while (servers.length < socketsPerPort) servers.push(await this.#listen(servers.length === 0 ? number : portOf(servers[0]!), 'several'));

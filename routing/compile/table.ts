@@ -1,4 +1,5 @@
 import { Pace, runSteps, sortInSteps, type Steps } from '#snapshot';
+import { escapesAllowed } from '../request/path.ts';
 import type { Decision, RequestNeeds, RequestView, Route, RouteTable } from '../types.ts';
 import { entriesOf } from './entry.ts';
 import type { Entry } from './entry.ts';
@@ -19,6 +20,8 @@ export interface CompiledTable {
   readonly backends: ReadonlySet<string>;
   /** Whether there are GRPCRoutes in it. */
   readonly grpc: boolean;
+  /** Bits of `NormalTarget.escapes` that pass. */
+  readonly escapes: number;
 }
 
 const noRoute: Decision = Object.freeze({ kind: 'no-route' });
@@ -45,7 +48,7 @@ export function* compileInSteps(table: RouteTable): Steps<CompiledTable> {
     else if (hostname.startsWith('*.')) wildcardHosts.set(hostname.slice(1), tier);
     else exactHosts.set(hostname, tier);
   }
-  const compiled = { table, ...found, exactHosts, wildcardHosts, anyHost };
+  const compiled = { table, ...found, exactHosts, wildcardHosts, anyHost, escapes: escapesAllowed(table) };
   compiledTables.set(table, compiled);
   return compiled;
 }

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { normalizePath } from './path.ts';
+import type { PathEscape } from '#snapshot';
+import { escapeProblem, normalizePath, type NormalTarget } from './path.ts';
 
 const normal: readonly [target: string, path: string, query?: string][] = [
   ['/', '/'],
@@ -30,13 +31,42 @@ const normal: readonly [target: string, path: string, query?: string][] = [
 ];
 
 for (const [target, path, query] of normal) {
-  test(`${target} is ${path}`, (t) => t.deepEqual(normalizePath(target), { path, query }));
+  test(`${target} is ${path}`, (t) => t.deepEqual(normalizePath(target), { path, query, escapes: 0 }));
 }
 
-const problems = ['', 'a', '*', 'http://a/', '/%', '/%4', '/%zz', '/a%2fb', '/a%2Fb', '/a%5cb', '/a%00', '/a\\b', '/a#b', '/a b', '/a\tb', '/a\u0000', '/a\u007f', '/a?b#c', '/a?b c', '/a?\n', '/\u0394'];
+const problems = ['', 'a', '*', 'http://a/', '/%', '/%4', '/%zz', '/a\\b', '/a#b', '/a b', '/a\tb', '/a\u0000', '/a\u007f', '/a?b#c', '/a?b c', '/a?\n', '/\u0394'];
 
 for (const target of problems) {
   test(`${JSON.stringify(target)} is refused`, (t) => t.true('problem' in normalizePath(target)));
+}
+
+const escaped: readonly (readonly [target: string, path: string, escapes: readonly string[]])[] = [
+  ['/a%2fb', '/a%2Fb', ['%2F']],
+  ['/a%5cb?c=%2F', '/a%5Cb', ['%5C']],
+  ['/a/./b%00', '/a/b%00', ['%00']],
+  ['/%2F%5c/..a%2f', '/%2F%5C/..a%2F', ['%2F', '%5C']],
+  ['/a%2F../..', '/', []],
+  ['/a?b=%2F', '/a', []],
+  ['/%252F%255C%2500', '/%252F%255C%2500', []],
+];
+
+const subsets: readonly (readonly PathEscape[])[] = [[], ['%2F'], ['%5C'], ['%00'], ['%2F', '%5C'], ['%00', '%2F'], ['%5C', '%00'], ['%2F', '%5C', '%00']];
+
+for (const [target, path, escapes] of escaped) {
+  test(`${target} is ${path}, for who allows ${escapes.length === 0 ? 'nothing' : escapes.join(' and ')}`, (t) => {
+    const normal = normalizePath(target);
+    if ('problem' in normal) throw new Error(normal.problem);
+    t.is(normal.path, path);
+    for (const allowed of subsets) {
+      const missing = escapes.filter((escape) => !allowed.includes(escape as PathEscape));
+      t.is(escapeProblem(normal, { allowedEscapes: allowed })?.problem, missing.length === 0 ? undefined : `the path contains the escape ${missing[0]}`);
+    }
+    t.is(escapeProblem(normal, {}) === undefined, escapes.length === 0);
+  });
+}
+
+for (const target of ['/..%2Fb', '/a%2F..', '/a%5C..%5Cb', '/a/.%2fb', '/a%2F.', '/a/%2e%2e%2Fb', '/a%2F%2e%2e/b', '/a/..%5C..']) {
+  test(`${target} would be another path behind us, and is refused`, (t) => t.true('problem' in normalizePath(target)));
 }
 
 const bytes = Array.from({ length: 256 }, (_, code) => ({ char: String.fromCharCode(code), escape: `%${code.toString(16).toUpperCase().padStart(2, '0')}` }));
@@ -56,8 +86,9 @@ test('what becomes of each byte in a path', (t) => {
 
 test('what becomes of the escape of each byte in a path', (t) => {
   for (const { char, escape } of bytes) {
-    const expected = '/\\\0'.includes(char) ? undefined : `/a${/[-A-Za-z0-9._~]/.test(char) ? char : escape}b`;
+    const expected = `/a${/[-A-Za-z0-9._~]/.test(char) ? char : escape}b`;
     t.deepEqual([forwarded(`/a${escape}b`), forwarded(`/a${escape.toLowerCase()}b`)], [expected, expected]);
+    t.is((normalizePath(`/a${escape}b`) as NormalTarget).escapes !== 0, '/\\\0'.includes(char));
   }
 });
 
@@ -66,14 +97,14 @@ test('what becomes of each byte in a query', (t) => {
 });
 
 test('a normal path stays as it is, has no dot segment and holds only what a path may hold', (t) => {
-  const piece = fc.constantFrom('/', '.', '..', '%2e', '%2E%2e', 'a', '%61', '%c3', '|', '\u00ff', '~', '%3F', '%25');
+  const piece = fc.constantFrom('/', '%2f', '%5C', '.', '..', '%2e', '%2E%2e', 'a', '%61', '%c3', '|', '\u00ff', '~', '%3F', '%25');
   const targets = fc.array(piece).map((pieces) => `/${pieces.join('')}`);
   fc.assert(
     fc.property(targets, (target) => {
       const first = normalizePath(target);
-      if ('problem' in first) return false;
+      if ('problem' in first) return target.includes('%2f') || target.includes('%5C');
       const again = normalizePath(first.path);
-      return 'path' in again && again.path === first.path && !/\/\.{1,2}(\/|$)/.test(first.path) && /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-F]{2})+$/.test(first.path);
+      return 'path' in again && again.path === first.path && !/\/\.{1,2}(\/|$)/.test(first.path.replaceAll(/%2F|%5C/g, '/')) && /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-F]{2})+$/.test(first.path);
     }),
   );
   t.pass();

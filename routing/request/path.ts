@@ -1,15 +1,19 @@
+import { pathEscapes, type RouteTable } from '#snapshot';
+
 /**
  * The form of a request target that rules are matched against and that is forwarded, so that a backend can't read a path
  * other than the one that was matched: dot segments are gone (RFC 3986, 5.2.4), escapes of unreserved characters are decoded
  * (6.2.2.2), other escapes have upper-case digits (6.2.2.1), and characters outside the grammar of a path are escaped. What
- * two servers may read in two ways is a problem, answered 400: `%2F`, `%5C`, `%00`, `\`, `#` and control characters.
- * Slashes are not merged.
+ * two servers may read in two ways is a problem, answered 400: `\`, `#` and control characters, and of `%2F`, `%5C` and `%00` those that the
+ * table does not let pass (`escapesAllowed`). Slashes are not merged.
  */
 
 export interface NormalTarget {
   readonly path: string;
   /** What follows the first `?`, as sent; undefined where there is none. */
   readonly query: string | undefined;
+  /** Which of `pathEscapes` are in the path, a bit for each in their order; 0 for none, nearly always. */
+  readonly escapes: number;
 }
 
 /** Why a request can't be served; the text is for its sender. */
@@ -43,12 +47,36 @@ const slash = 0x2f;
 export function normalizePath(target: string): NormalTarget | RequestProblem {
   if (target.charCodeAt(0) !== slash) return { problem: 'the request target does not start with "/"' };
   const end = normalEnd(target);
-  if (end === target.length) return { path: target, query: undefined };
+  if (end === target.length) return { path: target, query: undefined, escapes: 0 };
   if (end >= 0) return withQuery(target.slice(0, end), target, end);
   const cut = target.indexOf('?');
   const path = rewritten(cut < 0 ? target : target.slice(0, cut));
   if (typeof path !== 'string') return path;
-  return cut < 0 ? { path, query: undefined } : withQuery(path, target, cut);
+  const escapes = escapesIn(path);
+  // A server that decodes them would leave the path that was matched.
+  if (escapes !== 0 && dotSegment.test(path.replaceAll(/%2F|%5C/g, '/'))) return { problem: 'the path contains a dot segment beside an escaped slash' };
+  return cut < 0 ? { path, query: undefined, escapes } : withQuery(path, target, cut, escapes);
+}
+
+const dotSegment = /\/\.\.?(?:\/|$)/;
+
+/** Of a path in normal form. */
+function escapesIn(path: string): number {
+  let bits = 0;
+  for (const [index, escape] of pathEscapes.entries()) if (path.includes(escape)) bits |= 1 << index;
+  return bits;
+}
+
+/** The bits of `NormalTarget.escapes` that a table lets pass. */
+export function escapesAllowed({ allowedEscapes = [] }: Pick<RouteTable, 'allowedEscapes'>): number {
+  return allowedEscapes.reduce((bits, escape) => bits | (1 << pathEscapes.indexOf(escape)), 0);
+}
+
+/** Why a table refuses the path; undefined where it does not. */
+export function escapeProblem({ escapes }: Pick<NormalTarget, 'escapes'>, table: Pick<RouteTable, 'allowedEscapes'>): RequestProblem | undefined {
+  const refused = escapes & ~escapesAllowed(table);
+  const found = pathEscapes.find((_, index) => (refused & (1 << index)) !== 0);
+  return found === undefined ? undefined : { problem: `the path contains the escape ${found}` };
 }
 
 /** Where the path ends if it is normal, else -1. */
@@ -69,12 +97,12 @@ function startsDotSegment(target: string, index: number): boolean {
   return after === '' || after === '/' || after === '?';
 }
 
-function withQuery(path: string, target: string, cut: number): NormalTarget | RequestProblem {
+function withQuery(path: string, target: string, cut: number, escapes = 0): NormalTarget | RequestProblem {
   for (let index = cut + 1; index < target.length; index += 1) {
     const code = target.charCodeAt(index);
     if (code <= 0x20 || code === 0x7f || code === 0x23) return { problem: `the query contains the character ${shown(code)}` };
   }
-  return { path, query: target.slice(cut + 1) };
+  return { path, query: target.slice(cut + 1), escapes };
 }
 
 function rewritten(path: string): string | RequestProblem {
@@ -86,7 +114,6 @@ function rewritten(path: string): string | RequestProblem {
     if (kind === percent) {
       const byte = escapedByte(path, index);
       if (byte === undefined) return { problem: 'a "%" in the path is not followed by two hexadecimal digits' };
-      if (byte === slash || byte === 0x5c || byte === 0) return { problem: `the path contains the escape ${escapeByte(byte)}` };
       text += isUnreserved(byte) ? String.fromCharCode(byte) : escapeByte(byte);
       index += 2;
     } else text += kind === tolerated ? escapeByte(code) : path.charAt(index);
@@ -145,5 +172,5 @@ function shown(code: number): string {
  */
 export function reachablePath(value: string): string | undefined {
   const target = normalizePath(value);
-  return 'problem' in target || target.query !== undefined ? undefined : target.path;
+  return 'problem' in target || target.query !== undefined || target.escapes !== 0 ? undefined : target.path;
 }

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import type { Snapshots } from '#controller';
-import { compile, decide, filtersFor, normalizeHost, normalizePath, type Candidate, type NormalTarget } from '#routing';
+import { compile, decide, escapeProblem, filtersFor, normalizeHost, normalizePath, type Candidate, type NormalTarget } from '#routing';
 import type { EffectivePolicy, Origin, RouteTable } from '#snapshot';
 import type { Outcome, RequestExpectation } from '../expectation.ts';
 import { addressed, headersOf, isStream, type Addressed } from '../requests.ts';
@@ -43,6 +43,11 @@ export function checkDecision(t: ExecutionContext, { translation: { snapshots } 
   const table = snapshots.routeTable(entrance.routes);
   if (table === undefined) {
     t.fail(`no route table ${entrance.routes}`);
+    return;
+  }
+  const refused = escapeProblem(target, table);
+  if (refused !== undefined) {
+    t.is(expect.status, 400, `${request.url}: ${refused.problem}`);
     return;
   }
   const host = normalizeHost(to.host);
