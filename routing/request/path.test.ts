@@ -43,9 +43,8 @@ for (const target of problems) {
 const escaped: readonly (readonly [target: string, path: string, escapes: readonly string[]])[] = [
   ['/a%2fb', '/a%2Fb', ['%2F']],
   ['/a%5cb?c=%2F', '/a%5Cb', ['%5C']],
-  ['/a/./b%00', '/a/b%00', ['%00']],
+  ['/a/b%00', '/a/b%00', ['%00']],
   ['/%2F%5c/..a%2f', '/%2F%5C/..a%2F', ['%2F', '%5C']],
-  ['/a%2F../..', '/', []],
   ['/a?b=%2F', '/a', []],
   ['/%252F%255C%2500', '/%252F%255C%2500', []],
 ];
@@ -65,7 +64,7 @@ for (const [target, path, escapes] of escaped) {
   });
 }
 
-for (const target of ['/..%2Fb', '/a%2F..', '/a%5C..%5Cb', '/a/.%2fb', '/a%2F.', '/a/%2e%2e%2Fb', '/a%2F%2e%2e/b', '/a/..%5C..']) {
+for (const target of ['/..%2Fb', '/a%2F..', '/a%5C..%5Cb', '/a/.%2fb', '/a%2F.', '/a/%2e%2e%2Fb', '/a%2F%2e%2e/b', '/a/..%5C..', '/a%2Fb/../c', '/a/./b%2Fc', '/a%2F../..', '/./%00']) {
   test(`${target} would be another path behind us, and is refused`, (t) => t.true('problem' in normalizePath(target)));
 }
 
@@ -102,7 +101,7 @@ test('a normal path stays as it is, has no dot segment and holds only what a pat
   fc.assert(
     fc.property(targets, (target) => {
       const first = normalizePath(target);
-      if ('problem' in first) return target.includes('%2f') || target.includes('%5C');
+      if ('problem' in first) return /%2f|%5C/.test(target) && /\/(\.|%2e){1,2}(\/|$)/i.test(target.replaceAll(/%2f|%5C/g, '/'));
       const again = normalizePath(first.path);
       return 'path' in again && again.path === first.path && !/\/\.{1,2}(\/|$)/.test(first.path.replaceAll(/%2F|%5C/g, '/')) && /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-F]{2})+$/.test(first.path);
     }),

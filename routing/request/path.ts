@@ -50,17 +50,18 @@ export function normalizePath(target: string): NormalTarget | RequestProblem {
   if (end === target.length) return { path: target, query: undefined, escapes: 0 };
   if (end >= 0) return withQuery(target.slice(0, end), target, end);
   const cut = target.indexOf('?');
-  const path = rewritten(cut < 0 ? target : target.slice(0, cut));
-  if (typeof path !== 'string') return path;
-  const escapes = escapesIn(path);
-  // A server that decodes them would leave the path that was matched.
-  if (escapes !== 0 && dotSegment.test(path.replaceAll(/%2F|%5C/g, '/'))) return { problem: 'the path contains a dot segment beside an escaped slash' };
+  const text = rewritten(cut < 0 ? target : target.slice(0, cut));
+  if (typeof text !== 'string') return text;
+  const escapes = escapesIn(text);
+  // Who decodes them first would come to another path.
+  if (escapes !== 0 && dotSegment.test(text.replaceAll(/%2F|%5C/g, '/'))) return { problem: 'the path contains a dot segment beside an escaped slash, backslash or NUL' };
+  const path = withoutDotSegments(text);
   return cut < 0 ? { path, query: undefined, escapes } : withQuery(path, target, cut, escapes);
 }
 
 const dotSegment = /\/\.\.?(?:\/|$)/;
 
-/** Of a path in normal form. */
+/** Of a path whose escapes are in normal form. */
 function escapesIn(path: string): number {
   let bits = 0;
   for (const [index, escape] of pathEscapes.entries()) if (path.includes(escape)) bits |= 1 << index;
@@ -105,6 +106,7 @@ function withQuery(path: string, target: string, cut: number, escapes = 0): Norm
   return { path, query: target.slice(cut + 1), escapes };
 }
 
+/** With escapes and characters in normal form. */
 function rewritten(path: string): string | RequestProblem {
   let text = '';
   for (let index = 0; index < path.length; index += 1) {
@@ -118,7 +120,7 @@ function rewritten(path: string): string | RequestProblem {
       index += 2;
     } else text += kind === tolerated ? escapeByte(code) : path.charAt(index);
   }
-  return withoutDotSegments(text);
+  return text;
 }
 
 /** RFC 3986, 5.2.4, for a path that starts with `/`. `..` at the root stays at the root. */

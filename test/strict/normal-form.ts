@@ -9,13 +9,19 @@ const unreserved = /^[A-Za-z0-9\-._~]$/;
 const pathCharacter = /^[A-Za-z0-9\-._~!$&'()*+,;=:@/]$/;
 const absolute = /^https?:\/\/[^/?#]*/i;
 
-/** The normal form of a target in origin or absolute form, one character per byte. Undefined: it is refused, so nothing goes on. */
-export function normalTarget(target: string): string | undefined {
+/**
+ * The normal form of a target in origin or absolute form, one character per byte. Undefined: it is refused, so nothing goes on. `escapes`: whether
+ * the table lets those of slash, backslash and NUL pass.
+ */
+export function normalTarget(target: string, escapes: 'refused' | 'allowed' = 'refused'): string | undefined {
   const [whole, path = '', query = ''] = /^([^?]*)(\?[^]*)?$/.exec(originForm(target)) ?? [undefined];
   if (whole === undefined || !path.startsWith('/')) return undefined;
   if (target.includes('#') || /[\0-\x20\x7f]/.test(target) || /[^\0-\xff]/.test(target)) return undefined;
-  if (/\\|%2f|%5c|%00|%(?![0-9a-f]{2})/i.test(path)) return undefined;
-  return withoutDotSegments(path.replaceAll(/%[0-9a-f]{2}|[^]/gi, normalCharacter)) + query;
+  if (/\\|%(?![0-9a-f]{2})/i.test(path)) return undefined;
+  const text = path.replaceAll(/%[0-9a-f]{2}|[^]/gi, normalCharacter);
+  const slashed = text.replaceAll(/%2F|%5C/g, '/');
+  if (/%2F|%5C|%00/.test(text) && (escapes === 'refused' || withoutDotSegments(slashed) !== slashed)) return undefined;
+  return withoutDotSegments(text) + query;
 }
 
 function originForm(target: string): string {

@@ -36,8 +36,9 @@ const heads = fc.property(fc.tuple(request, fc.nat(200)), ([text, cut]) => {
   if (part >= 0 && part !== end) throw new Error(`a part is a head of ${part} bytes, the whole one of ${end}`);
   if (part === -2 && end !== -2) throw new Error('invalid while a part, valid when whole');
   const read = readRequest(own, 0);
-  if (end < 0) {
-    if (end === -2 && read.kind === 'request' && read.certainty === 'must') throw new Error(`refused though valid (${head.fields.reason})`);
+  // A table that allows nothing refuses these.
+  if (end < 0 || head.escapes !== 0) {
+    if (end !== -1 && read.kind === 'request' && read.certainty === 'must') throw new Error(`refused though valid (${head.fields.reason})`);
     return;
   }
   if (read.kind !== 'request') {
