@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { startMesh, type Mesh, type MeshProblem } from '#mesh';
-import { AccessLog, collectLessOften, createTracer, descriptorSink, fileSink, socketModes, startAdmin, type AdminServer, type SocketMode, type Tracer } from '#proxy';
+import { AccessLog, prepareV8, createTracer, descriptorSink, fileSink, socketModes, startAdmin, type AdminServer, type SocketMode, type Tracer } from '#proxy';
 import type { CliEnvironment } from './environment.ts';
 import { failWith, pathsOption } from './options.ts';
 import { UsageError } from './explain/place.ts';
@@ -47,7 +47,7 @@ export function register(program: Command, environment: CliEnvironment): void {
 }
 
 async function up(options: UpOptions, environment: CliEnvironment): Promise<void> {
-  collectLessOften();
+  prepareV8();
   const reporter = new Reporter({ format: options.json === true ? 'json' : 'text', environment });
   const statusFile = options.statusOut === undefined ? undefined : keepStatusFile(options.statusOut, (message) => environment.err(`${message}\n`));
   const accessLog = accessLogOf(options.accessLog, environment);

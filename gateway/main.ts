@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { constants, copyFileSync } from 'node:fs';
-import { anyAddress, assembleProcess, collectLessOften, mergePages, readProcessSettings, readWorkers, runProcess, snapshotFile, ticketKeysMs, VariableReader, type ProcessParts } from '#proxy';
+import { anyAddress, assembleProcess, prepareV8, mergePages, readProcessSettings, readWorkers, runProcess, snapshotFile, ticketKeysMs, VariableReader, type ProcessParts } from '#proxy';
 import { startGateway } from './gateway.ts';
 import { answerParent, forkWorker, hearTickets, Workers } from './workers/index.ts';
 
 /** A process of one Gateway's proxy; the first one starts the others. It is set up by variables alone; see `proxy/process/settings.ts`. */
 
-collectLessOften();
+prepareV8();
 const reader = new VariableReader(process.env);
 const settings = { ...readProcessSettings(reader), workers: readWorkers(reader) };
 const name = reader.text('WEFT_GATEWAY');

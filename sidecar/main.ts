@@ -1,9 +1,9 @@
-import { anyAddress, assembleProcess, collectLessOften, readProcessSettings, runProcess, VariableReader } from '#proxy';
+import { anyAddress, assembleProcess, prepareV8, readProcessSettings, runProcess, VariableReader } from '#proxy';
 import { linuxOriginalDestination, startCapture } from './capture/index.ts';
 
 /** The process beside a workload. It is set up by variables alone; see `proxy/process/settings.ts`. */
 
-collectLessOften();
+prepareV8();
 const reader = new VariableReader(process.env);
 const settings = readProcessSettings(reader);
 const outboundPort = reader.port('WEFT_OUTBOUND_PORT', 15_001);

@@ -1,11 +1,22 @@
 import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
+import { failureHeader } from '../exchange/replies.ts';
+import { reset } from '../streams/index.ts';
 import type { Waiter, WheelTimer } from '../time/index.ts';
+
+/** RFC 8446, 5.1: the type of the record that a ClientHello comes in. */
+const handshakeRecord = 22;
+/** RFC 9112, 3: a method, a space, a target. */
+const httpStart = /^[A-Z]{3,12} [/*h]/;
+const plainHttpText = 'This port takes HTTPS: the request came without TLS.\n';
+const plainHttpReply = [
+  'HTTP/1.1 400 Bad Request', 'content-type: text/plain; charset=utf-8', `${failureHeader}: bad-request`, `content-length: ${plainHttpText.length}`, 'connection: close', '', plainHttpText,
+].join('\r\n');
 
 /**
  * A connection whose TLS has not been begun: that is done once its client has said something, and when it is its turn, for the answer to a
  * ClientHello costs as much as several requests. Who says nothing costs a socket and a timer, and OpenSSL hears of nobody else. A client has
- * `tlsHandshakeMs` for its first bytes, and as long again, by Node's own timer, for the rest.
+ * `tlsHandshakeMs` for its first bytes, and as long again, by Node's own timer, for the rest. Whose first byte is none of TLS costs no handshake.
  */
 export class Greeting implements Waiter, WheelTimer {
   wheelNext: WheelTimer | undefined = undefined;
@@ -55,10 +66,30 @@ export class Greeting implements Waiter, WheelTimer {
     const socket = this.#socket;
     socket.off('readable', this.#heard);
     this.#context.wheel.cancel(this);
-    // Without bytes it is their end.
-    if (socket.readableLength === 0) socket.destroy();
-    else this.#context.turns.add(this);
+    const first = socket.read() as Buffer | null;
+    if (first === null) {
+      // It is their end.
+      socket.destroy();
+      return;
+    }
+    if (first[0] !== handshakeRecord) {
+      this.#refuse(first);
+      return;
+    }
+    socket.unshift(first);
+    this.#context.turns.add(this);
   };
+
+  /** A person who has the scheme wrong is told; a program that speaks something else is cut off. */
+  #refuse(first: Buffer): void {
+    const socket = this.#socket;
+    if (!httpStart.test(first.toString('latin1', 0, 16))) {
+      reset(socket);
+      return;
+    }
+    socket.end(plainHttpReply);
+    socket.destroySoon();
+  }
 
   /** Before it was its turn. */
   readonly #left = (): void => {

@@ -108,7 +108,7 @@ export class SecureServer {
     this.#server.emit('connection', socket);
   }
 
-  /** OpenSSL looks at a client's certificate in full handshakes only, and each resumed one makes a ticket for the next. */
+  /** OpenSSL looks at a client's certificate in full handshakes only. */
   #hasExpired(socket: TLSSocket): boolean {
     const until = socket.getPeerX509Certificate()?.validToDate;
     return until === undefined || until.getTime() < this.#context.environment.wallClock();

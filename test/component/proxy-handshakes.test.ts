@@ -72,3 +72,23 @@ test('who says nothing is let go when its time is over, who ends its side before
   await eventually(async () => (await failed(rig)).endsWith(' 2'));
   t.deepEqual(rig.faults, []);
 });
+
+test('who speaks plain HTTP on a port of HTTPS is told so, who speaks something else is cut off', async (t) => {
+  const rig = await startStreamRig();
+  const port = await listening(rig, [web]);
+  t.teardown(() => rig.close());
+  const answered = (said: string): Promise<string> =>
+    new Promise((resolve) => {
+      let all = '';
+      client(t, port, Buffer.from(said, 'latin1')).on('data', (bytes) => (all += bytes.toString('latin1'))).on('close', () => resolve(all));
+    });
+  const http = ['GET / HTTP/1.1\r\nHost: strict.test\r\n\r\n', 'OPTIONS * HTTP/1.0\r\n\r\n', 'POST http://strict.test/ HTTP/1.1\r\nContent-Length: 1\r\n\r\nx'];
+  for (const said of http) {
+    t.regex(await answered(said), /^HTTP\/1\.1 400 Bad Request\r\n(?:.+\r\n)*x-weft-error: bad-request\r\n(?:.+\r\n)*connection: close\r\n\r\nThis port takes HTTPS: the request came without TLS\.\n$/);
+  }
+  const other = ['\x80\x2e\x01\x03\x01', 'SSH-2.0-OpenSSH_9.2\r\n', 'GET\r\n', '\0', 'U'.repeat(20_000)];
+  for (const said of other) t.is(await answered(said), '', said.slice(0, 20));
+  t.regex(await failed(rig), new RegExp(` ${http.length + other.length}$`));
+  t.regex(await tlsExchange(port, 'strict.test', 'GET / HTTP/1.1\r\nHost: strict.test\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 503 /);
+  t.deepEqual(rig.faults, []);
+});
