@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo, type Server, type ServerOpts, type Socket } from 'node:net';
+import { boundUnsent } from '../sockets/index.ts';
 
 const backlog = 4096;
 /** Of one port. */
@@ -73,6 +74,7 @@ export class ListeningSockets {
     });
     server.on('drop', refused);
     await listen(server, { host: address, port, reusePort: sockets === 'several' });
+    boundUnsent(server);
     // Of single connections (EMFILE while accepting): the server goes on.
     server.on('error', refused);
     return server;

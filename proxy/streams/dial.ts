@@ -4,6 +4,7 @@ import { tlsOptionsOf, type UpstreamSecurity } from '../configuration/backend-tl
 import type { BackendState, PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
 import { ProxyError } from '../failures.ts';
+import { boundUnsent } from '../sockets/index.ts';
 import type { Ledger } from './ledger.ts';
 
 /** A connection to an endpoint, which the balancer counts until it is released. */
@@ -90,7 +91,10 @@ function openTo({ endpoint, pool }: PooledEndpoint, { connectMs, signal }: DialO
     const abort = (): void => fail(new Error('given up'));
     signal.addEventListener('abort', abort, { once: true });
     socket.on('error', failed);
-    socket.once('connect', () => (isReached = true));
+    socket.once('connect', () => {
+      isReached = true;
+      boundUnsent(socket);
+    });
     socket.once(security === undefined ? 'connect' : 'secureConnect', () => {
       settle();
       resolve(socket);

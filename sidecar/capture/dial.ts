@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { endless, type OpenedStream, type PickedEndpoint } from '#proxy';
+import { boundUnsent, endless, type OpenedStream, type PickedEndpoint } from '#proxy';
 import type { Address } from './original-destination.ts';
 import { ignore } from './sockets.ts';
 
@@ -37,6 +37,7 @@ export function open(to: Address, timeoutMs: number, signal: AbortSignal): Promi
     socket.on('error', fail);
     socket.once('connect', () => {
       settle();
+      boundUnsent(socket);
       resolve(socket);
     });
   });

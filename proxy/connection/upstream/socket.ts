@@ -3,7 +3,7 @@ import { connect as connectSecurely, type TLSSocket } from 'node:tls';
 import { hostPort, type Endpoint } from '#snapshot';
 import { tlsOptionsOf, type UpstreamTls } from '../../configuration/backend-tls.ts';
 import type { Context } from '../../context.ts';
-import type { Reader, SocketIO } from '../../sockets/index.ts';
+import { boundUnsent, type Reader, type SocketIO } from '../../sockets/index.ts';
 import { plainAddress } from '../../streams/address.ts';
 import type { EndpointPool } from '../pool.ts';
 
@@ -33,11 +33,15 @@ export function openSocket(endpoint: Endpoint, pool: EndpointPool, io: SocketIO,
   if (security === undefined) {
     const socket = connect({ ...place, noDelay: true });
     // Before, a name may lead to one handle after the other.
-    if (io.mode === 'raw') socket.once('connect', () => io.lend(socket, readBuffer, read));
+    socket.once('connect', () => {
+      boundUnsent(socket);
+      io.lend(socket, readBuffer, read);
+    });
     return socket;
   }
   if ('unusable' in security) return new Socket().destroy(Object.assign(new Error(security.unusable), { code: security.unusable }));
   const socket = connectSecurely({ ...place, ...tlsOptionsOf(security), ...(pool.session === undefined ? {} : { session: pool.session }) });
+  socket.once('connect', () => boundUnsent(socket));
   socket.setNoDelay(true);
   socket.cork();
   keepSessions(socket, pool);

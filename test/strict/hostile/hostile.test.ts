@@ -44,10 +44,10 @@ function cutOff(withinMs: number, sentKiB: number): Bound['fault'] {
 const attacks: Readonly<Record<string, Bound>> = {
   slowloris: { growth: 96, fault: (told, counts) => ended(500, 3500)(told, counts) ?? (told['refused'] === 500 ? undefined : `${told['refused']} got 408`) },
   'dribbled heads': { growth: 96, fault: ended(100, 6000) },
-  // Most of it stands in the kernel's buffers on either side of the proxy.
-  'slow readers': { growth: 96, fault: (_, { poured }) => (poured / 120 / MiB < 24 ? undefined : `${(poured / 120 / MiB).toFixed(1)} MiB were fetched for each`) },
+  // Most of it stands in the kernel's buffers, the backend's own first of all.
+  'slow readers': { growth: 96, fault: (_, { poured }) => (poured / 120 / MiB < 6 ? undefined : `${(poured / 120 / MiB).toFixed(1)} MiB were fetched for each`) },
   'header bombs': { growth: 96, fault: ({ closed }) => (closed === 600 ? undefined : `${closed} of 600 were ended`) },
-  'endless bodies': { growth: 96, fault: ended(50, 10_000) },
+  'endless bodies': { growth: 96, fault: (told, counts) => ended(50, 10_000)(told, counts) ?? ((told['sentMiB'] ?? 0) <= 6 ? undefined : `${told['sentMiB']} MiB were taken of each`) },
   'endless framing': { growth: 96, fault: ended(100, 5000) },
   'idle connections': { growth: 96, fault: ended(3000, 8000) },
   'rapid reset': { growth: 96, fault: (told, counts) => cutOff(7500, 4096)(told, counts) ?? (counts.begun <= 30 * 20 ? undefined : `${counts.begun} requests got upstream`) },

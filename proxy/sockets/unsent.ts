@@ -1,0 +1,36 @@
+import type { Server, Socket } from 'node:net';
+
+/**
+ * Of `<linux/tcp.h>`: so much may wait in the kernel that was not sent yet before a socket takes no more. What is on its way is not counted, so
+ * that it costs no throughput (tcp(7), `TCP_NOTSENT_LOWAT`; 128 KiB is what its authors measured with).
+ */
+const [tcp, notSentLowWater] = [6, 25];
+export const maxUnsentBytes = 131_072;
+
+type SetSockOpt = (fd: number, level: number, name: number, value: Uint32Array, length: number) => number;
+
+let setsockopt: SetSockOpt | undefined;
+const value = Uint32Array.of(maxUnsentBytes);
+
+/** Makes `boundUnsent` work; to be awaited once, when the process starts. False where there is no such option: not on Linux, or no koffi. */
+export async function prepareUnsent(): Promise<boolean> {
+  if (process.platform !== 'linux') return false;
+  try {
+    const { default: koffi } = await import('koffi');
+    setsockopt = koffi.load(null).func('int setsockopt(int, int, int, const void *, uint32_t)') as unknown as SetSockOpt;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Has the kernel keep little of what this side of a connection does not take: by itself it lets the buffer of who reads slowly grow to 4 MiB
+ * (`net.ipv4.tcp_wmem`), and that of whom it came from, which is read so fast, to 6 or 32 (`tcp_rmem`); a few dozen of those are more memory
+ * than a container has. Connections have it of the server that accepted them. One that was dialled must be there.
+ */
+export function boundUnsent(socket: Server | Socket): void {
+  // Node has no public way to a descriptor; this property is as old as Node.
+  const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd;
+  if (setsockopt !== undefined && fd !== undefined && fd >= 0) setsockopt(fd, tcp, notSentLowWater, value, 4);
+}
