@@ -6,4 +6,5 @@ export { field, identifyField } from './names.ts';
 export { FieldLines, isNamed, lookup, stride, treatment, valueOf, type Lines } from './lines.ts';
 export { ChunkedReader, brokenChunk } from './chunked.ts';
 export { OutputBuffer } from './output.ts';
+export { phrases } from './phrases.ts';
 export { bytesOf, CR, HTAB, isFieldName, isFieldValue, LF, SP, targetByte, targetClass, tokenByte, valueByte } from './tables.ts';

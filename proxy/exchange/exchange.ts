@@ -16,11 +16,12 @@ import { grpcReply, grpcStatusOf, grpcTimeout } from './grpc.ts';
 import { noEdits, putRequestHead } from './heads.ts';
 import { endsHere } from './hops.ts';
 import { startMirrors } from './mirror.ts';
-import { failureReply, filterReply, type Reply } from './replies.ts';
+import { failureReply, type Reply } from './replies.ts';
 import { RequestBody } from './request-body.ts';
 import { RequestId } from './request-id.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { beginAttemptSpan, beginSpan, endSpan } from './tracing.ts';
+import { answeredBy, escapesRefused } from './unforwarded.ts';
 
 const noBytes = Buffer.alloc(0);
 /** Kept of a body without retries: servers that announce the end of a connection of HTTP/2 say what they have not begun with, calls of gRPC above all. */
@@ -224,7 +225,7 @@ export class Exchange implements AccessRecord, RequestSource {
   route(table: RoutingTable): void {
     const { context } = this;
     const { compiled } = table;
-    if (this.#escapesRefused(compiled.escapes, table.unmatched)) return;
+    if (escapesRefused(this, compiled.escapes, table.unmatched)) return;
     const decision = decide(compiled, context.view.show(this.bytes));
     if (decision.kind === 'no-route') {
       this.settings = table.unmatched;
@@ -239,7 +240,7 @@ export class Exchange implements AccessRecord, RequestSource {
       this.fail('invalid-rule', rule.failure.reason, rule.failure.status);
       return;
     }
-    if (this.#answeredBy(plan.rule)) return;
+    if (answeredBy(this, plan.rule)) return;
     const backend = pickBackend(rule, context.environment.random);
     if (backend === undefined) {
       this.fail('no-backends', undefined);
@@ -247,7 +248,7 @@ export class Exchange implements AccessRecord, RequestSource {
     }
     this.settings = settings.backends[backend.index]!;
     const filters = filtersFor(candidate, backend);
-    if (filters !== plan.rule && this.#answeredBy(filters)) return;
+    if (filters !== plan.rule && answeredBy(this, filters)) return;
     this.filters = filters;
     if (backend.target.kind === 'invalid') {
       this.fail('invalid-backend', backend.target.reason, backend.target.status);
@@ -260,7 +261,7 @@ export class Exchange implements AccessRecord, RequestSource {
 
   /** Sends the request to a backend, whatever tables say. The request's head is the one last parsed. */
   forward(backend: BackendState): void {
-    if (!this.#escapesRefused(0, this.settings)) this.#forward(backend);
+    if (!escapesRefused(this, 0, this.settings)) this.#forward(backend);
   }
 
   #forward(backend: BackendState): void {
@@ -408,16 +409,6 @@ export class Exchange implements AccessRecord, RequestSource {
     this.#ranOut('stream-idle-timeout', 'stream-idle');
   }
 
-  /** Answers where the path has an escape that may not pass: nothing behind us gets to read it in its own way. `allowed`: as `CompiledTable` has it. */
-  #escapesRefused(allowed: number, settings: RequestSettings): boolean {
-    if ((this.context.requestHead.escapes & ~allowed) === 0) return false;
-    this.settings = settings;
-    this.keepAlive = false;
-    this.context.metrics.count('requests_rejected');
-    this.fail('bad-request', 'path');
-    return true;
-  }
-
   #findSession({ name, endpoints }: BackendState, settings: SessionSettings): void {
     const { view, environment } = this.context;
     const header = view.header(settings.type === 'Cookie' ? 'cookie' : settings.name);
@@ -445,12 +436,6 @@ export class Exchange implements AccessRecord, RequestSource {
     if (!this.active) return;
     if (code === 'request-timeout') this.tries.ranOut();
     this.fail(code, reason);
-  }
-
-  #answeredBy(filters: FilterPlan): boolean {
-    const reply = filterReply(this, filters);
-    if (reply !== undefined) this.answer(reply);
-    return reply !== undefined;
   }
 
   /** For all attempts together, in milliseconds; Infinity where there is none. A gRPC client may have less patience than the route. */

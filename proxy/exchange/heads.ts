@@ -1,9 +1,8 @@
 import type { HeaderEdits, TargetRewrite } from '#routing';
-import { bytesOf, field, framing, isFieldValue, treatment, type Fields, type Framing, type OutputBuffer, type ResponseHead } from '../codec/index.ts';
+import { bytesOf, field, framing, isFieldValue, phrases, treatment, type Fields, type Framing, type OutputBuffer, type ResponseHead } from '../codec/index.ts';
 import { uuidLength } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
 import { hopsOnward } from './hops.ts';
-import { phrases } from './phrases.ts';
 
 /** Heads are written anew, from what was parsed: no byte of a peer's head gets through that was not understood as part of a field. */
 

@@ -1,8 +1,7 @@
-import type { FilterPlan, HeaderValue } from '#routing';
-import { isFieldName, isFieldValue } from '../codec/index.ts';
+import type { HeaderValue } from '#routing';
+import { isFieldName, isFieldValue, phrases } from '../codec/index.ts';
 import { failures, type FailureCode } from '../failures.ts';
 import type { Exchange } from './exchange.ts';
-import { phrases } from './phrases.ts';
 
 /** An answer that is the proxy's own. */
 export interface Reply {
@@ -24,19 +23,6 @@ export function failureReply(code: FailureCode, status: number = failures[code].
     ],
     body: `${failures[code].text}\n`,
   };
-}
-
-/** What filters answer in the backend's place: a preflight of CORS, a redirect. The exchange's head must be the one last parsed. */
-export function filterReply({ binding, context }: Exchange, { cors, redirect, response }: FilterPlan): Reply | undefined {
-  const { view, requestHead } = context;
-  const preflight = cors?.preflight(view);
-  if (preflight !== undefined) return { status: preflight.status, headers: preflight.headers, body: '' };
-  if (redirect === undefined) return undefined;
-  // In the mesh the frontend is the Service port that was dialled, not the sidecar's own.
-  const port = binding.role === 'mesh' ? (requestHead.authority.port ?? 80) : binding.port;
-  const { status, location } = redirect({ scheme: binding.scheme, host: view.host, port, path: view.path, query: view.query });
-  const headers: HeaderValue[] = [{ name: 'location', value: location }];
-  return { status, headers: response === undefined ? headers : [...headers, ...response.append], body: '' };
 }
 
 /** Puts a whole reply into the output buffer, as HTTP/1.1. */

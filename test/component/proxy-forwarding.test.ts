@@ -1,24 +1,5 @@
-import test, { type ExecutionContext } from 'ava';
-import { answering, backendTo, bodyOf, closedPort, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
-
-interface Behind {
-  readonly server: RawServer;
-  readonly rig: Rig;
-  readonly client: RawClient;
-}
-
-/** A proxy before one server, and a client of it; all of it ends with the test. */
-async function behind(t: ExecutionContext, serve: Parameters<typeof rawServer>[0]): Promise<Behind> {
-  const server = await rawServer(serve);
-  const rig = await startRig({ backends: { a: [server.port] } });
-  const client = new RawClient(rig.listener.port);
-  t.teardown(async () => {
-    client.close();
-    await rig.close();
-    await server.close();
-  });
-  return { server, rig, client };
-}
+import test from 'ava';
+import { answering, backendTo, behind, bodyOf, closedPort, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf } from './proxy-rig.ts';
 
 test('a request reaches the backend, its response the client, and both connections stay', async (t) => {
   const { server, client } = await behind(t, answering(ok('hello', 'X-Back: 1\r\n')));

@@ -1,19 +1,11 @@
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import type { Filter } from '#snapshot';
 import { bridge, type Speaks } from './proxy-http2-rig.ts';
-import { answering, backendTo, bodyOf, fetchRaw, ok, policyOf, RawClient, rawServer, startRig, statusOf, type RawServer, type Rig, type RigOptions } from './proxy-rig.ts';
+import { answering, backendTo, behind, bodyOf, fetchRaw, ok, policyOf, RawClient, rawServer, startRig, statusOf } from './proxy-rig.ts';
 
 /** Max-Forwards (RFC 9110, 7.6.2). */
 
-async function behind(t: ExecutionContext, options: RigOptions = {}, serve = answering(ok('far'))): Promise<{ rig: Rig; server: RawServer }> {
-  const server = await rawServer(serve);
-  const rig = await startRig({ backends: { a: [server.port] }, ...options });
-  t.teardown(async () => {
-    await rig.close();
-    await server.close();
-  });
-  return { rig, server };
-}
+const far = answering(ok('far'));
 
 function request(method: string, lines: string, target = '/x'): string {
   return `${method} ${target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n${lines}\r\n`;
@@ -33,13 +25,13 @@ const counted: readonly [lines: string, onward: string][] = [
 
 for (const method of ['OPTIONS', 'TRACE']) {
   test(`${method}: what may go on is counted down`, async (t) => {
-    const { rig, server } = await behind(t);
+    const { rig, server } = await behind(t, far);
     for (const [lines] of counted) t.is(bodyOf(await fetchRaw(rig.listener.port, request(method, lines))), 'far');
     t.deepEqual(hops(server.received.join('')), counted.map(([, onward]) => onward));
   });
 
   test(`${method}: what may not go on is answered here, whatever route there is`, async (t) => {
-    const { rig, server } = await behind(t, { rules: [] });
+    const { rig, server } = await behind(t, far, { rules: [] });
     const client = new RawClient(rig.listener.port);
     const asked = `${method} /x HTTP/1.1\r\nHost: shop.example\r\nMax-Forwards: 0\r\n\r\n`;
     await client.send(asked).until((text) => text.includes('\r\n\r\n'));
@@ -49,7 +41,7 @@ for (const method of ['OPTIONS', 'TRACE']) {
   });
 
   test(`${method}: a number that is none, or several, is refused`, async (t) => {
-    const { rig, server } = await behind(t);
+    const { rig, server } = await behind(t, far);
     for (const value of ['', 'x', '-1', '+1', '1.0', '0x1', '1 2', '1000000000000000', '1\r\nMax-Forwards: 1', '1, 1']) {
       t.is(statusOf(await fetchRaw(rig.listener.port, request(method, `Max-Forwards: ${value}\r\n`))), 400, value);
     }
@@ -58,13 +50,13 @@ for (const method of ['OPTIONS', 'TRACE']) {
 }
 
 test('on other methods it means nothing, and goes on as it came', async (t) => {
-  const { rig, server } = await behind(t);
+  const { rig, server } = await behind(t, far);
   for (const method of ['GET', 'PROPFIND', 'OPTIONSX']) await fetchRaw(rig.listener.port, request(method, 'Max-Forwards: 0\r\nMax-Forwards: x\r\n'));
   t.deepEqual(hops(server.received.join('')), ['0', 'x', '0', 'x', '0', 'x']);
 });
 
 test('a request behind one that was counted is none of its', async (t) => {
-  const { rig, server } = await behind(t);
+  const { rig, server } = await behind(t, far);
   const client = new RawClient(rig.listener.port);
   const asked = ['OPTIONS / HTTP/1.1\r\nMax-Forwards: 5\r\n', 'GET / HTTP/1.1\r\nMax-Forwards: 5\r\n', 'OPTIONS / HTTP/1.1\r\n'];
   for (const [index, head] of asked.entries()) await client.send(`${head}Host: x\r\n\r\n`).until((text) => text.split('far').length === index + 2);
@@ -73,7 +65,7 @@ test('a request behind one that was counted is none of its', async (t) => {
 });
 
 test('TRACE: the answer is the message without what is secret', async (t) => {
-  const { rig } = await behind(t);
+  const { rig } = await behind(t, far);
   const secret = 'Authorization: Basic c2VjcmV0\r\nCookie: secret\r\nProxy-Authorization: secret\r\nConnection: X-Secret\r\nX-Secret: secret\r\n';
   const text = await fetchRaw(rig.listener.port, request('TRACE', `Max-Forwards: 0\r\n${secret}Via: 1.1 before\r\n`, '/a?b'));
   t.regex(text, /^HTTP\/1\.1 200 OK\r\ncontent-type: message\/http\r\n/);
@@ -112,7 +104,7 @@ test('a filter has the last word', async (t) => {
     [{ type: 'RequestHeaderModifier', set: [], add: [], remove: ['max-forwards'] }, []],
   ];
   for (const [filter, left] of edits) {
-    const { rig, server } = await behind(t, { rules: [{ filters: [filter] }] });
+    const { rig, server } = await behind(t, far, { rules: [{ filters: [filter] }] });
     await fetchRaw(rig.listener.port, request('OPTIONS', 'Max-Forwards: 7\r\n'));
     t.deepEqual(hops(server.received[0]!), left);
   }

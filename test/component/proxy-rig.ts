@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { ExecutionContext } from 'ava';
 import { createProxy, Metrics, type AccessLog, type BoundListener, type Proxy, type ProxyLimits } from '#proxy';
 import type { Backend, EffectivePolicy, Endpoint, Family, Filter, Listener, ListenerSection, Route, RouteTable, Rule, WeightedBackend } from '#snapshot';
 import { socketIO } from './socket-io.ts';
@@ -238,6 +239,19 @@ export class RawClient {
   #wake(): void {
     for (const waiting of this.#waiting.splice(0)) waiting();
   }
+}
+
+/** A proxy before one server, and a client of it; all of it ends with the test. */
+export async function behind(t: ExecutionContext, serve: Parameters<typeof rawServer>[0], options: RigOptions = {}): Promise<{ readonly server: RawServer; readonly rig: Rig; readonly client: RawClient }> {
+  const server = await rawServer(serve);
+  const rig = await startRig({ backends: { a: [server.port] }, ...options });
+  const client = new RawClient(rig.listener.port);
+  t.teardown(async () => {
+    client.close();
+    await rig.close();
+    await server.close();
+  });
+  return { server, rig, client };
 }
 
 /** One request on a connection of its own, that the proxy is to close. */

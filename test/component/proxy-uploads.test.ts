@@ -1,17 +1,7 @@
-import test, { type ExecutionContext } from 'ava';
-import { RawClient, rawServer, startRig, statusOf, type RawServer, type Rig, type RigOptions } from './proxy-rig.ts';
+import test from 'ava';
+import { behind, RawClient, statusOf } from './proxy-rig.ts';
 
 /** Uploads that are answered before their end. */
-
-async function behind(t: ExecutionContext, serve: Parameters<typeof rawServer>[0], options: RigOptions = {}): Promise<{ rig: Rig; server: RawServer }> {
-  const server = await rawServer(serve);
-  const rig = await startRig({ backends: { a: [server.port] }, ...options });
-  t.teardown(async () => {
-    await rig.close();
-    await server.close();
-  });
-  return { rig, server };
-}
 
 const tooLarge = 'HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\nconnection: close\r\n\r\ntoo';
 const size = 32 * 1024 * 1024;
