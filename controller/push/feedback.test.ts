@@ -62,6 +62,8 @@ test('a Gateway that could not be given its proxies is not programmed, for that 
   const condition = (edge.status as { readonly conditions: readonly { readonly type: string }[] }).conditions.find(({ type }) => type === 'Programmed');
   t.like(condition, { status: 'False', reason: 'NoResources', message });
   t.is(conditionsOf(statusOf({ ...world, statuses }, 'Gateway edge'))['Accepted'], 'True Accepted');
+  t.like(conditionsOf(listenerOf({ ...world, statuses }, 'edge', 'http')), { Accepted: 'True Accepted', Programmed: 'False Pending' });
+  t.deepEqual(['http', 'alt'].map((listener) => entry({ ...world, statuses }, 'more', listener)), ['False Pending', 'False Pending']);
   t.deepEqual(problems.at(-1)?.message, message);
   t.deepEqual(['more', 'other'].map((name) => programmed({ ...world, statuses }, `ListenerSet ${name}`)), ['False ParentNotProgrammed', 'False ParentNotProgrammed']);
   t.is(joinShortfalls(world, new Map([['infra/another', { reason: 'NoResources', message } as const]]), world).statuses.find(({ kind }) => kind === 'ListenerSet'), world.statuses.find(({ kind }) => kind === 'ListenerSet'));

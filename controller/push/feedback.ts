@@ -31,14 +31,14 @@ export interface Shortfall {
   readonly message: string;
 }
 
-/** A Gateway without what it needs is not programmed, whatever else is said of it, nor are the ListenerSets that it serves. */
+/** A Gateway without what it needs is not programmed, whatever else is said of it, nor are its listeners and the ListenerSets that it serves. */
 export function joinShortfalls(reported: Reported, shortfalls: ReadonlyMap<string, Shortfall>, { snapshots }: Pick<Translation, 'snapshots'>): Reported {
   if (shortfalls.size === 0) return reported;
   const problems: Problem[] = [];
   const parents = parentsOf(shortfalls.keys(), snapshots);
   const statuses = reported.statuses.map((object) => {
     const parent = object.kind === 'ListenerSet' ? parents.get(keyOf(object.kind, object.namespace, object.name)) : undefined;
-    if (parent !== undefined) return { ...object, status: { ...object.status, conditions: notProgrammed((object.status as GatewayStatus).conditions ?? [], 'ParentNotProgrammed', `Gateway ${parent} is not programmed`) } };
+    if (parent !== undefined) return { ...object, status: { ...object.status, conditions: notProgrammed((object.status as GatewayStatus).conditions ?? [], 'ParentNotProgrammed', `Gateway ${parent} is not programmed`), listeners: notReady(object, parent) } };
     const shortfall = object.kind === 'Gateway' ? shortfalls.get(`${object.namespace}/${object.name}`) : undefined;
     if (shortfall === undefined) return object;
     const { apiVersion, kind, namespace, name } = object;
@@ -46,9 +46,15 @@ export function joinShortfalls(reported: Reported, shortfalls: ReadonlyMap<strin
     const { conditions = [] } = object.status as GatewayStatus;
     // It stands in place of the address that is missing for that reason, not of what is wrong in the Gateway itself.
     const waiting = (condition: ConditionDraft): boolean => condition.type === 'Programmed' && (condition.status === 'True' || condition.reason === 'AddressNotAssigned');
-    return { ...object, status: { ...object.status, conditions: conditions.map((condition) => (waiting(condition) ? { ...condition, status: 'False' as const, ...shortfall } : condition)) } };
+    return { ...object, status: { ...object.status, conditions: conditions.map((condition) => (waiting(condition) ? { ...condition, status: 'False' as const, ...shortfall } : condition)), listeners: notReady(object, `${namespace}/${name}`) } };
   });
   return { statuses, problems: [...reported.problems, ...problems] };
+}
+
+/** What is lacking has a name in GatewayReason; ListenerReason has only that the listener is not ready for clients. */
+function notReady({ status }: ObjectStatus, gateway: string): NonNullable<GatewayStatus['listeners']> {
+  const { listeners = [] } = status as GatewayStatus;
+  return listeners.map((listener) => ({ ...listener, conditions: notProgrammed(listener.conditions, 'Pending', `Gateway ${gateway} is not programmed`) }));
 }
 
 /** By ListenerSet: which of the Gateways serves a listener of it. */
