@@ -15,7 +15,7 @@ export interface LiveObject {
   readonly resourceVersion: string;
   readonly generation?: number;
   readonly status: Readonly<Record<string, unknown>>;
-  /** What it says without naming an author (an Ingress's addresses, a ListenerSet's conditions) nobody has set since we did. */
+  /** What it says without naming an author (an Ingress's addresses, conditions of a Gateway or ListenerSet) nobody has set since we did. */
   readonly statusIsOurs: boolean;
   /** Where the API server serves its kind. */
   readonly location: Location;

@@ -99,6 +99,16 @@ test('a ListenerSet whose parent is no Gateway of ours any more is not accepted,
   t.is(takenBack('ListenerSet', { ...there, ...patch }, 'ours'), undefined, 'once');
 });
 
+test('a Gateway whose class is no longer ours waits for its controller as a new one does, unless that has said something of it since', (t) => {
+  const foreign = condition('example.com/Scanned', 'True');
+  const there = { addresses: [{ value: '192.0.2.1' }], attachedListenerSets: 2, conditions: ['Accepted', 'Programmed', 'ResolvedRefs', 'AddressesAssigned', 'policy.weft-mesh.io/RetryPolicyAffected'].map((type) => condition(type, 'True')).concat(foreign), listeners: [{ name: 'a', conditions: [] }] };
+  t.is(takenBack('Gateway', there, 'foreign'), undefined);
+  const waits = (type: string): Fields => ({ type, status: 'Unknown', reason: 'Pending', message: 'Waiting for controller', lastTransitionTime: now });
+  const patch = takenBack('Gateway', there, 'ours');
+  t.deepEqual(patch, { addresses: [], attachedListenerSets: null, conditions: [waits('Accepted'), waits('Programmed'), foreign], listeners: [] });
+  t.is(takenBack('Gateway', { conditions: patch?.['conditions'] }, 'ours'), undefined, 'once');
+});
+
 test('property: once written nothing is left to write, and nothing of others was lost', (t) => {
   const conditions = fc.uniqueArray(fc.record({ type: fc.constantFrom('Accepted', 'Programmed', 'x.com/Y'), status: fc.constantFrom('True', 'False') }), { selector: ({ type }) => type, maxLength: 3 });
   const entries = (controller: fc.Arbitrary<string>): fc.Arbitrary<readonly Fields[]> =>

@@ -30,11 +30,17 @@ type Said = Pick<LiveObject, 'kind' | 'generation' | 'status' | 'statusIsOurs'>;
 /** The draft that takes back what an earlier state made us say of an object that is no concern of ours now; undefined where we said nothing. */
 export function retraction({ kind, generation, status, statusIsOurs }: Said): Fields | undefined {
   if (kind === 'ListenerSet') return statusIsOurs ? orphaned(generation) : undefined;
+  if (kind === 'Gateway') return statusIsOurs ? unclaimed : undefined;
   const lists = (['parents', 'ancestors'] as const).filter((name) => itemsOf(status[name]).some(isOurs));
   const told = statusIsOurs && !isEmpty(fieldsOf(status['loadBalancer'])['ingress']);
   if (lists.length === 0 && !told) return undefined;
   return { ...Object.fromEntries(lists.map((name) => [name, []])), ...(told ? { loadBalancer: { ingress: [] } } : {}) };
 }
+
+const waiting = { status: 'Unknown', reason: 'Pending', message: 'Waiting for controller' } as const;
+
+/** Of a Gateway whose class is another controller's now, if it is anyone's: what the API server gives a new one (Gateway, defaults). */
+const unclaimed: Fields = { addresses: [], attachedListenerSets: null, conditions: [{ type: 'Accepted', ...waiting }, { type: 'Programmed', ...waiting }], listeners: [] };
 
 /**
  * Of a ListenerSet whose parent is no Gateway of ours any more. Were its status just emptied, it would be as if nobody had looked at it yet; and

@@ -97,7 +97,7 @@ test('an Ingress that is of another class now loses the addresses that we wrote,
   t.is(patches().length, 1);
 });
 
-const noted = (manager: string): object => ({ managedFields: [{ manager, subresource: 'status', fieldsV1: { 'f:status': { 'f:conditions': { 'k:{"type":"Accepted"}': {} } } } }] });
+const noted = (manager: string): object => ({ managedFields: [{ manager, subresource: 'status', fieldsV1: { 'f:status': { 'f:conditions': { 'k:{"type":"Accepted"}': { 'f:message': {}, 'f:observedGeneration': {} } } } } }] });
 const orphan = (resourceVersion: string, status: object, more: Partial<LiveObject> = {}): LiveObject => live(resourceVersion, status, { kind: 'ListenerSet', generation: 1, statusIsOurs: true, ...more });
 const accepted = { conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted', message: '', observedGeneration: 1 }] };
 
