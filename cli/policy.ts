@@ -92,7 +92,7 @@ function policyText(paths: readonly SettledPath[], translation: Translation): st
   const { path, warnings } = chosen(paths);
   const { policy, lost } = path.settled;
   const tls = tlsOf(path, translation);
-  const lines = [pathText(path), path.carries === 'requests' ? fieldsInForce(policy, '  ') : fieldsInForce(policy, '  ', 'what passes as it is has the times that are built in'), ...(tls === undefined ? [] : [`  ${tlsText(tls)}`])];
+  const lines = [pathText(path), fieldsInForce(policy, '  ', path.carries), ...(tls === undefined ? [] : [`  ${tlsText(tls)}`])];
   if (lost.length > 0) lines.push('lost', columns(lost.map((field) => [field.field, show(field.value), originText(field), `to ${field.to}`]), '  '));
   return `${[...lines, ...warnings.map((warning) => `warning: ${warning}`)].join('\n')}\n`;
 }

@@ -46,7 +46,7 @@ test('a TLS connection is explained by its server name', async (t) => {
   t.regex(text, /TLSRoute shop\/narrow, rule 0\n/);
   t.regex(text, /TLSRoute shop\/wide rule 0 +TLSRoute shop\/narrow has a more specific hostname \(a.example.com\)/);
   t.regex(text, /note: TLS passes through/);
-  t.notRegex(text, /policy/);
+  t.regex(text, /\n {2}policy\n {4}no policy: what passes as it is has the times that are built in\n {4}built in: timeouts.connect 5s; timeouts.streamIdle 3600s\n/);
   t.regex(await asked('--gateway', 'shop/edge', 'tls://example.org'), /refuse: no route is for the server name example.org/);
   for (const address of ['[::1]', '127.0.0.1']) t.regex(await asked('--gateway', 'shop/edge', `tls://${address}`), /refuse: no route is for a client without server name/, address);
 });
@@ -76,6 +76,12 @@ test('what governs the connections or flows of a listener is told by its name, w
   t.regex(tcp, /lost\n +timeouts.request +1s +default of TimeoutPolicy shop\/route at Route +to nothing: connections pass here as they are/);
   t.regex(await told('--gateway', 'shop/edge/udp'), /^Gateway shop\/edge\/udp → UDPRoute\/shop\/dns\/0 → shop\/db:53\n {2}no policy: what passes as it is has the times that are built in\n/);
   t.regex(await told('--from-namespace', 'shop', '--route', 'TCPRoute/shop/db'), /timeouts.maxConnectionDuration +8h/);
+  const explained = async (...words: string[]): Promise<string> => (await weft('explain', '-f', file, '-f', policies, ...words)).out;
+  const through = await explained('--gateway', 'shop/edge', 'tcp://edge:5432');
+  t.regex(through, /\n {2}policy\n {4}timeouts.connect +2s +default of TimeoutPolicy shop\/edge at Gateway\n {4}timeouts.maxConnectionDuration +8h +default of TimeoutPolicy shop\/route at Route\n {4}built in: timeouts.streamIdle 3600s\n/);
+  t.regex(through, /\n {2}overruled\n {4}timeouts.request +1s +default of TimeoutPolicy shop\/route at Route +by nothing: connections pass here as they are/);
+  t.regex(await explained('--from-namespace', 'shop', 'tcp://db:3306'), /timeouts.maxConnectionDuration +8h +default of TimeoutPolicy shop\/route at Route\n {4}built in: timeouts.connect 5s\n {2}overruled\n/);
+  t.regex(await explained('--gateway', 'shop/edge', 'udp://edge:53'), /no policy: [a-z ]+\n {4}built in: timeouts.streamIdle 60s\n/);
 });
 
 test('a workload\'s connection goes by the routes of the Service; UDP passes by', async (t) => {

@@ -1,9 +1,9 @@
 import { isFrontend, type Translation } from '#controller';
 import { escapeProblem, explainCandidates, filtersFor, isGrpc, normalizeHost, normalizePath, type Candidate, type NormalTarget, type RequestView } from '#routing';
 import type { LostField } from '#policy';
-import { endpointsFor, hostPort, type EffectivePolicy, type Filter, type ObjectRef, type RouteTable, type WeightedBackend } from '#snapshot';
+import { endpointsFor, hostPort, type EffectivePolicy, type Filter, type ObjectRef, type RouteTable, type Rule, type WeightedBackend } from '#snapshot';
 import { explainedTls, type ExplainedTls } from '../policy/tls.ts';
-import { builtIn, lostFields } from './effective.ts';
+import { builtIn, withLost } from './effective.ts';
 import type { PassedOver, Place } from './place.ts';
 
 /** A request to be explained. Header names are lower case. */
@@ -75,9 +75,7 @@ const nothing = { filters: [], backends: [], origins: {}, rejected: [] } as cons
 
 /** Asks the data plane's own `decide` at `place`, and says what comes of its decision. */
 export function explain(translation: Translation, place: Place, request: ExplainedRequest): Answer {
-  const explained = explainRequest(translation, place, request);
-  const lost = explained.outcome === 'forward' ? lostFields(translation, explained, place.kind === 'service' ? place.clientNamespace : undefined) : [];
-  const answer = lost.length === 0 ? explained : { ...explained, lost };
+  const answer = withLost(translation, explainRequest(translation, place, request), place.kind === 'service' ? place.clientNamespace : undefined);
   const grpcStatus = isGrpc(request.headers.get('content-type')) ? grpcStatuses.get(answer.status ?? 0) : undefined;
   return grpcStatus === undefined ? answer : { ...answer, grpcStatus };
 }
@@ -112,7 +110,7 @@ function answerFrom(translation: Translation, table: RouteTable, asked: Asked): 
   const base = { ...asked.where, rejected: [...found.rejected, ...candidatesElsewhere(translation, found, asked)], notes: asked.notes };
   if (decision.kind === 'no-route') return { ...nothing, ...base, outcome: 'respond', status: 404, reason: 'no rule matches the request' };
   const { route, rule, match } = decision.candidate;
-  const backends = rule.backends.map((backend) => explainBackend(translation, table, backend));
+  const backends = explainBackends(translation, table, rule.backends);
   const chosen = {
     ...base,
     // A Service without routes is its own, implicit route; nobody wrote it, so none is named.
@@ -120,8 +118,8 @@ function answerFrom(translation: Translation, table: RouteTable, asked: Asked): 
     filters: rule.filters,
   };
   const outcome = outcomeOf(decision.candidate, asked);
-  const policies = policiesOf(table, decision.candidate, backends);
-  return { ...chosen, ...outcome, ...policies, ...(outcome.outcome === 'forward' ? { ...forwardedOf(decision.candidate, asked), builtIn: builtIn(policies) } : {}) };
+  const policies = policiesOf(table, rule, backends);
+  return { ...chosen, ...outcome, ...policies, ...(outcome.outcome === 'forward' ? { ...forwardedOf(decision.candidate, asked), builtIn: builtIn(policies, {}) } : {}) };
 }
 
 /** The rule's filters; a backend's own may change it once more and stand beside it. */
@@ -186,12 +184,14 @@ function outcomeOf(candidate: Candidate, asked: Asked): Pick<Answer, 'outcome' |
   return { outcome: 'forward' };
 }
 
-/** Of a connection: no policy acts on its backends. */
-export function explainBackends(translation: Translation, backends: readonly WeightedBackend[]): readonly ExplainedBackend[] {
-  return backends.map((backend) => explainBackend(translation, { policies: [] }, backend));
+export function explainBackends(translation: Translation, table: Policies, backends: readonly WeightedBackend[]): readonly ExplainedBackend[] {
+  return backends.map((backend) => explainBackend(translation, table, backend));
 }
 
-function explainBackend(translation: Translation, table: Pick<RouteTable, 'policies'>, backend: WeightedBackend): ExplainedBackend {
+/** Of a table: backends and rules name them by index. */
+type Policies = Pick<RouteTable, 'policies'>;
+
+function explainBackend(translation: Translation, table: Policies, backend: WeightedBackend): ExplainedBackend {
   const { target, weight, filters } = backend;
   const policy = backend.policy === undefined ? undefined : table.policies[backend.policy];
   const common = { namespace: target.ref.namespace, name: target.ref.name, port: target.port, weight, filters, ...(policy === undefined ? {} : { policy }) };
@@ -203,7 +203,7 @@ function explainBackend(translation: Translation, table: Pick<RouteTable, 'polic
 }
 
 /** The policy of the first backend that gets requests speaks for the answer; backends that differ carry their own. */
-function policiesOf(table: RouteTable, { rule }: Candidate, backends: readonly ExplainedBackend[]): Pick<Answer, 'retry' | 'timeouts' | 'session' | 'origins' | 'backends'> {
+export function policiesOf(table: Policies, rule: Pick<Rule, 'backends' | 'policy'>, backends: readonly ExplainedBackend[]): Pick<Answer, 'retry' | 'timeouts' | 'session' | 'origins' | 'backends'> {
   const spokesman = rule.backends.find((backend) => backend.weight > 0 && backend.target.kind === 'backend')?.policy ?? rule.policy;
   const policy: EffectivePolicy = spokesman === undefined ? { origins: {} } : table.policies[spokesman]!;
   const differ = new Set(backends.flatMap(({ policy: one }) => (one === undefined ? [] : [JSON.stringify(one)]))).size > 1;

@@ -1,11 +1,11 @@
 import type { SettledPath, Translation } from '#controller';
-import { retrySettings, timeoutSettings } from '#proxy';
+import { defaultLimits, retrySettings, timeoutSettings } from '#proxy';
 import type { LostField } from '#policy';
 import type { EffectivePolicy } from '#snapshot';
 import type { Answer } from './answer.ts';
 
 /** What somebody wrote for a path of the request and somebody else decided: of `weft policy`, each once. */
-export function lostFields(translation: Translation, answer: Answer, clientNamespace: string | undefined): readonly LostField[] {
+function lostFields(translation: Translation, answer: Answer, clientNamespace: string | undefined): readonly LostField[] {
   const { listener, service, rule } = answer;
   const isHere = ({ via, route, rule: one, backend }: SettledPath): boolean => {
     const enters = via.kind === 'gateway' ? listener?.gateway.namespace === via.gateway.namespace && listener.gateway.name === via.gateway.name && listener.name === via.listener : service?.namespace === via.service.namespace && service.name === via.service.name && service.port === via.port;
@@ -16,11 +16,22 @@ export function lostFields(translation: Translation, answer: Answer, clientNames
   return [...new Map(paths.filter(isHere).flatMap(({ settled }) => settled.lost.map((field) => [JSON.stringify(field), field] as const))).values()];
 }
 
+/** The answer with what was written for it in vain. `clientNamespace`: of what comes from a workload. */
+export function withLost(translation: Translation, answer: Answer, clientNamespace: string | undefined): Answer {
+  const lost = answer.outcome === 'forward' ? lostFields(translation, answer, clientNamespace) : [];
+  return lost.length === 0 ? answer : { ...answer, lost };
+}
+
 /** What the data plane takes for fields that nobody has set, by field; of its own settings, so that it can't disagree with them. */
-export function builtIn(policy: EffectivePolicy): Readonly<Record<string, unknown>> {
+export function builtIn(policy: EffectivePolicy, way: Pick<Answer, 'protocol' | 'listener'>): Readonly<Record<string, unknown>> {
+  const fields = way.protocol === undefined ? ofRequests(policy) : ofStreams(policy, way);
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => policy.origins[field] === undefined));
+}
+
+function ofRequests(policy: EffectivePolicy): Readonly<Record<string, unknown>> {
   const retry = retrySettings(policy);
   const timeouts = timeoutSettings(policy);
-  const fields: Readonly<Record<string, unknown>> = {
+  return {
     ...(retry && {
       'retry.maxRetries': retry.maxRetries,
       'retry.retryOn.conditions': [...retry.conditions],
@@ -36,7 +47,13 @@ export function builtIn(policy: EffectivePolicy): Readonly<Record<string, unknow
     'timeouts.connect': time(timeouts.connect),
     'timeouts.streamIdle': time(timeouts.streamIdle),
   };
-  return Object.fromEntries(Object.entries(fields).filter(([field]) => policy.origins[field] === undefined));
+}
+
+/** In the mesh a connection may be silent for as long as it likes. */
+function ofStreams(policy: EffectivePolicy, { protocol, listener }: Pick<Answer, 'protocol' | 'listener'>): Readonly<Record<string, unknown>> {
+  if (protocol === 'udp') return { 'timeouts.streamIdle': time(defaultLimits.udpIdleMs) };
+  const connect = { 'timeouts.connect': time(timeoutSettings(policy).connect) };
+  return listener === undefined ? connect : { ...connect, 'timeouts.streamIdle': time(defaultLimits.streamConnectionIdleMs) };
 }
 
 function time(milliseconds: number): string {

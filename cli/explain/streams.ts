@@ -3,7 +3,8 @@ import type { Translation } from '#controller';
 import { streamChooser } from '#proxy';
 import { compareHostnames, hostnameMatches, hostPort, mostSpecific, type Listener, type ListenerSection, type StreamRoute, type StreamTable } from '#snapshot';
 import type { Loaded } from '../load.ts';
-import { explainBackends, type Answer, type ExplainedRejection } from './answer.ts';
+import { explainBackends, policiesOf, type Answer, type ExplainedRejection } from './answer.ts';
+import { builtIn, withLost } from './effective.ts';
 import { listenerPort, servedListeners, slips, UsageError } from './place.ts';
 
 /** A connection, or a flow of datagrams, to be explained. */
@@ -45,7 +46,7 @@ export function explainAtGateway(translation: Translation, gateway: string, stre
   const { section } = found;
   if (section.protocol === 'HTTPS') throw new UsageError(`${named(stream)} belongs to listener ${section.name} (HTTPS); ask about https://${hostPort(stream.host, stream.port)}/`);
   const where = { listener: placeOf(found.listener, section), notes: notesOf(section) };
-  return answerFrom(translation, translation.snapshots.streamTable(section.routes), stream, where);
+  return withLost(translation, answerFrom(translation, translation.snapshots.streamTable(section.routes), stream, where), undefined);
 }
 
 function named({ serverName }: Pick<ExplainedStream, 'serverName'>): string {
@@ -77,12 +78,12 @@ export function explainInMesh({ state, translation }: Pick<Loaded, 'state' | 'tr
   if (target.streams !== undefined) {
     // A client that dials a Service by its name seldom has another server name than that.
     const told = target.protocol === 'tls' ? [...notes, stream.serverName === '' ? 'a client that dials an address sends no server name' : `the server name is taken to be ${host}`] : notes;
-    return answerFrom(translation, translation.snapshots.streamTable(target.streams), stream, { service, notes: told });
+    return withLost(translation, answerFrom(translation, translation.snapshots.streamTable(target.streams), stream, { service, notes: told }), namespace);
   }
   const ref = { kind: target.service.kind, namespace: service.namespace, name: service.name };
   const backend = { index: 0, weight: 1, filters: [], target: { kind: 'backend', ref, port, backend: target.backend ?? `${name}:${port}` } } as const;
   const told = target.protocol === 'detect' ? [...notes, 'the sidecar looks at the first bytes: what is HTTP after all goes by HTTPRoutes and policies'] : notes;
-  return { ...nothing, outcome: 'forward', protocol, service, backends: explainBackends(translation, [backend]), notes: told };
+  return { ...nothing, outcome: 'forward', protocol, service, backends: explainBackends(translation, { policies: [] }, [backend]), notes: told };
 }
 
 function answerFrom(translation: Translation, table: StreamTable | undefined, { protocol, serverName }: ExplainedStream, where: Pick<Answer, 'listener' | 'service' | 'notes'>): Answer {
@@ -91,12 +92,14 @@ function answerFrom(translation: Translation, table: StreamTable | undefined, { 
   const rejected = routes.filter((route) => route !== winner).map((route) => rejection(route, winner, serverName));
   if (winner === undefined) return { ...nothing, ...where, outcome: 'refuse', protocol, rejected, reason: routes.length === 0 ? 'no route is attached' : `no route is for ${named({ serverName })}` };
   const { rule, ref } = winner;
-  const chosen = { ...where, protocol, route: ref, rule: { index: rule.index, ...(rule.name === undefined ? {} : { name: rule.name }) }, filters: [], origins: {}, backends: explainBackends(translation, rule.backends), rejected };
+  const policies = { policies: table?.policies ?? [] };
+  const settled = policiesOf(policies, rule, explainBackends(translation, policies, rule.backends));
+  const chosen = { ...where, protocol, route: ref, rule: { index: rule.index, ...(rule.name === undefined ? {} : { name: rule.name }) }, filters: [], ...settled, rejected };
   const standing = rule.backends.filter(({ weight }) => weight > 0);
   if (standing.length === 0) return { ...chosen, outcome: 'refuse', reason: 'every backend of the rule has weight 0' };
   const [first] = standing;
   if (first?.target.kind === 'invalid' && standing.every(({ target }) => target.kind === 'invalid')) return { ...chosen, outcome: 'refuse', reason: first.target.reason };
-  return { ...chosen, outcome: 'forward' };
+  return { ...chosen, outcome: 'forward', builtIn: builtIn(settled, { ...where, protocol }) };
 }
 
 function rejection(route: StreamRoute, winner: StreamRoute | undefined, serverName: string): ExplainedRejection {

@@ -23,17 +23,23 @@ export function answerText(answer: Answer): string {
   const blocks = [headline(answer), columns(facts, '  ')];
   if (answer.backends.length > 0) blocks.push(`  backends\n${backendsText(answer)}`);
   // Backends with policies of their own show them themselves.
-  if (answer.outcome === 'forward' && answer.protocol === undefined && answer.backends.every(({ policy }) => policy === undefined)) blocks.push(`  policy\n${policyText(answer, '    ')}`);
+  if (answer.outcome === 'forward' && hasPolicies(answer) && answer.backends.every(({ policy }) => policy === undefined)) blocks.push(`  policy\n${policyText(answer, answer, '    ')}`);
   if (answer.lost !== undefined) blocks.push(`  overruled\n${columns(answer.lost.map((field) => [field.field, show(field.value), originText(field), `by ${field.to}`]), '    ')}`);
   if (answer.rejected.length > 0) blocks.push(`  not chosen\n${columns(rejectedRows(answer.rejected), '    ')}`);
   for (const note of answer.notes) blocks.push(`note: ${note}`);
   return `${blocks.filter((part) => part !== '').join('\n')}\n`;
 }
 
+/** On connections that the mesh passes on without a route no policy acts. */
+function hasPolicies({ protocol, route }: Answer): boolean {
+  return protocol === undefined || route !== undefined;
+}
+
 /** What was written, then what the proxy takes for the rest. */
-function policyText(policy: Pick<Answer, 'retry' | 'timeouts' | 'session' | 'origins'>, indent: string): string {
-  const rest = Object.entries(builtIn(policy)).map(([field, value]) => `${field} ${Array.isArray(value) ? value.join(', ') : show(value)}`);
-  return [fieldsInForce(policy, indent), ...wrapped(`built in: ${rest.join('; ')}`, indent)].join('\n');
+function policyText(policy: Pick<Answer, 'retry' | 'timeouts' | 'session' | 'origins'>, way: Pick<Answer, 'protocol' | 'listener'>, indent: string): string {
+  const rest = Object.entries(builtIn(policy, way)).map(([field, value]) => `${field} ${Array.isArray(value) ? value.join(', ') : show(value)}`);
+  const carries = way.protocol === undefined ? 'requests' : way.protocol === 'udp' ? 'datagrams' : 'connections';
+  return [fieldsInForce(policy, indent, carries), ...(rest.length === 0 ? [] : wrapped(`built in: ${rest.join('; ')}`, indent))].join('\n');
 }
 
 const widest = 120;
@@ -86,7 +92,8 @@ function headline(answer: Answer): string {
   }
 }
 
-function backendsText({ backends, protocol }: Answer): string {
+function backendsText(answer: Answer): string {
+  const { backends, protocol } = answer;
   const idle = protocol === undefined ? 'answers 503' : protocol === 'udp' ? 'drops what comes' : 'closes the connection';
   const invalid = protocol === undefined ? 'answers 500' : protocol === 'udp' ? 'drops what comes' : 'resets the connection';
   const total = backends.reduce((sum, backend) => sum + backend.weight, 0);
@@ -97,7 +104,7 @@ function backendsText({ backends, protocol }: Answer): string {
     lines.push(`    ${`${nameOf(backend)}${backend.port === undefined ? '' : `:${backend.port}`}`.padEnd(32)} ${share.padStart(7)}  ${where}`);
     if (backend.tls !== undefined) lines.push(`      ${tlsText(backend.tls)}`);
     for (const filter of backend.filters) lines.push(`      ${filterText(filter)}`);
-    if (backend.policy !== undefined) lines.push(policyText(backend.policy, '      '));
+    if (backend.policy !== undefined) lines.push(policyText(backend.policy, answer, '      '));
   }
   return lines.join('\n');
 }

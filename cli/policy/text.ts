@@ -1,9 +1,11 @@
+import type { Carried } from '#policy';
 import type { EffectivePolicy, Origin } from '#snapshot';
 import { columns, nameOf } from '../table.ts';
 
-/** One line per field in force: the field, its value, where it came from. `none`: what it means that there is none. */
-export function fieldsInForce(policy: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'session' | 'origins'>, indent: string, none = 'nothing is retried, no request timeout'): string {
+/** One line per field in force on a path that carries such: the field, its value, where it came from; else what it means that there is none. */
+export function fieldsInForce(policy: Pick<EffectivePolicy, 'retry' | 'timeouts' | 'session' | 'origins'>, indent: string, carries: Carried): string {
   const rows = Object.entries(policy.origins).map(([field, origin]) => [field, show(valueAt(policy, field)), originText(origin)]);
+  const none = carries === 'requests' ? 'nothing is retried, no request timeout' : 'what passes as it is has the times that are built in';
   return rows.length === 0 ? `${indent}no policy: ${none}` : columns(rows.toSorted((a, b) => a[0]!.localeCompare(b[0]!)), indent);
 }
 

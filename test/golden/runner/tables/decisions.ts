@@ -101,7 +101,8 @@ function checkCandidate(t: ExecutionContext, { candidate, table, port, to, targe
   checkPolicy(t, table.policies[served[0]?.policy ?? rule.policy ?? -1], expect, url);
 }
 
-function checkPolicy(t: ExecutionContext, policy: EffectivePolicy | undefined, expect: Outcome, url: string): void {
+/** The policy of what gets requests or connections. */
+export function checkPolicy(t: ExecutionContext, policy: EffectivePolicy | undefined, expect: Outcome, url: string): void {
   if (expect.retry !== undefined) t.deepEqual(policy?.retry, expect.retry, `${url}: retry`);
   if (expect.timeouts !== undefined) t.deepEqual(policy?.timeouts, expect.timeouts, `${url}: timeouts`);
   for (const [leaf, origin] of Object.entries(expect.origins ?? {})) t.is(originText(policy?.origins[leaf]), origin, `${url}: origin of ${leaf}`);

@@ -4,6 +4,7 @@ import type { Snapshots } from '#controller';
 import { compareHostnames, hostnameMatches, type ListenerSection, type StreamRoute, type StreamTable } from '#snapshot';
 import type { RequestExpectation } from '../expectation.ts';
 import type { Addressed } from '../requests.ts';
+import { checkPolicy } from './decisions.ts';
 import { backendText, sectionFor } from './sections.ts';
 
 /** Where a connection comes in: the table that decides about it; or none, and then it is refused or passed through. */
@@ -27,6 +28,8 @@ export function checkStream(t: ExecutionContext, snapshots: Snapshots, { url, ex
   if (expect.route !== undefined) t.is(found === undefined ? 'none' : `${found.ref.kind}/${found.ref.namespace}/${found.ref.name}`, expect.route, `${url}: route`);
   if (expect.rule !== undefined) t.is(found?.rule.index, expect.rule, `${url}: rule`);
   if (expect.backends !== undefined) t.deepEqual(Object.fromEntries((found?.rule.backends ?? []).map(backendText)), { ...expect.backends }, `${url}: backends`);
+  const served = found?.rule.backends.find(({ weight }) => weight > 0);
+  checkPolicy(t, table.policies?.[served?.policy ?? -1], expect, url);
 }
 
 function entranceOf(snapshots: Snapshots, to: Addressed): Entrance {
