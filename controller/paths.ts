@@ -4,7 +4,8 @@ import { Pace, runSteps, type Steps } from '#snapshot';
 import { compareText, namespacesOf, servicesByName } from './cluster.ts';
 import type { Graph } from './graph/graph.ts';
 import { tlsOrigins } from './graph/tls/spoken.ts';
-import { serviceStreams, serviceTable } from './render/mesh.ts';
+import { serviceStreams, serviceTable, type ServiceTable } from './render/mesh.ts';
+import { reachedRoutes } from './render/streams.ts';
 import { pathsOf, type PathChoice } from './render/table.ts';
 import type { PathIndex, SettledPath } from './types.ts';
 
@@ -81,7 +82,7 @@ interface Asked {
 
 function* gatewayPaths({ tables }: Graph, asked: Asked): Steps<readonly SettledPath[]> {
   const found: (readonly SettledPath[])[] = [];
-  for (const { routes, way } of tables) found.push(yield* pathsOf(routes, way, asked));
+  for (const table of tables) found.push(yield* pathsThrough(table, asked));
   return found.flat();
 }
 
@@ -96,9 +97,14 @@ function* meshPaths({ mesh }: Graph, { client, services }: Pairs, asked: Asked):
     for (const port of service.spec.ports) {
       const streams = port.protocol === 'TCP' ? yield* serviceStreams(mesh, client, service, port) : undefined;
       const table = streams ?? (yield* serviceTable(mesh, client, service, port));
-      if (table !== undefined) found.push(yield* pathsOf(table.routes, table.way, asked));
+      if (table !== undefined) found.push(yield* pathsThrough(table, asked));
     }
     if (asked.pace.spend()) yield;
   }
   return found.flat();
+}
+
+/** A route for connections or datagrams that gets none has no path: nothing that a policy says of it acts. */
+function* pathsThrough({ routes, way }: ServiceTable, asked: Asked): Steps<readonly SettledPath[]> {
+  return yield* pathsOf(way.carries === 'requests' ? routes : yield* reachedRoutes(routes, asked.pace), way, asked);
 }

@@ -1,9 +1,10 @@
-import { bareRoot, compareHostnames, sortInSteps, type Match, type Pace, type Steps } from '#snapshot';
+import { bareRoot, sortInSteps, type Match, type Pace, type Steps } from '#snapshot';
 import { compareText } from '../cluster.ts';
 import type { Graph } from '../graph/graph.ts';
 import { findRoute } from '../graph/routes/route.ts';
 import { problem } from '../problems.ts';
 import { meshRoute } from '../render/mesh.ts';
+import { claimsOf } from '../render/streams.ts';
 import { createSlot } from '../memo.ts';
 import type { TableRoute } from '../render/way.ts';
 import type { Problem } from '../types.ts';
@@ -51,7 +52,7 @@ function* shadowedRoutes(graph: Graph, tables: readonly (readonly TableRoute[])[
   const found = new Map<string, { readonly route: TableRoute; readonly hiddenBy: TableRoute | undefined; readonly reachable: boolean }>();
   for (const routes of tables) {
     const owners = new Map<string, TableRoute>();
-    for (const { match, route } of yield* entriesOf(routes, pace)) {
+    for (const { match, route } of yield* claimsOf(routes, pace)) {
       if (pace.spend()) yield;
       const owner = owners.get(match) ?? route;
       owners.set(match, owner);
@@ -68,12 +69,6 @@ function* shadowedRoutes(graph: Graph, tables: readonly (readonly TableRoute[])[
     if (object !== undefined) problems.push(problem('warning', object, { reason: 'ShadowedRoute', path: ['spec'], message: `nothing gets here: ${kind} ${namespace}/${name} comes first and takes everything` }));
   }
   return problems;
-}
-
-/** By precedence: the most specific hostname as written, the oldest route, the first by name. */
-function entriesOf(routes: readonly TableRoute[], pace: Pace): Steps<readonly { readonly match: string; readonly written: string; readonly route: TableRoute }[]> {
-  const entries = routes.flatMap((route) => (route.hostnames.length === 0 ? [{ match: '', written: '' }] : route.hostnames).map(({ match, written }) => ({ match, written, route })));
-  return sortInSteps(entries, (a, b) => compareHostnames(a.written, b.written) || a.route.createdAt - b.route.createdAt || compareText(keyOf(a.route), keyOf(b.route)), pace);
 }
 
 function keyOf({ ref }: TableRoute): string {

@@ -1,4 +1,5 @@
-import type { StreamRoute, StreamTable } from '#snapshot';
+import { compareHostnames, sortInSteps, type Pace, type Steps, type StreamRoute, type StreamTable } from '#snapshot';
+import { compareText } from '../cluster.ts';
 import { PolicyList, renderBackend, sameHostnames, sameItems } from './table.ts';
 import type { TableRoute, TableWay } from './way.ts';
 
@@ -31,4 +32,30 @@ function renderRoute(route: TableRoute, way: TableWay, policies: PolicyList): St
   const made: StreamRoute = { ref, createdAt, hostnames, rule: { index, ...(name === undefined ? {} : { name }), backends } };
   routeBefore.set(rules, made);
   return made;
+}
+
+/** A hostname of a route; empty for a route that has none, which takes whatever is left. */
+export interface StreamClaim {
+  readonly match: string;
+  readonly written: string;
+  readonly route: TableRoute;
+}
+
+/** By precedence: the most specific hostname as written, the oldest route, the first by name (GEP-2644). The first of a hostname gets all that it matches. */
+export function claimsOf(routes: readonly TableRoute[], pace: Pace): Steps<readonly StreamClaim[]> {
+  const claims = routes.flatMap((route) => (route.hostnames.length === 0 ? [{ match: '', written: '' }] : route.hostnames).map(({ match, written }) => ({ match, written, route })));
+  return sortInSteps(claims, (a, b) => compareHostnames(a.written, b.written) || a.route.createdAt - b.route.createdAt || compareText(keyOf(a.route), keyOf(b.route)), pace);
+}
+
+/** Those that get connections or datagrams at all: for some hostname no other comes first. */
+export function* reachedRoutes(routes: readonly TableRoute[], pace: Pace): Steps<readonly TableRoute[]> {
+  if (routes.length < 2) return routes;
+  const owners = new Map<string, TableRoute>();
+  for (const { match, route } of yield* claimsOf(routes, pace)) if (!owners.has(match)) owners.set(match, route);
+  const reached = new Set(owners.values());
+  return routes.filter((route) => reached.has(route));
+}
+
+function keyOf({ ref }: TableRoute): string {
+  return `${ref.namespace}/${ref.name} ${ref.kind}`;
 }
