@@ -2,7 +2,7 @@ import type { KubernetesObject } from '#crds';
 import { pathEscapes, type PathEscape } from '#snapshot';
 
 /**
- * An annotation of Gateways and ListenerSets, for the requests to their own listeners, and of Services, for those of the mesh to them: which of
+ * An annotation of Gateways and ListenerSets, for the requests to their own listeners, and of Services and ServiceImports, for those of the mesh to them: which of
  * `pathEscapes` may be in paths, with commas between. All others are refused.
  */
 export const escapesAnnotation = 'weft-mesh.io/allow-in-path';

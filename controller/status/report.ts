@@ -7,6 +7,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { ListenerFacts } from '../graph/listeners/listeners.ts';
 import { findRoute } from '../graph/routes/route.ts';
 import { strangeAnnotations } from '../lint/backends.ts';
+import { refusedPaths } from '../lint/escapes.ts';
 import { circularRedirects } from '../lint/redirects.ts';
 import { orphanGateways, orphanListenerSets } from '../lint/orphans.ts';
 import { shadowedMatches } from '../lint/shadowed.ts';
@@ -48,6 +49,7 @@ export function* report(graph: Graph, pace: Pace): Steps<Reported> {
       ...backendTls.problems,
       ...ingresses.problems,
       ...(yield* shadowedMatches(graph, pace)),
+      ...(yield* refusedPaths(graph, pace)),
       ...(yield* circularRedirects(graph, pace)),
       ...strangeAnnotations(graph),
       ...orphanGateways(graph),
