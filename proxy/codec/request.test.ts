@@ -164,6 +164,20 @@ test('absolute form: its authority counts, and a Host that differs is noted', (t
   t.is(parse(get('', 'http://shop.example?x')).head.query, 'x');
 });
 
+test('OPTIONS of the server as a whole: an asterisk, or absolute form without path and query', (t) => {
+  const head = new RequestHead(limits);
+  const asked = (line: string): [boolean, string] => {
+    const bytes = Buffer.from(`${line} HTTP/1.1\r\nHost: shop.example\r\n\r\n`);
+    t.is(head.parse(bytes, 0, bytes.length), bytes.length, line);
+    return [head.serverWide, head.path];
+  };
+  for (const target of ['*', 'http://shop.example', 'HTTP://shop.example:80']) {
+    t.deepEqual(asked(`OPTIONS ${target}`), [true, '/'], target);
+    t.deepEqual(asked('OPTIONS /'), [false, '/'], 'the next');
+  }
+  for (const line of ['OPTIONS http://shop.example/', 'OPTIONS http://shop.example?', 'GET http://shop.example', 'OPTIONSX http://shop.example']) t.false(asked(line)[0], line);
+});
+
 test('hosts lose port and trailing dot; addresses keep their brackets', (t) => {
   const host = (text: string) => parse(`GET / HTTP/1.1\r\nHost: ${text}\r\n\r\n`).head.authority;
   t.deepEqual(host('A.example.:81'), { host: 'a.example', port: 81 });

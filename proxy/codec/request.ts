@@ -42,6 +42,11 @@ export class RequestHead {
   authority: NormalHost = noAuthority;
   /** Absolute form whose authority is another than the Host field's. Which of them counts is for the listener to say. */
   hostDisagrees = false;
+  /**
+   * OPTIONS of the server as a whole: asterisk form, or absolute form without path and query, of which the last proxy makes the other
+   * (RFC 9112, 3.2.4). Its path is `/` for rules.
+   */
+  serverWide = false;
   /** Normal form, without the query. */
   path = '/';
   /** What follows `?`, as sent. */
@@ -209,8 +214,14 @@ export class RequestHead {
     }
     this.query = undefined;
     this.escapes = 0;
-    if (block.method === 'CONNECT' || block.path === '*') {
-      this.form = block.method === 'CONNECT' ? 'authority' : 'asterisk';
+    this.serverWide = block.path === '*';
+    if (this.serverWide) {
+      this.form = 'asterisk';
+      this.path = '/';
+      return '';
+    }
+    if (block.method === 'CONNECT') {
+      this.form = 'authority';
       this.path = block.path;
       return '';
     }
@@ -239,7 +250,7 @@ export class RequestHead {
       this.authorityText = text;
     }
     this.hostDisagrees = false;
-    this.verbatim = false;
+    this.verbatim = this.serverWide = false;
     this.escapes = 0;
     if (this.method === 'CONNECT') return this.#settleAuthorityForm(bytes);
     if (bytes[start] === 47) {
@@ -248,7 +259,8 @@ export class RequestHead {
     }
     if (bytes[start] === 42 && this.targetEnd - start === 1) {
       this.form = 'asterisk';
-      this.path = '*';
+      this.serverWide = true;
+      this.path = '/';
       this.query = undefined;
       return this.method === 'OPTIONS' ? '' : 'target';
     }
@@ -290,6 +302,7 @@ export class RequestHead {
     this.form = 'absolute';
     this.authority = authority;
     this.authorityText = authorityText;
+    this.serverWide = this.method === 'OPTIONS' && p === this.targetEnd;
     return this.#settlePath(bytes, p);
   }
 

@@ -79,8 +79,9 @@ export function requestDrops(exchange: Exchange): Uint8Array {
 
 /** Path and query as they go on. */
 export function forwardedTarget(exchange: Exchange, edits: RequestEdits): string {
-  const { path, query } = exchange.context.requestHead;
+  const { path, query, serverWide } = exchange.context.requestHead;
   if (edits.target !== undefined) return edits.target(path, query);
+  if (serverWide) return '*';
   return query === undefined ? path : `${path}?${query}`;
 }
 

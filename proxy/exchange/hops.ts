@@ -1,7 +1,7 @@
 import { bytesOf, field, treatment } from '../codec/index.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestEdits } from './heads.ts';
-import type { Reply } from './replies.ts';
+import { emptyReply, type Reply } from './replies.ts';
 
 /**
  * `Max-Forwards` (RFC 9110, 7.6.2): how many more proxies may forward a TRACE or OPTIONS. It counts for these two alone; on other methods it
@@ -21,7 +21,7 @@ export function endsHere(exchange: Exchange): boolean {
   if (value === undefined) return false;
   // Several lines, joined, are none either.
   if (!/^[0-9]{1,15}$/.test(value)) exchange.fail('bad-request', 'max-forwards');
-  else if (Number(value) === 0) exchange.answer(method === 'TRACE' ? traced(exchange) : { status: 200, headers: [], body: '' });
+  else if (Number(value) === 0) exchange.answer(method === 'TRACE' ? traced(exchange) : emptyReply);
   else {
     exchange.hopsLeft = Math.min(Number(value) - 1, maxHops);
     return false;

@@ -10,6 +10,9 @@ export interface Reply {
   readonly body: string;
 }
 
+/** Of the proxy itself, to OPTIONS of what it does not forward: that it is there. */
+export const emptyReply: Reply = { status: 200, headers: [], body: '' };
+
 /** Says which failure it was. Dropped from whatever is passed on. */
 export const failureHeader = 'x-weft-error';
 

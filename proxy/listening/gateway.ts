@@ -3,6 +3,7 @@ import { tablelessSettings, type RequestSettings } from '../configuration/tables
 import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
+import { emptyReply } from '../exchange/replies.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
 import type { Binding } from './binding.ts';
 
@@ -51,8 +52,8 @@ export class GatewayBinding implements Binding {
       return;
     }
     exchange.downstream.client.adopt(section.timeouts);
-    if (head.form === 'asterisk') {
-      exchange.answer({ status: 200, headers: [], body: '' });
+    if (head.serverWide) {
+      exchange.answer(emptyReply);
       return;
     }
     const table = this.#context.tables.get(section.section.routes);

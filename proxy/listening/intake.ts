@@ -6,6 +6,7 @@ import { ClientConnection } from '../connection/client.ts';
 import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
+import { emptyReply } from '../exchange/replies.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
 import { chooseStream, Ledger, lifetimeOf, openStream, Splice } from '../streams/index.ts';
 import type { Intake, IntakeOptions, JoinParts, OpenedStream, PickedEndpoint, Place, StreamRequest } from '../types.ts';
@@ -104,8 +105,8 @@ export class IntakeBinding implements Binding, Intake {
       exchange.fail('connect-refused-method', 'connect');
       return;
     }
-    if (head.form === 'asterisk') {
-      exchange.answer({ status: 200, headers: [], body: '' });
+    if (head.serverWide) {
+      exchange.answer(emptyReply);
       return;
     }
     const place = this.#clients.get(exchange.downstream.client)!;

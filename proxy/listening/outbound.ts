@@ -5,6 +5,7 @@ import { tablelessSettings, type RequestSettings } from '../configuration/tables
 import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
+import { emptyReply } from '../exchange/replies.ts';
 import { timeoutDefaults, type TimeoutSettings } from '../retry/index.ts';
 import { chooseStream, type StreamTimes } from '../streams/index.ts';
 import type { OutboundOptions } from '../types.ts';
@@ -39,7 +40,12 @@ export class OutboundBinding implements Binding {
   begin(exchange: Exchange): void {
     const head = this.#context.requestHead;
     const { host } = head.authority;
-    if (host === '' || head.form === 'asterisk') {
+    // Of the proxy itself. HTTP/2 has no absolute form: there it is the authority's server that is meant.
+    if (head.form === 'asterisk' && exchange.downstream.protocol !== 'HTTP/2') {
+      exchange.answer(emptyReply);
+      return;
+    }
+    if (host === '') {
       exchange.fail('bad-request', 'no-destination');
       return;
     }

@@ -173,6 +173,22 @@ test('outbound: absolute and origin form go where the host says, by the routes o
   await server.close();
 });
 
+test('outbound: OPTIONS of a server goes on as `*`, by the routes of its root; of the proxy itself it is answered', async (t) => {
+  const server = await rawServer(answering(ok('reviewed')));
+  const { proxy, outbound, asked } = await meshTo(server.port);
+  const options = (target: string): Promise<string> => fetchRaw(outbound.port, `OPTIONS ${target} HTTP/1.1\r\nHost: reviews.shop:9080\r\nConnection: close\r\n\r\n`);
+  for (const target of ['http://reviews.shop:9080', 'http://reviews.shop:9080/', 'http://reviews.shop:9080?']) t.is(bodyOf(await options(target)), 'reviewed', target);
+  const session = connectHttp2(`http://127.0.0.1:${outbound.port}`);
+  t.is((await responseOf(session.request({ ':method': 'OPTIONS', ':authority': 'reviews.shop:9080', ':path': '*' }))).body, 'reviewed');
+  session.close();
+  t.deepEqual([...server.received.join('').matchAll(/OPTIONS (\S+) /g)].map(([, target]) => target), ['*', '/', '/?', '*']);
+  const { length } = asked;
+  t.regex(await options('*'), /^HTTP\/1\.1 200 OK\r\ncontent-length: 0\r\n/);
+  t.is(asked.length, length);
+  await proxy.close();
+  await server.close();
+});
+
 test('outbound: a request to the proxy itself ends, by address or by name', async (t) => {
   const { proxy, outbound, asked } = await meshTo(1);
   const own = `127.0.0.1:${outbound.port}`;

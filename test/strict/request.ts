@@ -13,7 +13,7 @@ export interface ReadRequest extends Certainty, Framed {
   readonly options: readonly string[];
   /** The connection ends with it. */
   readonly last: boolean;
-  /** For the proxy itself: CONNECT, `OPTIONS *`. */
+  /** For the proxy itself: CONNECT, `OPTIONS *` and what means the same of a gateway, its absolute form without path and query (RFC 9112, 3.2.4). */
   readonly local: boolean;
 }
 
@@ -83,7 +83,7 @@ export function readOrigin({ method, target, minor, fields }: Head, odd: Odditie
   if (authority === '' || authority.includes('@') || !isAuthority(authority, odd)) return refused('target without authority');
   // The Host field is to be ignored then (3.2.2); refusing what disagrees is safer, and allowed of a gateway that is no origin server.
   if (host !== '' && sameHost(host) !== sameHost(authority)) odd.note('host disagrees');
-  return checkPath(absolute[3] === '' ? '/' : absolute[3]!, odd) ?? { host: authority, local: false };
+  return checkPath(absolute[3] === '' ? '/' : absolute[3]!, odd) ?? { host: authority, local: method === 'OPTIONS' && absolute[3] === '' };
 }
 
 function sameHost(authority: string): string {
