@@ -118,7 +118,8 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
     this.#phase = 'idle';
     this.#context.metrics.move('upstream_connections_idle', 1);
     this.resume();
-    if (idleMs > 0) this.#context.wheel.schedule(this, now + idleMs);
+    if (limit < Infinity) this.#context.wheel.schedule(this, now + limit);
+    else this.#context.wheel.cancel(this);
   }
 
   /** Its user wants no more of the response: a short rest is read and dropped, so that the connection can be kept. */

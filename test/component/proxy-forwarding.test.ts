@@ -1,5 +1,6 @@
 import test from 'ava';
 import { answering, backendTo, behind, bodyOf, closedPort, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf } from './proxy-rig.ts';
+import { eventually } from './streams-rig.ts';
 
 test('a request reaches the backend, its response the client, and both connections stay', async (t) => {
   const { server, client } = await behind(t, answering(ok('hello', 'X-Back: 1\r\n')));
@@ -371,6 +372,14 @@ test('a connection is given up before its server would', async (t) => {
   client.send(getRequest());
   await client.until((text) => text.endsWith('hello'));
   t.is(server.sockets.length, 2);
+});
+
+test('a connection whose server says how long it keeps it is closed a second before', async (t) => {
+  const { server, client } = await behind(t, answering(ok('hello', 'Keep-Alive: timeout=2\r\n')));
+  client.send(getRequest());
+  await client.until((text) => text.endsWith('hello'));
+  // If that were not heeded, after 30 s.
+  await t.notThrowsAsync(eventually(() => server.sockets[0]!.readableEnded, 15_000));
 });
 
 test('a fault of the proxy itself ends one connection and is reported', async (t) => {
