@@ -1,11 +1,14 @@
 import type { Backend } from '#snapshot';
 import type { UpstreamSecurity } from '../configuration/backend-tls.ts';
+import type { Context } from '../context.ts';
 import type { Http1Upstream } from './upstream.ts';
+import { Closings } from './upstream/closings.ts';
 import type { Http2Pool } from './upstream/http2-pool.ts';
 
 /**
  * Connections to one endpoint, made as its backend is spoken to at one time; what changes that begins another pool. Idle ones: the one that
- * was used last is used next, so that surplus ones grow old and close.
+ * was used last is used next, so that surplus ones grow old and close. Where the endpoint was found to close them at some age, those close to it
+ * are left to it: that it closes them then shows that it still does.
  */
 export class EndpointPool {
   readonly protocol: Backend['protocol'];
@@ -14,6 +17,8 @@ export class EndpointPool {
   session: Buffer | undefined;
   /** What there is instead of idle connections where the protocol is HTTP/2. */
   http2: Http2Pool | undefined;
+  /** Of idle connections, by the endpoint. With HTTP/2 there is nothing to learn: GOAWAY says which requests were not begun with. */
+  readonly closings = new Closings();
   readonly #idle: Http1Upstream[] = [];
   #retired = false;
 
@@ -26,8 +31,15 @@ export class EndpointPool {
     return this.#idle.length;
   }
 
-  take(): Http1Upstream | undefined {
-    return this.#idle.pop();
+  /** Undefined: there is none that the endpoint would not be about to close. `now` in milliseconds. */
+  take(context: Context, now: number): Http1Upstream | undefined {
+    if (this.closings.usableMs !== Infinity && this.#idle.length > 0 && !this.#hasYoung(now)) {
+      context.metrics.count('upstream_connections_passed_over');
+      return undefined;
+    }
+    const connection = this.#idle.pop();
+    if (connection !== undefined) connection.takenAt = now;
+    return connection;
   }
 
   /** False: there is no room for it. */
@@ -54,5 +66,11 @@ export class EndpointPool {
   close(): void {
     this.retire();
     this.http2?.close();
+  }
+
+  #hasYoung(now: number): boolean {
+    if (now - this.#idle.at(-1)!.idleSince < this.closings.usableMs) return true;
+    this.closings.open(this.#idle[0]!.idleSince, now);
+    return false;
   }
 }

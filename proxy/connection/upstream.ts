@@ -8,6 +8,7 @@ import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import type { RawUpstream, RequestSource, UpstreamUser } from './sides.ts';
+import { closingMarginMs } from './upstream/closings.ts';
 import { ResponseBody, type BodyTarget } from './upstream/response-body.ts';
 import { lateAlert, leadsBack, openSocket, speaksAsAsked, tellFailedWrites } from './upstream/socket.ts';
 
@@ -19,8 +20,6 @@ const lastChunk = bytesOf('0\r\n\r\n');
  */
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'ended' | 'raw' | 'closed';
 
-/** A connection is given up this long before its server would: a request on its way at that moment would be lost. */
-const closingMarginMs = 1000;
 /** How long the endpoint may take for the last bytes of a tunnel. */
 const lastWriteMs = 30_000;
 /** TLS takes what is written to it later than a plain socket: a little is copied, so that the output buffer need not be kept for it. */
@@ -38,6 +37,10 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
   reusable = false;
   /** The endpoint's side takes nothing now: `drained` will say when it does. */
   congested = false;
+  /** When its last response was complete, in milliseconds. */
+  idleSince = 0;
+  /** When it was taken for its current request, in milliseconds. */
+  takenAt = 0;
 
   readonly #context: Context;
   readonly #pool: EndpointPool;
@@ -116,6 +119,7 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
       return;
     }
     this.#phase = 'idle';
+    this.idleSince = now;
     this.#context.metrics.move('upstream_connections_idle', 1);
     this.resume();
     if (limit < Infinity) this.#context.wheel.schedule(this, now + limit);
@@ -447,11 +451,19 @@ export class Http1Upstream extends PacedConnection implements RawUpstream, BodyT
 
   /** The socket has failed, or is gone. */
   #lost(reason: string): void {
+    this.#noteClosing();
     if (this.#refusedByTls(reason)) {
       // It may have been the session that was not liked.
       this.#pool.session = undefined;
       this.#fail('tls-failed', reason);
     } else this.#fail(this.#phase === 'connecting' ? 'connect-failed' : 'upstream-reset', reason);
+  }
+
+  /** The endpoint may have closed it for being idle, be it as a request came. */
+  #noteClosing(): void {
+    const { closings } = this.#pool;
+    if (this.#phase === 'idle') closings.closed(this.idleSince, this.#context.now());
+    else if (this.#phase === 'head' && this.uses > 1 && !this.answered) closings.closed(this.idleSince, this.takenAt);
   }
 
   /** In TLS 1.3 a server looks at the client's certificate when the client may have sent its request already. It has not been read then. */

@@ -75,7 +75,7 @@ export class Attempts {
     const { connect } = settings.timeouts;
     if (settings.attemptTimeout > 0) this.#schedule(this.#startedAt + settings.attemptTimeout);
     if (exchange.purpose === 'connect') exchange.attachRaw(dialRaw(context, endpoint, connect));
-    else exchange.attach(connection === 'any' ? openUpstream(context, endpoint, connect) : dialUpstream(context, endpoint, connect));
+    else exchange.attach(connection === 'any' ? openUpstream(context, endpoint, connect, this.#startedAt) : dialUpstream(context, endpoint, connect));
   }
 
   /** The endpoint of the client's session, until an attempt there has failed. */

@@ -126,7 +126,7 @@ class Mirror implements UpstreamUser {
     endpoint.active++;
     this.#endpoint = endpoint;
     this.#startedAt = this.#context.now();
-    const upstream = openUpstream(this.#context, endpoint, timeoutDefaults.connect);
+    const upstream = openUpstream(this.#context, endpoint, timeoutDefaults.connect, this.#startedAt);
     this.#upstream = upstream;
     this.#timer = new Timer(() => this.fail());
     this.#context.wheel.schedule(this.#timer, this.#context.now() + patienceMs);

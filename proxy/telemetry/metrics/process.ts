@@ -6,6 +6,7 @@ export const processCounters = {
   client_connections_refused: 'Connections of clients closed at once, for a limit or while draining.',
   upstream_connections_opened: 'Connections to endpoints that came about.',
   upstream_connections_failed: 'Connections to endpoints that failed or were not there in time.',
+  upstream_connections_passed_over: 'Requests that went on a new connection because the endpoint may have been about to close the idle ones.',
   client_tls_handshakes: 'TLS handshakes with clients that succeeded.',
   client_tls_handshakes_failed: 'TLS handshakes with clients that failed.',
   upstream_tls_handshakes: 'TLS handshakes with endpoints that succeeded.',
