@@ -7,4 +7,5 @@ export { FieldLines, isNamed, lookup, stride, treatment, valueOf, type Lines } f
 export { ChunkedReader, brokenChunk } from './chunked.ts';
 export { OutputBuffer } from './output.ts';
 export { phrases } from './phrases.ts';
+export { webSocketAccept } from './websocket.ts';
 export { bytesOf, CR, HTAB, isFieldName, isFieldValue, LF, SP, targetByte, targetClass, tokenByte, valueByte } from './tables.ts';

@@ -21,6 +21,8 @@ export interface RequestBlock extends FieldBlock {
   readonly method: string;
   readonly authority: string;
   readonly path: string;
+  /** Of an extended CONNECT (RFC 8441, 4); empty where there is none. */
+  readonly protocol: string;
   /** Every byte of the path stands in a path as it is. */
   readonly pathIsPlain: boolean;
   readonly trailersWelcome: boolean;
@@ -64,7 +66,7 @@ export class RequestHead {
   contentLength = 0;
   keepAlive = true;
   expectsContinue = false;
-  /** Asks to become a WebSocket (RFC 6455, 4.1), the one upgrade that is forwarded. */
+  /** Asks to become a WebSocket (RFC 6455, 4.1; RFC 8441, 5), the one upgrade that is forwarded. */
   upgradesToWebSocket = false;
   /** What is shown; undefined for a head that was parsed. */
   block: RequestBlock | undefined;
@@ -77,21 +79,26 @@ export class RequestHead {
     this.fields = new Fields(limits, 'request');
   }
 
-  /** Shows a request of HTTP/2. `body`: whether one follows. False: it is refused (`fields.failure`, `fields.reason`). */
+  /**
+   * Shows a request of HTTP/2. `body`: whether one follows. False: it is refused (`fields.failure`, `fields.reason`). An extended CONNECT for a
+   * WebSocket is shown as the GET that asks for one over HTTP/1.1: what follows is none of its body.
+   */
   show(block: RequestBlock, body: 'none' | 'follows'): boolean {
     const { fields } = this;
     fields.show(block);
     this.block = block;
     fields.failure = 'bad-request';
     fields.trailersWelcome = block.trailersWelcome;
-    this.method = block.method;
+    const isWebSocket = block.protocol === 'websocket';
+    this.method = isWebSocket ? 'GET' : block.method;
     this.lineStart = this.targetStart = this.targetEnd = 0;
     this.minorVersion = 1;
     this.keepAlive = true;
-    this.hostDisagrees = this.verbatim = this.upgradesToWebSocket = false;
+    this.hostDisagrees = this.verbatim = false;
+    this.upgradesToWebSocket = isWebSocket;
     this.contentLength = Math.max(0, block.contentLength);
     // A length of 0 with the end still to come: until it has, content may follow, and the request be malformed (RFC 9113, 8.1.1).
-    this.framing = this.contentLength > 0 ? framing.length : body === 'none' ? framing.none : framing.chunked;
+    this.framing = this.contentLength > 0 ? framing.length : body === 'none' || isWebSocket ? framing.none : framing.chunked;
     const fault = this.#settleExpectation(block.bytes) || this.#settleBlockTarget(block);
     if (fault !== '' && fault !== 'reported') fields.refuse(fault);
     return fault === '';
@@ -220,7 +227,7 @@ export class RequestHead {
       this.path = '/';
       return '';
     }
-    if (block.method === 'CONNECT') {
+    if (this.method === 'CONNECT') {
       this.form = 'authority';
       this.path = block.path;
       return '';

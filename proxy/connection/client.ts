@@ -251,7 +251,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): Buffer | undefined {
     const { response } = this.#place!;
     if (bytes === undefined) response.established();
-    else response.interim(bytes);
+    else response.switching(bytes);
     this.flush();
     const ahead = this.takeUnread(this.#input);
     this.#input = undefined;
@@ -262,6 +262,9 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     this.#watch(this.#due());
     return ahead;
   }
+
+  /** Its connection ends by itself. */
+  tunnelOver(): void {}
 
   expired(now: number): void {
     const due = this.#due();

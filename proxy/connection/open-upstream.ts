@@ -1,6 +1,6 @@
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
-import type { RawUpstream, Upstream } from './sides.ts';
+import type { DirectUpstream, Upstream } from './sides.ts';
 import { Http1Upstream } from './upstream.ts';
 import { Http2Pool } from './upstream/http2-pool.ts';
 
@@ -16,7 +16,7 @@ export function dialUpstream(context: Context, endpoint: PooledEndpoint, connect
 }
 
 /** A new connection for bytes as they are. */
-export function dialRaw(context: Context, endpoint: PooledEndpoint, connectMs: number): RawUpstream {
+export function dialRaw(context: Context, endpoint: PooledEndpoint, connectMs: number): DirectUpstream {
   return new Http1Upstream(context, endpoint, connectMs);
 }
 

@@ -84,7 +84,10 @@ export interface Downstream {
 export interface TunnelEnd {
   /** It takes nothing now, and resumes the client when it does. */
   readonly congested: boolean;
+  /** Bytes that nobody else will change. */
   fromClient(bytes: Buffer): void;
+  /** The same of bytes that are lent. */
+  lentByClient(bytes: Buffer, start: number, end: number): void;
   /** The client sends no more. */
   clientEnded(): void;
   /** The client is gone. */
@@ -101,10 +104,10 @@ export interface TunnelEnd {
   grownOld(now: number): boolean;
 }
 
-/** A client's connection that can become a tunnel. */
+/** A client's connection that can become a tunnel, or a stream of one. */
 export interface Tunnels {
   readonly congested: boolean;
-  /** Answers: 101 as `context.responseHead` has it (`bytes`), or 200 to CONNECT. From now on bytes pass. Returns what the client has sent ahead. */
+  /** Answers: accepts a WebSocket, with what `context.responseHead` has beside (`bytes`), or says 200 to CONNECT. From now on bytes pass. Returns what the client has sent ahead, as far as the tunnel has not been given it. */
   becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): Buffer | undefined;
   write(output: OutputBuffer): void;
   pause(): void;
@@ -112,17 +115,24 @@ export interface Tunnels {
   /** Ends our side, behind what was written. */
   end(): void;
   destroy(): void;
+  /** The tunnel is over: nobody takes what still comes. */
+  tunnelOver(): void;
 }
+
+/** How a head is written as a header block: as it is, or, where it asks for a WebSocket, as the extended CONNECT that does (RFC 8441, 5). */
+export type HeadForm = 'plain' | 'connect';
 
 /** The head of a request, for whatever connection it goes to. */
 export interface RequestSource {
   readonly method: string;
+  /** It asks for a WebSocket. */
+  readonly upgrades: boolean;
   /** How an HTTP/1.1 endpoint is told where the body ends. */
   readonly framing: Framing;
   /** Begins a message in `context.output` with the head as HTTP/1.1 has it. */
   putLines(): void;
   /** The head as a header block; lent until the next one is made. `scheme`: of the connection to the endpoint. */
-  encode(scheme: 'http' | 'https'): Uint8Array;
+  encode(scheme: 'http' | 'https', form: HeadForm): Uint8Array;
 }
 
 /** The endpoint's side of one attempt: a connection of HTTP/1.1, or a stream of HTTP/2. */
@@ -157,10 +167,8 @@ export interface Upstream {
   resume(): void;
 }
 
-/** An endpoint's connection whose bytes can pass as they are. */
+/** An endpoint's connection, or a stream of one, whose bytes can pass as they are. */
 export interface RawUpstream extends Upstream {
-  /** Gives it to a tunnel from the moment it is connected. */
-  assignRaw(user: UpstreamUser): void;
   /** The current user passes its place on: to a tunnel. */
   handOver(user: UpstreamUser): void;
   /** Writes bytes that nobody else will change. */
@@ -171,6 +179,12 @@ export interface RawUpstream extends Upstream {
   closeWhenWritten(): void;
 }
 
+/** A connection that was opened for a tunnel. */
+export interface DirectUpstream extends RawUpstream {
+  /** Gives it to a tunnel from the moment it is connected. */
+  assignRaw(user: UpstreamUser): void;
+}
+
 /** What uses an endpoint's side: an exchange, a mirrored request, a tunnel. */
 export interface UpstreamUser {
   /** The connection is there, or was already. */
@@ -179,7 +193,7 @@ export interface UpstreamUser {
   interim(upstream: Upstream, bytes: Buffer): void;
   /** The head of the final response, likewise. The user may leave the connection (`discard`, `close`) from within. */
   responded(upstream: Upstream, bytes: Buffer): void;
-  /** 101: from now on bytes come as they are (`received`). False: not wanted. */
+  /** 101, or 200 to an extended CONNECT: from now on bytes come as they are (`received`). False: not wanted. */
   upgraded(upstream: RawUpstream, bytes: Buffer): boolean;
   /** Of the body, its framing taken off. */
   received(upstream: Upstream, bytes: Buffer, start: number, end: number): void;

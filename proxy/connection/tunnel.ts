@@ -50,6 +50,15 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
     if (this.#upstream.congested) this.#client.pause();
   }
 
+  lentByClient(bytes: Buffer, start: number, end: number): void {
+    if (this.#isOld) return;
+    this.#touch();
+    this.#exchange.bytesIn += end - start;
+    this.#upstream.send(bytes, start, end);
+    this.#upstream.flush();
+    if (this.#upstream.congested) this.#client.pause();
+  }
+
   clientEnded(): void {
     this.#clientEnded = true;
     if (this.#upstreamEnded) this.#close();
@@ -95,6 +104,8 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
 
   /** The endpoint sends no more. */
   ended(): void {
+    // Of a stream, the last bytes may have come in the same read.
+    this.flush();
     this.#upstreamEnded = true;
     if (this.#clientEnded) this.#close();
     else this.#client.end();
@@ -137,5 +148,6 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
       this.#client.end();
     } else this.#upstream.close();
     this.#exchange.endTunnel();
+    this.#client.tunnelOver();
   }
 }

@@ -7,7 +7,7 @@ import { putTrailers } from '../exchange/heads.ts';
 import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
-import type { RawUpstream, RequestSource, UpstreamUser } from './sides.ts';
+import type { DirectUpstream, RequestSource, UpstreamUser } from './sides.ts';
 import { closingMarginMs } from './upstream/closings.ts';
 import { ResponseBody, type BodyTarget } from './upstream/response-body.ts';
 import { lateAlert, leadsBack, openSocket, speaksAsAsked, tellFailedWrites } from './upstream/socket.ts';
@@ -26,7 +26,7 @@ const lastWriteMs = 30_000;
 const copiedBytes = 8192;
 
 /** One connection to an endpoint. Frames responses; knows nothing of clients. */
-export class Http1Upstream extends PacedConnection implements RawUpstream, BodyTarget {
+export class Http1Upstream extends PacedConnection implements DirectUpstream, BodyTarget {
   readonly endpoint: PooledEndpoint;
   readonly socket: Socket;
   /** Requests that it has carried, this one included. */

@@ -1,5 +1,6 @@
 import type { HeaderEdits } from '#routing';
 import { field, isFieldName, isFieldValue } from '../codec/index.ts';
+import type { HeadForm } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import { literalName } from '../http2/index.ts';
 import { uuidLength } from '../telemetry/index.ts';
@@ -21,12 +22,12 @@ function dropping(...ids: readonly number[]): Uint8Array {
 }
 
 /** The head that goes upstream. The exchange's head must be the one last shown or parsed. */
-export function encodeRequestHead(exchange: Exchange, edits: RequestEdits, scheme: 'http' | 'https'): Uint8Array {
+export function encodeRequestHead(exchange: Exchange, edits: RequestEdits, scheme: 'http' | 'https', form: HeadForm): Uint8Array {
   const { encoder, requestHead, limits } = exchange.context;
   const { block } = requestHead;
-  if (block?.kept !== true || exchange.span !== undefined || limits.trustedHops > 0) {
+  if (block?.kept !== true || form === 'connect' || exchange.span !== undefined || limits.trustedHops > 0) {
     encoder.begin().scheme(scheme);
-    putRequestParts(exchange, edits);
+    putRequestParts(exchange, edits, form);
     putId(exchange);
     return encoder.view();
   }
@@ -34,7 +35,7 @@ export function encodeRequestHead(exchange: Exchange, edits: RequestEdits, schem
   let made = block.attachment as EncodedRequest | undefined;
   if (made === undefined || made.edits !== edits || made.scheme !== scheme || made.idIsNew !== exchange.requestId.isNew) {
     encoder.begin().scheme(scheme);
-    putRequestParts(exchange, edits);
+    putRequestParts(exchange, edits, form);
     made = { edits, scheme, idIsNew: exchange.requestId.isNew, bytes: encoder.copy() };
     block.attachment = made;
   }
@@ -55,7 +56,7 @@ interface EncodedRequest {
 export function encodeRequestRest(exchange: Exchange, edits: RequestEdits): Uint8Array {
   const { encoder } = exchange.context;
   encoder.begin();
-  putRequestParts(exchange, edits);
+  putRequestParts(exchange, edits, 'plain');
   putId(exchange);
   return encoder.view();
 }
@@ -65,16 +66,22 @@ function putId({ context, requestId }: Exchange): void {
   if (isNew) context.encoder.putNamed(requestIdName, uuids, uuidStart, uuidStart + uuidLength);
 }
 
-function putRequestParts(exchange: Exchange, edits: RequestEdits): void {
+function putRequestParts(exchange: Exchange, edits: RequestEdits, form: HeadForm): void {
   const { bytes, context, downstream } = exchange;
   const { encoder, requestHead: head } = context;
   const authority = edits.host ?? head.authorityText;
-  encoder.method(head.method);
+  encoder.method(form === 'connect' ? 'CONNECT' : head.method);
   if (authority !== '' && isFieldValue(authority)) encoder.authority(authority);
   encoder.path(forwardedTarget(exchange, edits));
   const drops = requestDrops(exchange);
   drops[field.host] = 1;
-  encoder.putFields(bytes, head.fields, edits.request === undefined ? { drops } : { drops, alsoDrops: dropsOf(edits.request, undefined) });
+  if (form === 'connect') {
+    encoder.put(':protocol', 'websocket');
+    // A tunnel has none (RFC 9110, 9.3.6), though the GET may have said 0.
+    drops[field.contentLength] = 1;
+    const filtered = dropsOf(edits.request, undefined);
+    encoder.putFields(bytes, head.fields, { drops, alsoDrops: (from, start, end) => isNamed(from, start, end, 'sec-websocket-key') || filtered(from, start, end) });
+  } else encoder.putFields(bytes, head.fields, edits.request === undefined ? { drops } : { drops, alsoDrops: dropsOf(edits.request, undefined) });
   if (exchange.binding.role === 'edge') {
     if (context.limits.trustedHops === 0) encoder.putEncoded(downstream.forwarded.encoded(head.authorityText));
     else for (const [name, value] of forwardedBehindTrusted(exchange)) encoder.put(name, value);
@@ -135,6 +142,16 @@ export function encodeReply(context: Context, reply: Reply): Uint8Array {
   for (const { name, value } of reply.headers) if (isFieldName(name) && isFieldValue(value)) encoder.put(name.toLowerCase(), value);
   if (reply.status !== 204 && reply.body !== '') encoder.put('content-length', String(reply.body.length));
   return encoder.view();
+}
+
+/** 200 to an extended CONNECT, of the 101 or 200 that `context.responseHead` has: what only HTTP/1.1 needs to agree upon it is left out (RFC 8441, 5). */
+export function encodeAcceptance({ encoder, responseHead: head }: Context, bytes: Buffer): Uint8Array {
+  responseDrops[field.contentLength] = 1;
+  return encoder.begin().status(200).putFields(bytes, head.fields, { drops: responseDrops, alsoDrops: (from, start, end) => isNamed(from, start, end, 'sec-websocket-accept') }).view();
+}
+
+function isNamed(bytes: Buffer, start: number, end: number, lower: string): boolean {
+  return end - start === lower.length && bytes.toString('latin1', start, end).toLowerCase() === lower;
 }
 
 function putAppended(context: Context, edits: HeaderEdits): void {

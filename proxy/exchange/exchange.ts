@@ -3,7 +3,7 @@ import type { BackendState } from '../configuration/backends.ts';
 import type { EndpointPool } from '../connection/pool.ts';
 import type { RoutingTable, RequestSettings } from '../configuration/tables.ts';
 import type { Framing } from '../codec/index.ts';
-import type { Downstream, RawUpstream, RequestSource, Upstream } from '../connection/sides.ts';
+import type { DirectUpstream, Downstream, HeadForm, RawUpstream, RequestSource, Upstream } from '../connection/sides.ts';
 import { Timer } from '../connection/timer.ts';
 import type { Context } from '../context.ts';
 import { failures, type FailureCode } from '../failures.ts';
@@ -196,7 +196,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.keepAlive = head.keepAlive;
     this.asksToClose = !head.keepAlive;
     this.upgrades = head.upgradesToWebSocket;
-    this.isGrpc = this.downstream.protocol === 'HTTP/2' && isGrpc(head.fields.lookup(bytes, 'content-type'));
+    this.isGrpc = this.downstream.protocol === 'HTTP/2' && !this.upgrades && isGrpc(head.fields.lookup(bytes, 'content-type'));
     this.body.begin(head, rest);
     const { ids, limits } = this.context;
     this.requestId.take(head, bytes, this.binding.role === 'mesh' || limits.trustedHops > 0 ? 'trusted' : 'unknown', ids);
@@ -304,7 +304,7 @@ export class Exchange implements AccessRecord, RequestSource {
   }
 
   /** The same of a connection for a tunnel. */
-  attachRaw(upstream: RawUpstream): void {
+  attachRaw(upstream: DirectUpstream): void {
     this.upstream = this.tunnelTo = upstream;
     upstream.assignRaw(this.relay);
   }
@@ -313,8 +313,8 @@ export class Exchange implements AccessRecord, RequestSource {
     putRequestHead(this, this.filters ?? noEdits);
   }
 
-  encode(scheme: 'http' | 'https'): Uint8Array {
-    return encodeRequestHead(this, this.filters ?? noEdits, scheme);
+  encode(scheme: 'http' | 'https', form: HeadForm): Uint8Array {
+    return encodeRequestHead(this, this.filters ?? noEdits, scheme, form);
   }
 
   /** Another attempt, begun by a timer or a failure rather than by the client's bytes. */
@@ -469,7 +469,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.failure = undefined;
     this.failureReason = undefined;
     this.deadline = Infinity;
-    this.asksToClose = this.isGrpc = false;
+    this.asksToClose = this.upgrades = this.isGrpc = false;
     this.grpcStatus = -1;
     this.requestId.clear();
     this.host = '';

@@ -1,5 +1,5 @@
 import type { HeaderEdits, TargetRewrite } from '#routing';
-import { bytesOf, field, framing, isFieldValue, phrases, treatment, type Fields, type Framing, type OutputBuffer, type ResponseHead } from '../codec/index.ts';
+import { bytesOf, field, framing, isFieldValue, phrases, treatment, webSocketAccept, type Fields, type Framing, type OutputBuffer, type ResponseHead } from '../codec/index.ts';
 import { uuidLength } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
 import { hopsOnward } from './hops.ts';
@@ -63,8 +63,17 @@ export function putRequestHead(exchange: Exchange, edits: RequestEdits): void {
   if (hops !== undefined) output.putText(`max-forwards: ${hops}\r\n`);
   if (edits.request !== undefined) output.putText(edits.request.lines);
   if (exchange.body.framing === framing.chunked) output.putConstant(chunkedLine);
-  if (head.upgradesToWebSocket) output.putConstant(websocketLines);
+  if (head.upgradesToWebSocket) putUpgrade(exchange);
   output.putLineEnd();
+}
+
+/** Where the client asked over HTTP/2, what it need not say there (RFC 8441, 5) is said as well. */
+function putUpgrade({ bytes, context, relay }: Exchange): void {
+  const { output, requestHead: head } = context;
+  output.putConstant(websocketLines);
+  if (head.block === undefined) return;
+  output.putText(`sec-websocket-key: ${relay.drawKey()}\r\n`);
+  if (head.fields.lookup(bytes, 'sec-websocket-version') === undefined) output.putText('sec-websocket-version: 13\r\n');
 }
 
 /** By field id, which fields of the request at hand do not go on as they came. Holds until the next call. */
@@ -138,15 +147,34 @@ export function putResponseHead(exchange: Exchange, bytes: Buffer, shape: Respon
   output.putLineEnd();
 }
 
-/** A 1xx response; 101 with its upgrade. */
+/** A 1xx response. */
 export function putInterimHead(exchange: Exchange, bytes: Buffer): void {
   const { output, responseHead: head } = exchange.context;
   output.begin();
   putStatusLine(output, head, bytes);
   responseDrops[field.contentLength] = 1;
   putFields(output, bytes, head.fields, { drops: responseDrops, first: undefined, second: undefined });
-  if (head.status === 101) output.putConstant(websocketLines);
   output.putLineEnd();
+}
+
+/** 101, where the endpoint has said so, or has accepted an extended CONNECT (RFC 8441, 5), which knows no key. */
+export function putSwitchingHead(exchange: Exchange, bytes: Buffer): void {
+  const { output, responseHead: head } = exchange.context;
+  output.begin();
+  if (head.block === undefined) putStatusLine(output, head, bytes);
+  else output.putText(`HTTP/1.1 101 ${phrases[101]!}\r\n`);
+  responseDrops[field.contentLength] = 1;
+  putFields(output, bytes, head.fields, { drops: responseDrops, first: undefined, second: undefined });
+  if (head.block !== undefined) putAccept(exchange);
+  output.putConstant(websocketLines);
+  output.putLineEnd();
+}
+
+/** What the client's key asks for; a client without one gets none. */
+function putAccept({ downstream, context, bytes }: Exchange): void {
+  downstream.showHead();
+  const key = context.requestHead.fields.lookup(bytes, 'sec-websocket-key');
+  if (key !== undefined) context.output.putText(`sec-websocket-accept: ${webSocketAccept(key)}\r\n`);
 }
 
 /** A response of HTTP/2 without a body, where HTTP/1.1 would have to wait for one (RFC 9112, 6.3). */

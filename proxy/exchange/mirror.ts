@@ -52,6 +52,8 @@ export class Mirrors {
 /** A request's head as it was when it came, for later: in both ways it may be written. */
 class KeptHead implements RequestSource {
   readonly method: string;
+  /** Those that do are not mirrored. */
+  readonly upgrades = false;
   readonly framing: Framing;
   readonly #context: Context;
   readonly #lines: Buffer;

@@ -1,4 +1,4 @@
-import { framing } from '../codec/index.ts';
+import { framing, webSocketAccept } from '../codec/index.ts';
 import { Tunnel } from '../connection/tunnel.ts';
 import type { RawUpstream, Upstream, UpstreamUser } from '../connection/sides.ts';
 import type { FailureCode } from '../failures.ts';
@@ -9,11 +9,18 @@ import { statusIn } from './grpc.ts';
 /** The way back: what the endpoint sends goes to the client. */
 export class ResponseRelay implements UpstreamUser {
   readonly #exchange: Exchange;
+  /** Sent to the endpoint in the name of a client of HTTP/2. */
+  #key = '';
   /** The last request whose client was told to go on with its body. */
   #continued = -1;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
+  }
+
+  /** `Sec-WebSocket-Key` for an endpoint of HTTP/1.1: another one for each attempt (RFC 6455, 4.1). */
+  drawKey(): string {
+    return (this.#key = Buffer.from(this.#exchange.context.ids.traceId(), 'hex').toString('base64'));
   }
 
   connected(): void {
@@ -39,6 +46,11 @@ export class ResponseRelay implements UpstreamUser {
     const { filters } = exchange;
     if (exchange.tries.replaces(upstream, bytes)) return;
     const head = exchange.context.responseHead;
+    // To a client of HTTP/2 it would say that there is a WebSocket now (RFC 8441, 5).
+    if (exchange.upgrades && head.status < 300 && exchange.downstream.protocol === 'HTTP/2') {
+      exchange.fail('bad-response', 'no-upgrade');
+      return;
+    }
     exchange.responseStarted = true;
     exchange.status = head.status;
     if (exchange.isGrpc && head.framing === framing.none) exchange.grpcStatus = statusIn(head.fields, bytes);
@@ -49,9 +61,7 @@ export class ResponseRelay implements UpstreamUser {
 
   upgraded(upstream: RawUpstream, bytes: Buffer): boolean {
     const exchange = this.#exchange;
-    const { fields } = exchange.context.responseHead;
-    if (!exchange.upgrades || fields.upgrade < 0 || !fields.upgrades) return false;
-    if (fields.value(bytes, fields.upgrade).toLowerCase() !== 'websocket') return false;
+    if (!exchange.upgrades || (exchange.context.responseHead.status === 101 && !this.#isSwitch(bytes))) return false;
     exchange.status = 101;
     exchange.context.metrics.count('upgrades');
     this.#openTunnel(upstream, bytes);
@@ -89,6 +99,15 @@ export class ResponseRelay implements UpstreamUser {
     const exchange = this.#exchange;
     exchange.activity = exchange.context.now();
     exchange.downstream.resume();
+  }
+
+  /** Whether 101 is about what was asked for. */
+  #isSwitch(bytes: Buffer): boolean {
+    const { context, downstream } = this.#exchange;
+    const { fields } = context.responseHead;
+    if (fields.upgrade < 0 || !fields.upgrades || fields.value(bytes, fields.upgrade).toLowerCase() !== 'websocket') return false;
+    // A client of HTTP/1.1 has its own key, and looks at the answer itself.
+    return downstream.protocol === 'HTTP/1' || fields.lookup(bytes, 'sec-websocket-accept') === webSocketAccept(this.#key);
   }
 
   #takeTrailers(bytes: Buffer): void {

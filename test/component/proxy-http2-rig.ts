@@ -1,4 +1,4 @@
-import { connect, createServer, type ClientHttp2Session, type ClientHttp2Stream, type Http2Server, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { connect, createServer, type ClientHttp2Session, type ClientHttp2Stream, type Http2Server, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream, type Settings } from 'node:http2';
 import { createServer as createHttp1Server, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionContext } from 'ava';
@@ -52,11 +52,11 @@ async function respond(stream: ServerHttp2Stream, seen: Seen, answer: (seen: See
 }
 
 /** A server of HTTP/2 that is told what to do with each stream. */
-export async function streamServer(serve: (stream: ServerHttp2Stream, seen: Seen) => void): Promise<OriginServer & { readonly server: Http2Server }> {
+export async function streamServer(serve: (stream: ServerHttp2Stream, seen: Seen) => void, settings: Settings = {}): Promise<OriginServer & { readonly server: Http2Server }> {
   const seen: Seen[] = [];
   const resets: number[] = [];
   let connections = 0;
-  const server = createServer({ settings: { maxConcurrentStreams: 1000 } });
+  const server = createServer({ settings: { maxConcurrentStreams: 1000, ...settings } });
   const sessions = new Set<{ destroy(): void }>();
   server.on('session', (session) => {
     connections++;

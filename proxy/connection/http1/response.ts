@@ -1,6 +1,6 @@
 import { bytesOf, framing, type Framing, type OutputBuffer } from '../../codec/index.ts';
 import type { Exchange } from '../../exchange/exchange.ts';
-import { putInterimHead, putResponseHead, putTrailers } from '../../exchange/heads.ts';
+import { putInterimHead, putResponseHead, putSwitchingHead, putTrailers } from '../../exchange/heads.ts';
 import { putReply, type Reply } from '../../exchange/replies.ts';
 import type { ResponseEdits } from '../sides.ts';
 
@@ -48,6 +48,11 @@ export class Http1Response {
 
   interim(bytes: Buffer): void {
     putInterimHead(this.#exchange, bytes);
+    this.pending = true;
+  }
+
+  switching(bytes: Buffer): void {
+    putSwitchingHead(this.#exchange, bytes);
     this.pending = true;
   }
 

@@ -1,5 +1,6 @@
+import type { OutputBuffer } from '../../codec/index.ts';
 import type { Context } from '../../context.ts';
-import { encodeOwnTrailers, encodeReply, encodeResponseHead, encodeTrailers } from '../../exchange/blocks.ts';
+import { encodeAcceptance, encodeOwnTrailers, encodeReply, encodeResponseHead, encodeTrailers } from '../../exchange/blocks.ts';
 import { ByteStore } from '../../exchange/byte-store.ts';
 import { Exchange } from '../../exchange/exchange.ts';
 import { grpcTrailers } from '../../exchange/grpc.ts';
@@ -8,20 +9,19 @@ import type { FailureCode } from '../../failures.ts';
 import { errorCode, type HeaderBlock, type Stream, type StreamUser } from '../../http2/index.ts';
 import type { Binding } from '../../listening/binding.ts';
 import type { WheelTimer } from '../../time/index.ts';
-import type { Downstream, ResponseEdits } from '../sides.ts';
+import type { Downstream, ResponseEdits, TunnelEnd, Tunnels } from '../sides.ts';
 import type { Forwarded } from '../forwarded.ts';
 import type { Http2Client } from './client.ts';
 import { Farewell } from './farewell.ts';
 
 /** A client's request on a stream of HTTP/2. Used again for other streams of the connection, with its exchange. */
-export class RequestStream implements Downstream, StreamUser, WheelTimer {
+export class RequestStream implements Downstream, Tunnels, StreamUser, WheelTimer {
   readonly context: Context;
   readonly binding: Binding;
   readonly client: Http2Client;
   readonly forwarded: Forwarded;
   readonly protocol = 'HTTP/2';
   readonly lendsBytes = true;
-  readonly tunnels = undefined;
   readonly exchange: Exchange;
 
   wheelNext: WheelTimer | undefined = undefined;
@@ -39,6 +39,7 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
   #endHeld = false;
   /** The endpoint's response has begun. */
   #responds = false;
+  #tunnel: TunnelEnd | undefined;
 
   constructor(client: Http2Client) {
     this.client = client;
@@ -58,7 +59,7 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
       exchange.refuse(failure, reason, { method: block.method, host: block.authority, target: block.path, rest: this.#rest });
       return stream.user;
     }
-    exchange.begin(block.bytes, this.#rest, block.path);
+    exchange.begin(block.bytes, requestHead.upgradesToWebSocket ? 'none' : this.#rest, block.path);
     exchange.body.flush();
     if (!exchange.active) return stream.user;
     this.#keepHead();
@@ -89,6 +90,10 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
   received(stream: Stream, bytes: Buffer, start: number, end: number): void {
     const { exchange } = this;
     if (stream !== this.#stream || !exchange.active) return;
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.lentByClient(bytes, start, end);
+      return;
+    }
     exchange.activity = this.context.now();
     if (this.#held !== undefined || !exchange.body.takesBytes) {
       this.#hold(stream, bytes, start, end);
@@ -99,30 +104,43 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
   }
 
   trailers(stream: Stream, block: HeaderBlock): void {
-    if (stream === this.#stream && block.count > 0) this.#trailers = Buffer.from(block.bytes.subarray(block.start, block.end + 2));
+    if (stream !== this.#stream) return;
+    // RFC 9113, 8.5: a tunnel has none.
+    if (this.exchange.upgrades && this.exchange.active) {
+      stream.reset(errorCode.protocol);
+      this.failed(stream);
+    } else if (block.count > 0) this.#trailers = Buffer.from(block.bytes.subarray(block.start, block.end + 2));
   }
 
   ended(stream: Stream): void {
     const { exchange } = this;
-    if (stream !== this.#stream || !exchange.active || exchange.requestComplete) return;
-    if (this.#held === undefined) exchange.body.finish(this.#trailers);
-    else this.#endHeld = true;
+    if (stream !== this.#stream || !exchange.active) return;
+    if (this.#tunnel !== undefined) this.#tunnel.clientEnded();
+    else if (exchange.upgrades || this.#held !== undefined) this.#endHeld = true;
+    else if (!exchange.requestComplete) exchange.body.finish(this.#trailers);
   }
 
   failed(stream: Stream): void {
     if (stream !== this.#stream) return;
-    this.exchange.clientGone();
+    if (this.#tunnel === undefined) this.exchange.clientGone();
+    else this.#tunnel.clientClosed();
     this.#release();
   }
 
   drained(stream: Stream): void {
-    if (stream === this.#stream && this.exchange.active) this.exchange.clientDrained();
+    if (stream !== this.#stream || !this.exchange.active) return;
+    if (this.#tunnel === undefined) this.exchange.clientDrained();
+    else this.#tunnel.clientDrained();
   }
 
   // The exchange's side.
 
   get congested(): boolean {
     return this.#stream !== undefined && this.#stream.queued > 0;
+  }
+
+  get tunnels(): Tunnels | undefined {
+    return this.exchange.upgrades ? this : undefined;
   }
 
   expiring(): boolean {
@@ -147,7 +165,7 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
     this.#stream?.send(bytes, start, end);
   }
 
-  end(trailers: Buffer | undefined): void {
+  end(trailers?: Buffer): void {
     const block = trailers === undefined ? undefined : encodeTrailers(this.context, trailers);
     if (block === undefined || block.length === 0) this.#stream?.end();
     else this.#stream?.trailers(block);
@@ -188,11 +206,17 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
   }
 
   resume(): void {
-    const { exchange } = this;
     const stream = this.#stream;
-    const held = this.#held;
-    if (stream === undefined || !exchange.active) return;
+    if (stream === undefined || !this.exchange.active) return;
     this.#watch();
+    if (this.#tunnel !== undefined) stream.resume();
+    // What is sent ahead of the answer waits for the tunnel.
+    else if (!this.exchange.upgrades) this.#resumeBody(stream);
+  }
+
+  #resumeBody(stream: Stream): void {
+    const { exchange } = this;
+    const held = this.#held;
     if (held !== undefined) {
       if (!exchange.body.takesBytes) return;
       this.#held = undefined;
@@ -209,8 +233,40 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
   expired(now: number): void {
     const { exchange } = this;
     if (!exchange.active) return;
-    if (exchange.idleDue() > now) this.#watch();
-    else exchange.stoodStill();
+    if (this.#idleDue() > now) this.#watch();
+    else if (this.#tunnel === undefined) exchange.stoodStill();
+    else {
+      this.destroy();
+      this.#tunnel.clientClosed();
+    }
+  }
+
+  // The tunnel's side.
+
+  becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): undefined {
+    const stream = this.#stream!;
+    const held = this.#held;
+    this.client.leaveIfDue(this.exchange.startedAt);
+    stream.headers(encodeAcceptance(this.context, bytes!));
+    this.#tunnel = tunnel;
+    this.#held = undefined;
+    stream.resume();
+    if (held !== undefined) tunnel.lentByClient(held.view(), 0, held.length);
+    if (this.#endHeld) tunnel.clientEnded();
+    this.#watch();
+  }
+
+  write(output: OutputBuffer): void {
+    this.#stream?.send(output.view(), 0, output.length);
+  }
+
+  /** RFC 8441, 5: what a reset is to a connection. */
+  destroy(): void {
+    this.#stream?.reset(errorCode.cancel);
+  }
+
+  tunnelOver(): void {
+    this.exchangeEnded();
   }
 
   #occupy(stream: Stream, block: HeaderBlock): void {
@@ -238,14 +294,19 @@ export class RequestStream implements Downstream, StreamUser, WheelTimer {
 
   #release(): void {
     if (this.#stream === undefined) return;
-    this.#stream = this.#block = this.#held = this.#trailers = undefined;
+    this.#stream = this.#block = this.#held = this.#trailers = this.#tunnel = undefined;
     this.#endHeld = false;
     this.client.release(this);
   }
 
+  #idleDue(): number {
+    const tunnel = this.#tunnel;
+    return tunnel === undefined ? this.exchange.idleDue() : tunnel.idleMs > 0 ? tunnel.activity + tunnel.idleMs : Infinity;
+  }
+
   /** Due times move later, so a timer of an earlier request is as good as a new one. */
   #watch(): void {
-    const due = this.exchange.idleDue();
+    const due = this.#idleDue();
     if (due < Infinity && (this.wheelSlot < 0 || due < this.dueAt)) this.context.wheel.schedule(this, due);
   }
 }

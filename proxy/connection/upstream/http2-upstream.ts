@@ -3,22 +3,30 @@ import type { Context } from '../../context.ts';
 import { encodeTrailers } from '../../exchange/blocks.ts';
 import type { FailureCode } from '../../failures.ts';
 import { errorCode, type ErrorCode, type HeaderBlock, type ResponseUser, type Stream } from '../../http2/index.ts';
-import type { RequestSource, Upstream, UpstreamUser } from '../sides.ts';
+import type { HeadForm, RawUpstream, RequestSource, UpstreamUser } from '../sides.ts';
 import { Timer } from '../timer.ts';
 import type { Http2Connection } from './http2-connection.ts';
 import type { Http2Pool } from './http2-pool.ts';
 
+/** How long the endpoint may take for the last bytes of a tunnel. */
+const lastWriteMs = 30_000;
+
 /** What is kept of a request until there is a connection for it. Bounded by whoever sends it: it is congested all that time. */
 interface Kept {
   readonly head: Buffer;
+  /** The same as an extended CONNECT; undefined where it asks for no WebSocket. */
+  readonly connectHead: Buffer | undefined;
   readonly body: Buffer[];
   trailers: Buffer | undefined;
   end: boolean;
   readonly timer: Timer;
 }
 
-/** One request to an endpoint that speaks HTTP/2: a stream, or the wait for one. */
-export class Http2Upstream implements Upstream, ResponseUser {
+/**
+ * One request to an endpoint that speaks HTTP/2: a stream, or the wait for one. One that asks for a WebSocket is an extended CONNECT where the
+ * endpoint takes such (RFC 8441, 3), which it may say of each connection.
+ */
+export class Http2Upstream implements RawUpstream, ResponseUser {
   readonly endpoint: PooledEndpoint;
   readonly connectMs: number;
   /** A stream's end is never the connection's. */
@@ -30,6 +38,7 @@ export class Http2Upstream implements Upstream, ResponseUser {
   readonly #pool: Http2Pool;
   #user: UpstreamUser | undefined;
   #method = '';
+  #form: HeadForm = 'plain';
   #connection: Http2Connection | undefined;
   #stream: Stream | undefined;
   #kept: Kept | undefined;
@@ -47,15 +56,17 @@ export class Http2Upstream implements Upstream, ResponseUser {
   assign(user: UpstreamUser, request: RequestSource): void {
     this.#user = user;
     this.#method = request.method;
-    const head = request.encode(this.#pool.pool.security === undefined ? 'http' : 'https');
+    const scheme = this.#pool.pool.security === undefined ? 'http' : 'https';
     const connection = this.#pool.find();
     if (connection !== undefined) {
-      this.#open(connection, head);
+      this.#form = request.upgrades ? formFor(connection) : 'plain';
+      this.#open(connection, request.encode(scheme, this.#form));
       user.connected(this);
       return;
     }
+    const connectHead = request.upgrades ? Buffer.from(request.encode(scheme, 'connect')) : undefined;
     const timer = new Timer(() => this.#waitedTooLong());
-    this.#kept = { head: Buffer.from(head), body: [], trailers: undefined, end: false, timer };
+    this.#kept = { head: Buffer.from(request.encode(scheme, 'plain')), connectHead, body: [], trailers: undefined, end: false, timer };
     if (this.connectMs > 0) this.#context.wheel.schedule(timer, this.#context.now() + this.connectMs);
     this.#pool.wait(this);
   }
@@ -77,8 +88,30 @@ export class Http2Upstream implements Upstream, ResponseUser {
     if (kept !== undefined) {
       kept.end = true;
       kept.trailers = block === undefined ? undefined : Buffer.from(block);
-    } else if (block === undefined) this.#stream?.end();
+    } else if (this.#form === 'connect') return;
+    else if (block === undefined) this.#stream?.end();
     else this.#stream?.trailers(block);
+  }
+
+  handOver(user: UpstreamUser): void {
+    this.#user = user;
+  }
+
+  writeOwned(bytes: Buffer): void {
+    this.send(bytes, 0, bytes.length);
+  }
+
+  endRaw(): void {
+    this.#stream?.end();
+  }
+
+  closeWhenWritten(): void {
+    this.#user = undefined;
+    const stream = this.#stream;
+    if (stream === undefined || stream.closed) return;
+    stream.end();
+    const timer = new Timer(() => stream.reset(errorCode.cancel));
+    if (stream.queued > 0) this.#context.wheel.schedule(timer, this.#context.now() + lastWriteMs);
   }
 
   /** Frames leave at the end of the event loop's turn. */
@@ -123,10 +156,11 @@ export class Http2Upstream implements Upstream, ResponseUser {
     this.#kept = undefined;
     this.#context.wheel.cancel(kept.timer);
     try {
-      this.#open(connection, kept.head);
+      if (kept.connectHead !== undefined) this.#form = formFor(connection);
+      this.#open(connection, this.#form === 'connect' ? kept.connectHead! : kept.head);
       for (const bytes of kept.body) this.send(bytes, 0, bytes.length);
       if (kept.trailers !== undefined) this.#stream!.trailers(kept.trailers);
-      else if (kept.end) this.#stream!.end();
+      else if (kept.end && this.#form === 'plain') this.#stream!.end();
       this.#user?.connected(this);
       if (!this.congested) this.#user?.drained(this);
     } catch (error) {
@@ -163,7 +197,11 @@ export class Http2Upstream implements Upstream, ResponseUser {
   responded(stream: Stream, block: HeaderBlock): void {
     try {
       this.#turn(block, stream.headEnds ? 'none' : 'follows');
-      this.#user?.responded(this, block.bytes);
+      if (this.#form === 'plain' || block.status >= 300) this.#user?.responded(this, block.bytes);
+      else if (this.#user?.upgraded(this, block.bytes) !== true) {
+        stream.reset(errorCode.cancel);
+        this.#fail('bad-response', 'unexpected-upgrade');
+      }
     } catch (error) {
       this.#crash(error);
     }
@@ -216,6 +254,7 @@ export class Http2Upstream implements Upstream, ResponseUser {
     this.uses = connection.uses;
     this.congested = false;
     this.#connection = connection;
+    if (this.#form === 'connect') this.#method = 'CONNECT';
     this.#stream = connection.session.open(head, this.#method, this);
   }
 
@@ -262,6 +301,11 @@ export class Http2Upstream implements Upstream, ResponseUser {
     this.#user = user;
     this.#fail('internal-error', 'fault');
   }
+}
+
+/** How a request for a WebSocket goes over this connection. Where the endpoint takes none, it is the GET without its upgrade. */
+function formFor(connection: Http2Connection): HeadForm {
+  return connection.session.peer.enablesConnect ? 'connect' : 'plain';
 }
 
 /** What a stream's end by force means for its request. REFUSED_STREAM: the server has not begun with it. */

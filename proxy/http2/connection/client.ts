@@ -12,7 +12,7 @@ const streamClosed = fault(errorCode.streamClosed, 'stream-closed');
 /** A stream that we have opened. */
 class ClientStream extends Stream {
   declare user: ResponseUser;
-  /** A response to HEAD has no body, whatever its head says. */
+  /** A response to HEAD has no body, whatever its head says, nor has one by which CONNECT becomes a tunnel (RFC 9110, 9.3.6). */
   readonly #method: string;
 
   constructor(session: ClientSession, id: number, user: ResponseUser, method: string) {
@@ -21,7 +21,8 @@ class ClientStream extends Stream {
   }
 
   expect(block: HeaderBlock): void {
-    this.expected = this.#method === 'HEAD' || block.status === 204 || block.status === 304 ? 0 : block.contentLength;
+    if (this.#method === 'CONNECT' && block.status < 300) this.expected = -1;
+    else this.expected = this.#method === 'HEAD' || block.status === 204 || block.status === 304 ? 0 : block.contentLength;
   }
 }
 

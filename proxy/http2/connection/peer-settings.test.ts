@@ -39,4 +39,6 @@ test('what is told is known, the last of a name counts, and a fault is told what
   const { peer: silent } = told([]);
   t.deepEqual([silent.headerTableSize, silent.maxConcurrentStreams, silent.initialWindow, silent.maxHeaderListSize], [4096, Infinity, 65_535, Infinity]);
   t.is(told([[3, 1], [4, 2 ** 31], [3, 2]]).reason, 'setting-window');
+  t.deepEqual([told([[8, 1]]).peer.enablesConnect, told([[8, 0]]).peer.enablesConnect, silent.enablesConnect], [true, false, false]);
+  t.is(told([[8, 1], [8, 0]]).reason, 'setting-connect', 'RFC 8441, 3: not to be taken back');
 });

@@ -11,6 +11,8 @@ export class PeerSettings {
   maxConcurrentStreams = Infinity;
   initialWindow = initialWindow;
   maxHeaderListSize = Infinity;
+  /** Of a server: extended CONNECT may be used (RFC 8441, 3). */
+  enablesConnect = false;
   readonly #role: 'server' | 'client';
 
   /** `role`: the peer's. */
@@ -47,7 +49,10 @@ export class PeerSettings {
         this.maxHeaderListSize = value;
         return undefined;
       case setting.enableConnectProtocol:
-        return value > 1 ? badConnect : undefined;
+        // Once said, it may not be taken back.
+        if (value > 1 || (value === 0 && this.enablesConnect)) return badConnect;
+        this.enablesConnect = value === 1;
+        return undefined;
       default:
         return undefined;
     }

@@ -403,7 +403,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     if (role === 'client') {
       sender.preface();
       sender.settings([[setting.enablePush, 0], ...common]);
-    } else sender.settings([[setting.maxConcurrentStreams, limits.maxConcurrentStreams], ...common]);
+    } else sender.settings([[setting.maxConcurrentStreams, limits.maxConcurrentStreams], [setting.enableConnectProtocol, 1], ...common]);
     if (limits.connectionWindow > initialWindow) {
       sender.windowUpdate(0, limits.connectionWindow - initialWindow);
       this.#receiveWindow = limits.connectionWindow;

@@ -44,6 +44,7 @@ export class Collector {
     block.count = block.start = block.end = this.position = 0;
     block.contentLength = -1;
     block.trailersWelcome = false;
+    block.protocol = '';
     block.fault = '';
     block.excess = '';
     block.attachment = undefined;
@@ -132,15 +133,21 @@ export class Collector {
     else if (is === kind.path) this.#takePath(start, end);
     else if (is === kind.authority) block.authority = textAt(block.bytes, start, end, block.authority);
     else if (is === kind.scheme) block.scheme = textAt(block.bytes, start, end, block.scheme);
+    else if (is === kind.protocol) this.#takeProtocol(start, end);
     else this.#takeStatus(start, end);
   }
 
   #takeMethod(start: number, end: number): void {
     const { block } = this;
-    let valid = end > start && end - start <= 32;
-    for (let p = start; valid && p < end; p++) valid = tokenByte[block.bytes[p]!] !== 0;
+    const valid = isShortToken(block.bytes, start, end);
     block.method = valid ? textAt(block.bytes, start, end, block.method) : '';
     if (!valid) this.#refuse('method');
+  }
+
+  #takeProtocol(start: number, end: number): void {
+    const { block } = this;
+    if (isShortToken(block.bytes, start, end)) block.protocol = textAt(block.bytes, start, end, 'websocket');
+    else this.#refuse('protocol');
   }
 
   #takePath(start: number, end: number): void {
@@ -230,8 +237,9 @@ export class Collector {
       this.#refuse('method-missing');
       return;
     }
-    if (block.method === 'CONNECT') {
-      // RFC 9113, 8.5; what RFC 8441 adds to it was not offered.
+    if (block.protocol !== '') this.#finishExtended();
+    if (block.method === 'CONNECT' && block.protocol === '') {
+      // RFC 9113, 8.5.
       if ((seen & ((1 << kind.path) | (1 << kind.scheme))) !== 0) this.#refuse('connect-with-path');
       block.path = block.scheme = '';
       block.pathIsPlain = false;
@@ -240,6 +248,16 @@ export class Collector {
     else if (block.scheme !== 'http' && block.scheme !== 'https') this.#refuse('scheme');
     else if (block.path.charCodeAt(0) !== 47 && (block.path !== '*' || block.method !== 'OPTIONS')) this.#refuse('path');
     this.#settleAuthority((seen & (1 << kind.authority)) !== 0);
+  }
+
+  /** What `:protocol` asks for beside the fields that every request must have (RFC 8441, 4). */
+  #finishExtended(): void {
+    const { block } = this;
+    if (block.method !== 'CONNECT') this.#refuse('protocol-without-connect');
+    // What follows is no content (RFC 9110, 9.3.6), and must not be taken for that of the request that goes on.
+    else if (block.contentLength >= 0) this.#refuse('connect-with-length');
+    // It has no meaning here (RFC 8441, 5), and would have one behind us.
+    for (let index = 0; index < block.count; index++) if (block.isNamed(index, 'sec-websocket-key')) block.treatments[index] = treatment.drop;
   }
 
   #settleAuthority(told: boolean): void {
@@ -261,6 +279,12 @@ export function isValidValue(bytes: Uint8Array, start: number, end: number): boo
   if (start === end) return true;
   for (let p = start; p < end; p++) if (valueByte[bytes[p]!] === 0) return false;
   return !isBlank(bytes[start]!) && !isBlank(bytes[end - 1]!);
+}
+
+function isShortToken(bytes: Uint8Array, start: number, end: number): boolean {
+  let valid = end > start && end - start <= 32;
+  for (let p = start; valid && p < end; p++) valid = tokenByte[bytes[p]!] !== 0;
+  return valid;
 }
 
 function isBlank(byte: number): boolean {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { Fields } from '../../codec/index.ts';
+import { Fields, treatment } from '../../codec/index.ts';
 import { HeaderDecoder, HeaderEncoder } from '../hpack/index.ts';
 import { defaultHttp2Limits } from '../limits.ts';
 import { Collector, type HeaderBlock, type Side } from './index.ts';
@@ -53,7 +53,8 @@ const malformed: Record<string, readonly [List, string]> = {
   'a pseudo-header twice': [[[':method', 'GET'], ...request], 'pseudo-twice'],
   'a pseudo-header behind a field': [[['x-a', 'b'], ...request], 'pseudo-after-field'],
   'a pseudo-header of a response': [[...request, [':status', '200']], 'pseudo-unexpected'],
-  'an unknown pseudo-header': [[...request, [':protocol', 'websocket']], 'pseudo-unexpected'],
+  'an unknown pseudo-header': [[...request, [':x', 'websocket']], 'pseudo-unexpected'],
+  'a protocol without CONNECT': [[...request, [':protocol', 'websocket']], 'protocol-without-connect'],
   'upper case': [withField('X-A', 'b'), 'field-name'],
   'an empty name': [withField('', 'b'), 'field-name'],
   'a name with a colon': [withField('a:b', 'c'), 'field-name'],
@@ -79,6 +80,35 @@ const malformed: Record<string, readonly [List, string]> = {
 };
 
 for (const [what, [fields, fault]] of Object.entries(malformed)) test(`malformed: ${what}`, (t) => t.is(decode(fields).fault, fault));
+
+const extended: List = [...replacing(':method', 'CONNECT'), [':protocol', 'websocket']];
+
+// RFC 8441, 4.
+const malformedExtended: Record<string, readonly [List, string]> = {
+  'no path': [extended.filter(([name]) => name !== ':path'), 'path-missing'],
+  'no scheme': [extended.filter(([name]) => name !== ':scheme'), 'scheme-missing'],
+  'no authority': [[...extended.filter(([name]) => name !== ':authority'), ['host', 'shop']], 'host-missing'],
+  'a path without a slash': [extended.map(([name, value]) => [name, name === ':path' ? '*' : value] as const), 'path'],
+  'another scheme': [extended.map(([name, value]) => [name, name === ':scheme' ? 'wss' : value] as const), 'scheme'],
+  'a protocol twice': [[...extended, [':protocol', 'websocket']], 'pseudo-twice'],
+  'a late protocol': [[...replacing(':method', 'CONNECT'), ['x', 'y'], [':protocol', 'websocket']], 'pseudo-after-field'],
+  'an empty protocol': [[...replacing(':method', 'CONNECT'), [':protocol', '']], 'protocol'],
+  'a protocol that is no token': [[...replacing(':method', 'CONNECT'), [':protocol', 'web socket']], 'protocol'],
+  'a length': [[...extended, ['content-length', '5']], 'connect-with-length'],
+  'a length of 0': [[...extended, ['content-length', '0']], 'connect-with-length'],
+  'an upgrade as in HTTP/1.1': [[...extended, ['upgrade', 'websocket']], 'connection-field'],
+};
+
+for (const [what, [fields, fault]] of Object.entries(malformedExtended)) test(`malformed extended CONNECT: ${what}`, (t) => t.is(decode(fields).fault, fault));
+
+test('an extended CONNECT', (t) => {
+  const block = decode([...extended, ['sec-websocket-key', 'forged'], ['sec-websocket-version', '13']]);
+  t.is(block.fault, '');
+  t.deepEqual([block.method, block.protocol, block.path, block.authority, block.keep().protocol], ['CONNECT', 'websocket', '/a', 'shop', 'websocket']);
+  t.deepEqual([...block.treatments.subarray(0, 2)].map((each) => each === treatment.drop), [true, false], 'the key has no meaning here, and must get none');
+  t.is(decode([...replacing(':method', 'CONNECT'), [':protocol', 'connect-udp']]).protocol, 'connect-udp');
+  t.is(decode(request).protocol, '', 'of no request but its own');
+});
 
 test('CONNECT, and OPTIONS for the server itself', (t) => {
   t.is(decode([[':method', 'CONNECT'], [':authority', 'shop:80']]).fault, '');

@@ -19,8 +19,10 @@ export class HeaderBlock extends FieldLines {
   scheme = '';
   /** `:authority`, or the Host field where there is none. */
   authority = '';
-  /** `:path` as sent; empty for CONNECT. */
+  /** `:path` as sent; empty for CONNECT without a `:protocol`. */
   path = '';
+  /** `:protocol` of an extended CONNECT (RFC 8441, 4); empty where there is none. */
+  protocol = '';
   /** Every byte of the path stands in a path as it is: no query, no escapes, no dots. */
   pathIsPlain = false;
   status = 0;
@@ -106,6 +108,7 @@ export class HeaderBlock extends FieldLines {
     this.scheme = other.scheme;
     this.authority = other.authority;
     this.path = other.path;
+    this.protocol = other.protocol;
     this.pathIsPlain = other.pathIsPlain;
     this.status = other.status;
     this.contentLength = other.contentLength;

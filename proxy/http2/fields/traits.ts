@@ -8,16 +8,18 @@ export const kind = {
   authority: 3,
   path: 4,
   status: 5,
+  /** RFC 8441, 4. */
+  protocol: 6,
   /** The last of the pseudo-header fields, those that nobody knows. */
-  unknownPseudo: 6,
-  host: 7,
-  contentLength: 8,
-  cookie: 9,
-  te: 10,
+  unknownPseudo: 7,
+  host: 8,
+  contentLength: 9,
+  cookie: 10,
+  te: 11,
   /** Connection-specific (RFC 9113, 8.2.2), or an alias by which some servers take a framing field. */
-  forbidden: 11,
+  forbidden: 12,
   /** Not a token in lower case. */
-  invalid: 12,
+  invalid: 13,
 } as const;
 
 export type Kind = (typeof kind)[keyof typeof kind];
@@ -34,6 +36,7 @@ const known: readonly (readonly [string, Kind])[] = [
   [':authority', kind.authority],
   [':path', kind.path],
   [':status', kind.status],
+  [':protocol', kind.protocol],
   ['host', kind.host],
   ['content-length', kind.contentLength],
   ['cookie', kind.cookie],

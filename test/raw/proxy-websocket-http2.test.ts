@@ -1,0 +1,2 @@
+import './raw.ts';
+import '../component/proxy-websocket-http2.test.ts';
