@@ -47,7 +47,15 @@ function unsafeHead(head: string, read: ReadRequest): string | undefined {
   if (odd.length > 0) return `odd upstream (${odd.join('; ')})`;
   if (!/^[^\r\n]+ HTTP\/1\.1\r\n/.test(head)) return 'version';
   if (read.trailers?.some(({ name }) => notInTrailers.test(name)) === true) return 'trailers that belong into a head';
-  return unsafeFields(read.fields, hopByHop);
+  return unsafeFields(isUpgrade(read) ? read.fields.filter(({ name }) => name !== 'upgrade' && name !== 'connection') : read.fields, hopByHop);
+}
+
+/** A whole request for a WebSocket (RFC 6455, 4.1), and nothing but that. */
+function isUpgrade({ method, fields, body }: ReadRequest): boolean {
+  const all = (name: string): string => valuesOf(fields, name).join();
+  const key = Buffer.from(all('sec-websocket-key'), 'base64');
+  const isFramed = fields.some(({ name }) => name === 'content-length' || name === 'transfer-encoding');
+  return method === 'GET' && body === '' && !isFramed && all('upgrade') === 'websocket' && all('connection') === 'Upgrade' && key.length === 16 && fields.some(({ name }) => name === 'sec-websocket-version');
 }
 
 /** Whatever protocol carries them: fields of the last hop, aliases, and what the client says of itself. */
@@ -81,6 +89,7 @@ export function compare(expected: ReadStream, got: readonly ReadRequest[]): stri
 
 /** What a request became on its way; undefined: nothing that it may not. */
 export function difference(sent: ReadRequest, got: ReadRequest): string | undefined {
+  if (sent.webSocket !== true && valuesOf(got.fields, 'upgrade').length > 0) return 'an upgrade that nobody asked for';
   if (sent.method !== got.method) return `method ${sent.method} became ${got.method}`;
   if (sent.body !== got.body) return `body ${JSON.stringify(sent.body.slice(0, 100))} became ${JSON.stringify(got.body.slice(0, 100))}`;
   // Where :authority and Host differ in case alone, either may go on.
@@ -98,7 +107,7 @@ function lostField(sent: ReadRequest, got: ReadRequest): string | undefined {
   const lines = (fields: readonly FieldLine[], name: string): string => (name === 'cookie' ? valuesOf(fields, name).join('; ') : JSON.stringify(valuesOf(fields, name)));
   for (const { name } of sent.fields) {
     // RFC 9110, 10.1.1: HTTP/1.0 has no expectations.
-    if (replaced.test(name) || (name === 'expect' && sent.minor === 0) || sent.options.includes(name)) continue;
+    if (replaced.test(name) || (name === 'expect' && sent.minor === 0) || (name === 'sec-websocket-key' && sent.webSocket === true) || sent.options.includes(name)) continue;
     if (lines(sent.fields, name) !== lines(got.fields, name)) return `field ${name}: ${lines(sent.fields, name)} became ${lines(got.fields, name)}`;
   }
   return undefined;

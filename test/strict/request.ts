@@ -15,6 +15,8 @@ export interface ReadRequest extends Certainty, Framed {
   readonly last: boolean;
   /** For the proxy itself: CONNECT, `OPTIONS *` and what means the same of a gateway, its absolute form without path and query (RFC 9112, 3.2.4). */
   readonly local: boolean;
+  /** An extended CONNECT that asks for a WebSocket. */
+  readonly webSocket?: true;
 }
 
 const requestLine = new RegExp(`^(${token}) ([\\x21-\\x7e]+) HTTP/([0-9])\\.([0-9])$`);

@@ -8,7 +8,7 @@ import type { Field, Piece } from './wire.ts';
  * sides of a proxy can be compared, whatever each of them speaks.
  */
 
-const requestPseudo = [':method', ':scheme', ':authority', ':path'];
+const requestPseudo = [':method', ':scheme', ':authority', ':path', ':protocol'];
 const perConnection = /^(connection|proxy-connection|keep-alive|transfer-encoding|upgrade)$/;
 /** What has no meaning behind the body (RFC 9110, 6.5.1), and what would be dangerous there. */
 export const notInTrailers = /^(content-length|transfer-encoding|host|te|trailer|connection|content-encoding|content-type|content-range|authorization|cookie|set-cookie|expect|cache-control|x[^a-z0-9](forwarded[^a-z0-9](for|proto|host|port)|request[^a-z0-9]id|weft[^a-z0-9].*))$/;
@@ -103,6 +103,8 @@ export function readStreamRequest(pieces: readonly Piece[]): ReadRequest | Refus
   if ('kind' in origin) return origin;
   const length = readLength(list.fields, odd);
   if (typeof length === 'string') return refused(length);
+  // What follows is for the tunnel, and for nobody where there is none (RFC 8441, 5).
+  if (origin.webSocket === true) return length === undefined ? { kind: 'request', ...origin, minor: 1, fields: list.fields, options: [], last: false, end: 0, body: '', trailers: [], ...odd.certainty } : refused('content of CONNECT');
   const content = head.end ? { body: '', trailers: [] } : readContent(rest, odd);
   if (head.end && rest.length > 0) odd.note('frames behind the end');
   if ('kind' in content) {
@@ -124,9 +126,10 @@ interface Origin {
   readonly target: string;
   readonly host: string;
   readonly local: boolean;
+  readonly webSocket?: true;
 }
 
-/** RFC 9113, 8.3.1 and 8.5. */
+/** RFC 9113, 8.3.1 and 8.5; RFC 8441, 4. */
 function readPseudo({ pseudo, fields }: List, odd: Oddities): Origin | Refused {
   const method = pseudo.get(':method');
   const authority = pseudo.get(':authority');
@@ -138,6 +141,8 @@ function readPseudo({ pseudo, fields }: List, odd: Oddities): Origin | Refused {
   // It SHOULD be refused; what goes on is what the authority says.
   if (authority !== undefined && hosts.length > 0 && hosts[0]!.toLowerCase() !== authority.toLowerCase()) odd.note('host disagrees');
   const host = authority ?? hosts[0] ?? '';
+  const protocol = pseudo.get(':protocol');
+  if (protocol !== undefined) return readExtended({ method, protocol, authority, path, scheme }, odd);
   if (method === 'CONNECT') {
     if (path !== undefined || scheme !== undefined || authority === undefined) return refused('CONNECT');
     const read = readOrigin({ method, target: authority, minor: 1, fields: [{ name: 'host', value: authority }] }, odd);
@@ -150,6 +155,18 @@ function readPseudo({ pseudo, fields }: List, odd: Oddities): Origin | Refused {
   if (host === '') odd.note('no host');
   const read = readOrigin({ method, target: path, minor: 1, fields: [{ name: 'host', value: host }] }, odd);
   return 'kind' in read ? read : { method, target: path, ...read };
+}
+
+/** A WebSocket is asked for by what is a GET to HTTP/1.1; whether there will be one is for the endpoint to say, and ours says no. */
+function readExtended({ method, protocol, authority, path, scheme }: Readonly<Record<'authority' | 'path' | 'scheme', string | undefined>> & { readonly method: string; readonly protocol: string }, odd: Oddities): Origin | Refused {
+  if (method !== 'CONNECT' || authority === undefined || path === undefined || scheme === undefined) return refused('extended CONNECT');
+  if (!new RegExp(`^${token}$`).test(protocol)) return refused('protocol');
+  if (!/^https?$/.test(scheme)) odd.note('scheme');
+  if (!/^\/[\x21-\x7e]*$/.test(path)) return refused('path');
+  odd.note('extended CONNECT');
+  const read = readOrigin({ method: 'GET', target: path, minor: 1, fields: [{ name: 'host', value: authority }] }, odd);
+  if ('kind' in read) return read;
+  return protocol === 'websocket' ? { method: 'GET', target: path, ...read, webSocket: true } : { method, target: path, ...read, local: true };
 }
 
 /** A response on a stream, to a request with that method. */

@@ -170,7 +170,35 @@ function* pseudoFields(): Generator<StreamVector> {
       yield { title: `${show(name)}: ${value} in trailers`, pieces: trailed([name, value]) };
     }
   }
-  yield { title: 'extended CONNECT', pieces: [head([...pseudo({ method: 'CONNECT' }), [':protocol', 'websocket']], 'more')] };
+}
+
+/** Requests for a WebSocket (RFC 8441), with what would be a request of its own behind them. */
+function* extended(): Generator<StreamVector> {
+  const all: readonly Field[] = [...pseudo({ method: 'CONNECT' }), [':protocol', 'websocket'], ['sec-websocket-version', '13']];
+  const asked = (fields: readonly Field[]): readonly Piece[] => [head(fields, 'more'), data(hidden)];
+  yield { title: 'extended CONNECT, open', pieces: [head(all, 'more')] };
+  yield { title: 'extended CONNECT, ended', pieces: [head(all)] };
+  yield { title: 'extended CONNECT with trailers', pieces: [head(all, 'more'), data(hidden, 'more'), head([['x', 'y']])] };
+  for (const [index, [name, value]] of all.entries()) {
+    const others = all.filter((_, place) => place !== index);
+    yield { title: `extended CONNECT without ${name}`, pieces: asked(others) };
+    for (const other of ['', value, `${value} `, `${value}\r\nX: y`, value.toUpperCase(), 'GET', 'connect-udp', 'h2c', 'websocket, h2c', '*', 'https', 'wss', '/', `x\r\n\r\n${hidden}`]) {
+      yield { title: `extended CONNECT, ${name} is ${show(other)}`, pieces: asked(all.map((field, place) => (place === index ? [name, other] : field))) };
+      yield { title: `extended CONNECT, ${name} twice, then ${show(other)}`, pieces: asked([...all.slice(0, index + 1), [name, other], ...all.slice(index + 1)]) };
+    }
+    for (const byte of everyByte) yield { title: `extended CONNECT, ${show(byte)} in ${name}`, pieces: asked(all.map((field, place) => (place === index ? [name, value + byte] : field))) };
+  }
+  for (const line of [...headLines, ...lengths.map((value) => `content-length: ${value}`), ...codings.map((value) => `transfer-encoding: ${value}`)].flatMap((each) => each.split('\r\n'))) {
+    const colon = line.indexOf(':');
+    if (colon > 0) yield { title: `extended CONNECT with ${show(line)}`, pieces: asked([...all, [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]]) };
+  }
+  for (const name of ['sec-websocket-key', 'sec_websocket_key', 'sec-websocket-accept', 'upgrade', 'connection', 'content-length', 'expect']) {
+    for (const value of ['', '0', '5', 'websocket', 'Upgrade', '100-continue', 'dGhlIHNhbXBsZSBub25jZQ==']) {
+      yield { title: `extended CONNECT with ${name}: ${value}`, pieces: asked([...all, [name, value]]) };
+      yield { title: `${name}: ${value} beside upgrade fields without extended CONNECT`, pieces: get(['upgrade', 'websocket'], ['connection', 'Upgrade'], [name, value]) };
+      yield { title: `${name}: ${value} without extended CONNECT`, pieces: get([name, value], ['sec-websocket-version', '13']) };
+    }
+  }
 }
 
 function* connectionFields(): Generator<StreamVector> {
@@ -245,7 +273,7 @@ function* shapes(): Generator<StreamVector> {
 
 /** All vectors, always in the same order. */
 export function streamRequestVectors(): readonly StreamVector[] {
-  return [...framings(), ...fieldsOfLines(), ...origins(), ...pseudoFields(), ...connectionFields(), ...injections(), ...shapes(), ...everyByteOfEverything()];
+  return [...framings(), ...fieldsOfLines(), ...origins(), ...pseudoFields(), ...extended(), ...connectionFields(), ...injections(), ...shapes(), ...everyByteOfEverything()];
 }
 
 /** With its number in it. */

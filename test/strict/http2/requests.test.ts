@@ -105,7 +105,7 @@ function judgeUpstream({ read, own, before, after }: Sent, got: readonly ReadReq
 }
 
 function numbersIn({ target }: ReadRequest): string {
-  return /[/?][fsv]([1-4]\d{4})/.exec(target)?.[1] ?? '';
+  return /[/?][fsv]([1-4]\d{4})/i.exec(target)?.[1] ?? '';
 }
 
 function judge(t: ExecutionContext, sent: readonly Sent[], arrived: readonly ReadRequest[], faults: readonly string[]): void {
