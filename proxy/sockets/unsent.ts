@@ -1,11 +1,11 @@
 import type { Server, Socket } from 'node:net';
 
 /**
- * Of `<linux/tcp.h>`: so much may wait in the kernel that was not sent yet before a socket takes no more. What is on its way is not counted, so
- * that it costs no throughput (tcp(7), `TCP_NOTSENT_LOWAT`; 128 KiB is what its authors measured with).
+ * Of `<linux/tcp.h>`: so much may wait in the kernel that was not sent yet before a socket takes no more (tcp(7), `TCP_NOTSENT_LOWAT`). What is on
+ * its way is not counted. Less costs time of the processor: docs/decisions/0016.
  */
 const [tcp, notSentLowWater] = [6, 25];
-export const maxUnsentBytes = 131_072;
+export const maxUnsentBytes = 524_288;
 
 type SetSockOpt = (fd: number, level: number, name: number, value: Uint32Array, length: number) => number;
 

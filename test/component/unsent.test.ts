@@ -8,7 +8,7 @@ import { applyTo, backendNamed, startRig } from './proxy-rig.ts';
 import { boundServer, certificateFor, setBackends, startStreamRig, streamBackend, streamTable, type StreamServer } from './streams-rig.ts';
 
 /**
- * How much of what one side does not take is kept between the two, in the kernel mostly; whoever pours keeps little itself. It is 0.4 to 2.4 MiB here, and 6.8
+ * How much of what one side does not take is kept between the two, in the kernel mostly; whoever pours keeps little itself. It is 1.2 to 2.8 MiB here, and 6.8
  * to 9.2 without a bound.
  */
 const kept = 2 ** 22;
