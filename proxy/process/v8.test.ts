@@ -19,7 +19,9 @@ onLinux("V8's helpers stand behind the thread that serves, and nothing else does
   type Threads = readonly (readonly [string, number])[];
   const [atFirst, later, own] = JSON.parse(execFileSync(process.execPath, ['--v8-pool-size=2', '--input-type=module', '-e', program], { encoding: 'utf8' })) as [Threads, Threads, number];
   const behind = (threads: Threads): readonly number[] => threads.filter(([name]) => name.includes('V8Worker')).map(([, steps]) => steps);
+  // There is nothing behind 19.
+  const later19 = Math.min(own + 19, 19) - own;
   t.deepEqual(behind(atFirst), [5, 5]);
-  t.deepEqual(behind(later), [19 - own, 19 - own]);
+  t.deepEqual(behind(later), [later19, later19]);
   t.true([...atFirst, ...later].every(([name, steps]) => name.includes('V8Worker') || steps === 0), JSON.stringify([atFirst, later]));
 });

@@ -4,14 +4,16 @@ import { setFlagsFromString } from 'node:v8';
 
 /** What V8's threads beside the main one give way by at first: where both want one core they get a quarter of it. Steps of nice(2). */
 const behindAtFirst = 5;
+/** And later: one in seventy. With less, code that is new under load would hardly ever be compiled. */
+const behindLater = 19;
 /** What is run often has been compiled by then, also where the core was never idle. Milliseconds. */
 const compiledMs = 30_000;
 
-/** To be called once, when the process starts. `afterMs`: when helpers go to the end. */
+/** To be called once, when the process starts. `afterMs`: when helpers go further behind. */
 export function prepareV8(afterMs: number = compiledMs): void {
   collectLessOften();
   putHelpersBehind(behindAtFirst);
-  setTimeout(() => putHelpersBehind(Infinity), afterMs).unref();
+  setTimeout(() => putHelpersBehind(behindLater), afterMs).unref();
 }
 
 /**
