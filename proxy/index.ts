@@ -5,7 +5,7 @@ export { failures, failureCodes, ProxyError, type Failure, type FailureCode } fr
 export { retrySettings, timeoutSettings, type RetrySettings, type TimeoutSettings } from './retry/index.ts';
 export * from './control/index.ts';
 export * from './process/index.ts';
-export { boundUnsent, openSocketIO, publicIO, socketModes, type OpenedIO, type SocketIO, type SocketMode } from './sockets/index.ts';
+export { boundUnsent, descriptorOf, openSocketIO, publicIO, socketModes, type OpenedIO, type SocketIO, type SocketMode } from './sockets/index.ts';
 export { ListeningSockets, type ListeningOptions } from './listening/sockets.ts';
 export { ticketKeysMs } from './listening/tickets.ts';
 export { streamChooser, type StreamChooser } from './streams/choose.ts';

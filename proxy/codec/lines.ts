@@ -63,8 +63,12 @@ export class FieldLines implements Lines {
 
 /** Whether the field has that name, given in lower case. */
 export function isNamed(bytes: Uint8Array, { at }: Lines, index: number, lower: string): boolean {
-  const start = at[index * stride]!;
-  if (at[index * stride + 1]! - start !== lower.length) return false;
+  return isName(bytes, at[index * stride]!, at[index * stride + 1]!, lower);
+}
+
+/** Whether these bytes are that name, given in lower case. */
+export function isName(bytes: Uint8Array, start: number, end: number, lower: string): boolean {
+  if (end - start !== lower.length) return false;
   for (let offset = 0; offset < lower.length; offset++) if (tokenByte[bytes[start + offset]!] !== lower.charCodeAt(offset)) return false;
   return true;
 }

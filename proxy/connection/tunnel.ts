@@ -2,6 +2,9 @@ import type { Exchange } from '../exchange/exchange.ts';
 import type { FailureCode } from '../failures.ts';
 import type { RawUpstream, TunnelEnd, Tunnels, Upstream, UpstreamUser } from './sides.ts';
 
+/** How long the endpoint may take for the last bytes of a tunnel. Milliseconds. */
+export const lastWriteMs = 30_000;
+
 /** Client and endpoint after 101 or CONNECT: bytes pass both ways as they are, each way ends by itself. */
 export class Tunnel implements TunnelEnd, UpstreamUser {
   activity: number;

@@ -8,6 +8,7 @@ import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import type { DirectUpstream, RequestSource, UpstreamUser } from './sides.ts';
+import { lastWriteMs } from './tunnel.ts';
 import { closingMarginMs } from './upstream/closings.ts';
 import { ResponseBody, type BodyTarget } from './upstream/response-body.ts';
 import { lateAlert, leadsBack, openSocket, speaksAsAsked, tellFailedWrites } from './upstream/socket.ts';
@@ -20,8 +21,6 @@ const lastChunk = bytesOf('0\r\n\r\n');
  */
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'ended' | 'raw' | 'closed';
 
-/** How long the endpoint may take for the last bytes of a tunnel. */
-const lastWriteMs = 30_000;
 /** TLS takes what is written to it later than a plain socket: a little is copied, so that the output buffer need not be kept for it. */
 const copiedBytes = 8192;
 

@@ -1,5 +1,5 @@
 import type { HeaderEdits } from '#routing';
-import { field, isFieldName, isFieldValue } from '../codec/index.ts';
+import { field, isFieldName, isFieldValue, isName } from '../codec/index.ts';
 import type { HeadForm } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import { literalName } from '../http2/index.ts';
@@ -80,7 +80,7 @@ function putRequestParts(exchange: Exchange, edits: RequestEdits, form: HeadForm
     // A tunnel has none (RFC 9110, 9.3.6), though the GET may have said 0.
     drops[field.contentLength] = 1;
     const filtered = dropsOf(edits.request, undefined);
-    encoder.putFields(bytes, head.fields, { drops, alsoDrops: (from, start, end) => isNamed(from, start, end, 'sec-websocket-key') || filtered(from, start, end) });
+    encoder.putFields(bytes, head.fields, { drops, alsoDrops: (from, start, end) => isName(from, start, end, 'sec-websocket-key') || filtered(from, start, end) });
   } else encoder.putFields(bytes, head.fields, edits.request === undefined ? { drops } : { drops, alsoDrops: dropsOf(edits.request, undefined) });
   if (exchange.binding.role === 'edge') {
     if (context.limits.trustedHops === 0) encoder.putEncoded(downstream.forwarded.encoded(head.authorityText));
@@ -147,11 +147,7 @@ export function encodeReply(context: Context, reply: Reply): Uint8Array {
 /** 200 to an extended CONNECT, of the 101 or 200 that `context.responseHead` has: what only HTTP/1.1 needs to agree upon it is left out (RFC 8441, 5). */
 export function encodeAcceptance({ encoder, responseHead: head }: Context, bytes: Buffer): Uint8Array {
   responseDrops[field.contentLength] = 1;
-  return encoder.begin().status(200).putFields(bytes, head.fields, { drops: responseDrops, alsoDrops: (from, start, end) => isNamed(from, start, end, 'sec-websocket-accept') }).view();
-}
-
-function isNamed(bytes: Buffer, start: number, end: number, lower: string): boolean {
-  return end - start === lower.length && bytes.toString('latin1', start, end).toLowerCase() === lower;
+  return encoder.begin().status(200).putFields(bytes, head.fields, { drops: responseDrops, alsoDrops: (from, start, end) => isName(from, start, end, 'sec-websocket-accept') }).view();
 }
 
 function putAppended(context: Context, edits: HeaderEdits): void {

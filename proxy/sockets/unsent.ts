@@ -30,7 +30,12 @@ export async function prepareUnsent(): Promise<boolean> {
  * than a container has. Connections have it of the server that accepted them. One that was dialled must be there.
  */
 export function boundUnsent(socket: Server | Socket): void {
-  // Node has no public way to a descriptor; this property is as old as Node.
-  const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd;
-  if (setsockopt !== undefined && fd !== undefined && fd >= 0) setsockopt(fd, tcp, notSentLowWater, value, 4);
+  const descriptor = descriptorOf(socket);
+  if (setsockopt !== undefined && descriptor !== undefined) setsockopt(descriptor, tcp, notSentLowWater, value, 4);
+}
+
+/** Undefined: it is not open. Node has no public way to a descriptor; this property is as old as Node. */
+export function descriptorOf(socket: Server | Socket): number | undefined {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null };
+  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
 }

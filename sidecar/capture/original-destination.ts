@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { descriptorOf } from '#proxy';
 import { formatIPv6 } from '#snapshot';
 
 /** An address and port; IPv6 without brackets, IPv4 never in its IPv6 form. */
@@ -32,12 +33,6 @@ export async function linuxOriginalDestination(): Promise<OriginalDestination> {
     if (getsockopt(descriptor, isIPv4 ? level.ipv4 : level.ipv6, soOriginalDst, value, length) !== 0) return undefined;
     return parseSockaddr(value);
   };
-}
-
-/** Node has no public way to a socket's descriptor; this property is as old as Node. */
-function descriptorOf(socket: Socket): number | undefined {
-  const { _handle: handle } = socket as unknown as { readonly _handle: { readonly fd?: number } | null };
-  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
 }
 
 /** `struct sockaddr_in` or `sockaddr_in6`, as Linux has them on machines of little endian. */

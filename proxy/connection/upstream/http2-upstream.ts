@@ -5,11 +5,9 @@ import type { FailureCode } from '../../failures.ts';
 import { errorCode, type ErrorCode, type HeaderBlock, type ResponseUser, type Stream } from '../../http2/index.ts';
 import type { HeadForm, RawUpstream, RequestSource, UpstreamUser } from '../sides.ts';
 import { Timer } from '../timer.ts';
+import { lastWriteMs } from '../tunnel.ts';
 import type { Http2Connection } from './http2-connection.ts';
 import type { Http2Pool } from './http2-pool.ts';
-
-/** How long the endpoint may take for the last bytes of a tunnel. */
-const lastWriteMs = 30_000;
 
 /** What is kept of a request until there is a connection for it. Bounded by whoever sends it: it is congested all that time. */
 interface Kept {
