@@ -29,6 +29,8 @@ export interface NewcomerInputs {
  */
 export class Newcomers implements Waiter {
   awaitsTurn = false;
+  /** Sockets are opened behind it: however fast that was here, one share of them is enough for a turn of the loop. */
+  readonly goesOn = true;
   readonly #inputs: NewcomerInputs;
   readonly #waiting = new Map<string, Newcomer>();
   #bytes = 0;
