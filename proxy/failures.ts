@@ -40,7 +40,7 @@ export const failures = {
   'per-try-timeout': attempt(504, 'The backend did not answer in time.', 'One attempt took longer than `backendRequest` or `perTryTimeout`.'),
 
   // RFC 5842, 7.2: going on would not end.
-  'loop-detected': reply(508, 'This request leads back to this proxy.', 'The workload dialled the address of its own sidecar, or a name that leads there.'),
+  'loop-detected': reply(508, 'This request leads back to this proxy.', 'The workload dialled its own sidecar; or the request passed 64 proxies, for a route leads back to its Gateway; or, of TCP, TLS and UDP, an endpoint is this proxy itself.'),
 
   // Time. Gateway API HTTPRouteTimeouts: "MUST return a timeout error", which is 504.
   'request-timeout': reply(504, 'The request took too long.', 'All attempts together took longer than `request` of the timeouts in force.'),

@@ -1,4 +1,4 @@
-import type { Listener, Steps } from '#snapshot';
+import { familyOf, type Listener, type Steps } from '#snapshot';
 import { Backends } from './configuration/backends.ts';
 import { Certificates } from './configuration/certificates.ts';
 import { RoutingTable } from './configuration/tables.ts';
@@ -26,7 +26,7 @@ class Runtime implements Proxy {
 
   constructor(environment: ProxyEnvironment) {
     this.#wheel = driveWheel({ now: () => environment.now(), onError: (error) => this.#context.fault(error) });
-    const backends = new Backends({ now: () => environment.now(), random: () => environment.random(), families: environment.families ?? ['IPv4', 'IPv6'], asideChanged: (by) => environment.metrics.move('upstream_endpoints_aside', by), ejected: (code) => environment.metrics.ejected(code), certificate: (name) => this.#certificates.get(name) });
+    const backends = new Backends({ now: () => environment.now(), random: () => environment.random(), families: environment.addresses?.map(familyOf) ?? ['IPv4', 'IPv6'], asideChanged: (by) => environment.metrics.move('upstream_endpoints_aside', by), ejected: (code) => environment.metrics.ejected(code), certificate: (name) => this.#certificates.get(name) });
     this.#context = new Context(environment, { ...defaultLimits, ...environment.options }, { wheel: this.#wheel.wheel, backends });
   }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Backend, Certificate, Destination, Endpoints, Family, Listener, RouteTable, Steps, StreamTable } from '#snapshot';
+import type { Backend, Certificate, Destination, Endpoints, Listener, RouteTable, Steps, StreamTable } from '#snapshot';
 import type { SocketIO } from './sockets/index.ts';
 import type { AccessLog, Metrics, Tracer } from './telemetry/index.ts';
 
@@ -17,8 +17,8 @@ export interface ProxyEnvironment {
   readonly options?: Partial<ProxyLimits>;
   /** Other processes bind the same ports: the kernel spreads connections over all of them (SO_REUSEPORT). */
   readonly sharesPorts?: boolean;
-  /** Of the addresses that it can send from; both unless set. */
-  readonly families?: readonly Family[];
+  /** Its own, in their normal form: by which it is reached where it listens at all of them, and of the families that it can send from (both unless set). */
+  readonly addresses?: readonly string[];
   /** How sockets are read and written; by Node's public interface unless set. */
   readonly io?: SocketIO;
   /** A fault of the proxy itself was caught: for the process's log. The proxy goes on. */

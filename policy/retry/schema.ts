@@ -20,7 +20,7 @@ export const retryFields = Type.Object(
         {
           codes: setOf('Response codes that are retried. An empty list: none.', Type.Integer({ minimum: 400, maximum: 599 }), 64),
           conditions: setOf(
-            'Failures that are retried: `connect-failure` (no connection to the endpoint), `refused-stream` (the endpoint took the connection and refused the request unread), `reset` (the connection broke before a response), `gateway-error` (502, 503, 504), `5xx` (every response of 500 and above), `timeout` (an attempt ran out of time); and `cancelled`, `deadline-exceeded`, `internal`, `resource-exhausted`, `unavailable`: responses of gRPC that consist of that status alone, whatever the method unless `methods` is written.',
+            'Failures that are retried: `connect-failure` (no connection to the endpoint), `refused-stream` (the endpoint took the connection and refused the request unread), `reset` (the connection broke before a response), `gateway-error` (502, 503, 504), `5xx` (every response of 500 and above but 508, which says that the request goes round), `timeout` (an attempt ran out of time); and `cancelled`, `deadline-exceeded`, `internal`, `resource-exhausted`, `unavailable`: responses of gRPC that consist of that status alone, whatever the method unless `methods` is written.',
             Type.Enum(conditions, { type: 'string' }),
             conditions.length,
           ),

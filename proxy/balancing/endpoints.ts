@@ -65,6 +65,8 @@ export class EndpointSet<Pool = unknown> {
   states: readonly EndpointState<Pool>[] = [];
   /** How many are set aside: with none, `pick` need not look at each. */
   aside = 0;
+  /** By their places. */
+  #byPlace: ReadonlyMap<string, EndpointState<Pool>> = new Map();
   /** The round robin's place. */
   cursor = 0;
   readonly #inputs: SetInputs;
@@ -81,14 +83,19 @@ export class EndpointSet<Pool = unknown> {
     return this.states.length;
   }
 
+  /** Whether one is at this place, `address:port`. */
+  has(place: string): boolean {
+    return this.#byPlace.has(place);
+  }
+
   /**
    * Takes the new list; states of unchanged `address:port` stay, one stated twice stands once. Returns the states that left.
    */
   update(endpoints: readonly Endpoint[]): readonly EndpointState<Pool>[] {
-    const before = new Map(this.states.map((state) => [keyOf(state.endpoint), state]));
+    const before = new Map(this.#byPlace);
     const next = new Map<string, EndpointState<Pool>>();
     for (const endpoint of endpoints) {
-      const key = keyOf(endpoint);
+      const key = hostPort(endpoint.address, endpoint.port);
       if (next.has(key)) continue;
       const state = before.get(key) ?? new EndpointState<Pool>(endpoint, 0);
       state.endpoint = endpoint;
@@ -97,6 +104,7 @@ export class EndpointSet<Pool = unknown> {
       before.delete(key);
     }
     this.states = [...next.values()];
+    this.#byPlace = next;
     for (const state of before.values()) {
       this.succeeded(state);
       state.index = -1;
@@ -186,8 +194,4 @@ export class EndpointSet<Pool = unknown> {
     const aside = this.states.filter((state) => state.aside).toSorted((one, other) => one.trialAt - other.trialAt);
     for (const state of aside.slice(0, Math.ceil(this.aside - (this.size * 2) / 3))) this.#release(state);
   }
-}
-
-function keyOf(endpoint: Endpoint): string {
-  return `${endpoint.address}|${endpoint.port}`;
 }

@@ -57,6 +57,7 @@ export class Fields extends FieldLines {
   traceparent = -1;
   retryAfter = -1;
   keepAlive = -1;
+  hops = -1;
   /** Lines of that name. */
   hosts = 0;
   contentLengths = 0;
@@ -219,7 +220,7 @@ export class Fields extends FieldLines {
     }
     this.start = from;
     this.count = 0;
-    this.host = this.expect = this.upgrade = this.forwardedFor = this.requestId = this.traceparent = this.retryAfter = this.keepAlive = -1;
+    this.host = this.expect = this.upgrade = this.forwardedFor = this.requestId = this.traceparent = this.retryAfter = this.keepAlive = this.hops = -1;
     this.hosts = this.contentLengths = this.transferEncodings = this.#connections = 0;
     this.trailersWelcome = false;
     this.contentLength = -1;
@@ -273,6 +274,10 @@ export class Fields extends FieldLines {
     else if (id === field.expect) this.expect = index;
     else if (id === field.retryAfter) this.retryAfter = index;
     else if (id === field.internal) this.treatments[index] = treatment.drop;
+    else if (id === field.hops) {
+      this.hops = index;
+      this.treatments[index] = treatment.drop;
+    }
   }
 
   /** RFC 9110, 6.5.1: what a recipient must act upon before the body means nothing behind it, and could only deceive whoever merges it into the head. */

@@ -32,6 +32,8 @@ export const field = {
   te: 21,
   /** Counted down where it counts (RFC 9110, 7.6.2). */
   maxForwards: 22,
+  /** How many proxies of ours a request has passed; each writes it anew. */
+  hops: 23,
 } as const;
 
 export type FieldId = (typeof field)[keyof typeof field];
@@ -59,6 +61,7 @@ const known: readonly (readonly [string, FieldId])[] = [
   // What proxies say of the client's certificate. We say nothing of it, so that what a client says must not get past us.
   ['x-forwarded-client-cert', field.forwarded],
   ['x-request-id', field.requestId],
+  ['x-weft-hops', field.hops],
   ['traceparent', field.traceparent],
   ['tracestate', field.tracestate],
   ['retry-after', field.retryAfter],

@@ -6,7 +6,7 @@ import { literalName } from '../http2/index.ts';
 import { uuidLength } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
 import { forwardedBehindTrusted, forwardedTarget, requestDrops, type RequestEdits } from './heads.ts';
-import { hopsOnward } from './hops.ts';
+import { hopsName, hopsOnward } from './hops.ts';
 import type { Reply } from './replies.ts';
 
 /** Heads as header blocks of HTTP/2: what `heads.ts` writes as lines. All are lent until the next one is encoded. */
@@ -86,6 +86,7 @@ function putRequestParts(exchange: Exchange, edits: RequestEdits, form: HeadForm
     if (context.limits.trustedHops === 0) encoder.putEncoded(downstream.forwarded.encoded(head.authorityText));
     else for (const [name, value] of forwardedBehindTrusted(exchange)) encoder.put(name, value);
   }
+  encoder.put(hopsName, String(exchange.hops));
   if (exchange.span !== undefined) putTrace(exchange);
   const hops = hopsOnward(exchange, edits);
   if (hops !== undefined) encoder.put('max-forwards', hops);

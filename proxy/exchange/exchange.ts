@@ -73,6 +73,8 @@ export class Exchange implements AccessRecord, RequestSource {
   grpcStatus = -1;
   /** How often a TRACE or OPTIONS may be forwarded behind us; -1 where that is not said. */
   hopsLeft = -1;
+  /** How many proxies of ours it has passed, this one included. */
+  hops = 1;
   readonly requestId = new RequestId();
   span: TraceSpan | undefined;
   attemptSpan: TraceSpan | undefined;

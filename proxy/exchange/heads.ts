@@ -2,7 +2,7 @@ import type { HeaderEdits, TargetRewrite } from '#routing';
 import { bytesOf, field, framing, isFieldValue, phrases, treatment, webSocketAccept, type Fields, type Framing, type OutputBuffer, type ResponseHead } from '../codec/index.ts';
 import { uuidLength } from '../telemetry/index.ts';
 import type { Exchange } from './exchange.ts';
-import { hopsOnward } from './hops.ts';
+import { hopsLines, hopsOnward } from './hops.ts';
 
 /** Heads are written anew, from what was parsed: no byte of a peer's head gets through that was not understood as part of a field. */
 
@@ -58,6 +58,7 @@ export function putRequestHead(exchange: Exchange, edits: RequestEdits): void {
     output.putBytes(requestId.uuids, requestId.uuidStart, requestId.uuidStart + uuidLength);
     output.putLineEnd();
   }
+  output.putConstant(hopsLines[exchange.hops]!);
   if (exchange.span !== undefined) output.putText(traceLines(exchange));
   const hops = hopsOnward(exchange, edits);
   if (hops !== undefined) output.putText(`max-forwards: ${hops}\r\n`);

@@ -62,7 +62,7 @@ export class IntakeBinding implements Binding, Intake {
     const choice = chooseStream(context, { streams, source: this.#options.source, protocol, serverName });
     const ledger = new Ledger(context, choice.settings, { protocol, serverName, client });
     const lifetime = lifetimeOf(context, choice, { idleMs: 0 });
-    const { socket, release } = await openStream(context, choice, ledger, signal);
+    const { socket, release } = await openStream(context, choice, ledger, { signal });
     return {
       socket,
       lifetime,

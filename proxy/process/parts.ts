@@ -61,7 +61,7 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
   });
   const { now, random } = env;
   const io = await socketIOOf(settings, metrics, log);
-  const proxy = createProxy({ now, random, wallClock: () => env.wallClock(), metrics, io, sharesPorts, families: settings.podAddresses.map(familyOf), ...(accessLog && { accessLog }), ...(tracer && { tracer }) });
+  const proxy = createProxy({ now, random, wallClock: () => env.wallClock(), metrics, io, sharesPorts, addresses: settings.podAddresses, ...(accessLog && { accessLog }), ...(tracer && { tracer }) });
   const toController = dialer(settings, { metrics, log, now });
   const kept = settings.stateFolder === undefined ? undefined : keepLastGood({ file: snapshotFile(settings.stateFolder, settings.workers.index), dial: toController, random, failed: (message) => log('warn', message) });
   return {

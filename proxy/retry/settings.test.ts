@@ -44,9 +44,11 @@ for (const { name, fields, stanza, conditions, statuses } of conditionCases) {
   });
 }
 
-test('5xx is every status from 500 to 599', (t) => {
-  const { statuses } = retrySettings(retry({ retryOn: { conditions: ['5xx'] } }))!;
-  t.deepEqual([statuses[499], statuses[500], statuses[599]], [0, 1, 1]);
+test('5xx is every status from 500 to 599; 508, of a request that goes round, only where it was named', (t) => {
+  const statusesOf = (codes: readonly number[]): Uint8Array => retrySettings(retry({ retryOn: { conditions: ['5xx'], codes } }))!.statuses;
+  const statuses = statusesOf([]);
+  t.deepEqual([statuses[499], statuses[500], statuses[507], statuses[508], statuses[509], statuses[599]], [0, 1, 1, 0, 1, 1]);
+  t.is(statusesOf([508])[508], 1);
 });
 
 test('timeouts that nobody set have their defaults; 0s disables and is not "unset" (GEP-1742)', (t) => {

@@ -156,11 +156,17 @@ function conditionsOf(policy: EffectivePolicy, retry: RetryFields): ReadonlySet<
   return conditions;
 }
 
+const loopDetected = 508;
+
 function statusesOf(codes: readonly number[], conditions: ReadonlySet<RetryCondition>): Uint8Array {
   const statuses = new Uint8Array(600);
   for (const code of codes) statuses[code] = 1;
   if (conditions.has('gateway-error')) statuses.fill(1, 502, 505);
-  if (conditions.has('5xx')) statuses.fill(1, 500, 600);
+  if (conditions.has('5xx')) {
+    // A request that goes round would be multiplied at each of its hops (RFC 5842, 7.2: the operation as a whole failed).
+    const asked = statuses[loopDetected]!;
+    statuses.fill(1, 500, 600)[loopDetected] = asked;
+  }
   return statuses;
 }
 

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { ProxyError } from '../failures.ts';
 import type { StreamProtocol } from '../telemetry/index.ts';
 import { plainAddress } from './address.ts';
-import { dialBackend, type Joined } from './dial.ts';
+import { dialBackend, type DialOptions, type Joined } from './dial.ts';
 import { Ledger } from './ledger.ts';
 import type { Lifetime } from '../types.ts';
 import { unroutedSettings, type StreamChoice, type StreamSettings } from './routing.ts';
@@ -38,10 +38,10 @@ export function passingSettings({ metrics }: Context, source: string): StreamSet
 }
 
 /** Connects as chosen. The ledger is ended here where that fails. Rejects with a ProxyError. */
-export async function openStream(context: Context, choice: StreamChoice, ledger: Ledger, signal: AbortSignal): Promise<Joined> {
+export async function openStream(context: Context, choice: StreamChoice, ledger: Ledger, options: Omit<DialOptions, 'connectMs'>): Promise<Joined> {
   try {
     if (choice.kind === 'refused') throw new ProxyError(choice.failure, choice.reason === undefined ? {} : { reason: choice.reason });
-    return await dialBackend(context, choice.backend, ledger, { connectMs: choice.times.connectMs, signal });
+    return await dialBackend(context, choice.backend, ledger, { ...options, connectMs: choice.times.connectMs });
   } catch (error) {
     if (error instanceof ProxyError) ledger.fail(error.code, error.reason);
     else ledger.fail('internal-error');
@@ -80,7 +80,8 @@ export class StreamConnection {
     // A client that is gone looks like one that only sends no more, until it is asked.
     client.setKeepAlive(true, keepAliveMs);
     client.once('close', this.#gone);
-    openStream(context, choice, this.#ledger, this.#given.signal)
+    const entrance = { address: plainAddress(client.localAddress ?? ''), port: client.localPort ?? 0 };
+    openStream(context, choice, this.#ledger, { signal: this.#given.signal, entrance })
       .then((joined) => this.#join(joined, lifetime), () => reset(client))
       .catch((error: unknown) => context.fault(error));
   }

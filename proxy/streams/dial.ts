@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { hostPort } from '#snapshot';
 import { tlsOptionsOf, type UpstreamSecurity } from '../configuration/backend-tls.ts';
 import type { BackendState, PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
@@ -13,9 +14,17 @@ export interface Joined {
   release(): void;
 }
 
+/** An address and a port of the proxy's own. */
+export interface Entrance {
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface DialOptions {
   /** Milliseconds per endpoint; 0: as long as the kernel tries. */
   readonly connectMs: number;
+  /** Where the client came in, at a port of the proxy's own. */
+  readonly entrance?: Entrance;
   readonly signal: AbortSignal;
 }
 
@@ -27,6 +36,7 @@ const keepAliveMs = 30_000;
 export async function dialBackend(context: Context, name: string, ledger: Ledger, options: DialOptions): Promise<Joined> {
   const backend = context.backends.get(name);
   if (backend === undefined || (!backend.known && backend.endpoints.size === 0)) throw new ProxyError('config-missing', { reason: name });
+  if (options.entrance !== undefined && comesBack(context, backend, options.entrance)) throw new ProxyError('loop-detected', { reason: 'own-address' });
   const tried: PooledEndpoint[] = [];
   let failure = new ProxyError('no-endpoints');
   while (tried.length < maxTries) {
@@ -48,6 +58,16 @@ export async function dialBackend(context: Context, name: string, ledger: Ledger
     }
   }
   throw failure;
+}
+
+/**
+ * Whether what is sent there may come in again at the same port, where it would be routed as it was before. It is enough that one endpoint of several is
+ * this proxy: those of one Gateway that send to each other would not end either. What TLS is put around may be routed elsewhere the second time.
+ */
+export function comesBack({ environment }: Context, { endpoints, security }: BackendState, { address, port }: Entrance): boolean {
+  if (security !== undefined) return false;
+  // Of a workload with addresses of both families only one stands among the endpoints.
+  return endpoints.has(hostPort(address, port)) || environment.addresses?.some((own) => endpoints.has(hostPort(own, port))) === true;
 }
 
 function joined(context: Context, backend: BackendState, endpoint: PooledEndpoint, socket: Socket): Joined {

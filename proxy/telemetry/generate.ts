@@ -38,7 +38,7 @@ ${table(['code', 'status', 'retried under', 'the client reads', 'cause'], rows)}
 Only where a policy or the route asks for retries, and then if all of these hold:
 
 - The failure meets one of the retry's conditions (third column), or the backend's status is one of its codes. \`gateway-error\` is
-  also met by 502, 503 and 504 from a backend, \`5xx\` by 500 to 599. An attempt that ran out of time counts as a 504 too.
+  also met by 502, 503 and 504 from a backend, \`5xx\` by 500 to 599 without 508 (the request goes round). An attempt that ran out of time counts as a 504 too.
 - The method is one of the retry's \`methods\`. With the default list, an attempt that the endpoint can not have begun to work on
   (\`connect-failed\`, \`connect-timeout\`, \`tls-failed\`, \`refused-stream\`, or not a byte sent) is repeated whatever the method; a
   list that somebody wrote holds always.

@@ -13,7 +13,7 @@ test('a request reaches the backend, its response the client, and both connectio
   t.is(server.sockets.length, 1);
   const [one, two] = server.received[0]!.split('\r\n\r\n');
   t.regex(one!, /^GET \/x\?y=1 HTTP\/1\.1\r\nHost: shop\.example\r\nX-Front: 2\r\nx-forwarded-for: 127\.0\.0\.1\r\n/);
-  t.regex(one!, /\r\nx-request-id: [0-9a-f-]{36}$/);
+  t.regex(one!, /\r\nx-request-id: [0-9a-f-]{36}\r\nx-weft-hops: 1$/);
   t.regex(two!, /^GET \/again HTTP\/1\.1\r\nHost: shop\.example\r\n/);
 });
 

@@ -1,6 +1,5 @@
 import type { ExecutionContext } from 'ava';
 import { AccessLog } from '#proxy';
-import type { Family } from '#snapshot';
 import { withIPv6 } from './ipv6.ts';
 import { applyTo, answering, backendTo, fetchRaw, ok, RawClient, rawServer, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
 
@@ -29,7 +28,7 @@ async function ask(port: number, host: string, { path = '/', dialled = '::1' } =
 withIPv6('a listener of all addresses takes clients of both families, and everybody is told who they are', async (t) => {
   const lines: string[] = [];
   const accessLog = new AccessLog({ sink: { write: async (bytes) => void lines.push(...bytes.toString().trim().split('\n')), close: async () => {} }, now: () => Date.now() });
-  const rig = await startRig({ backends: { a: [] }, address: '::', families: ['IPv6'], accessLog });
+  const rig = await startRig({ backends: { a: [] }, address: '::', addresses: ['fd00::1'], accessLog });
   t.teardown(() => rig.close());
   const { six } = await both(t, rig);
   const { port } = rig.listener;
@@ -46,18 +45,18 @@ withIPv6('a listener of all addresses takes clients of both families, and everyb
 });
 
 withIPv6('of a workload with addresses of both families a proxy takes one that it can reach', async (t) => {
-  const asked = async (...families: readonly Family[]): Promise<readonly [number, number]> => {
-    const rig = await startRig({ backends: { a: [] }, families });
+  const asked = async (...addresses: readonly string[]): Promise<readonly [number, number]> => {
+    const rig = await startRig({ backends: { a: [] }, addresses });
     const { four, six } = await both(t, rig);
     for (let count = 0; count < 4; count++) t.is(statusOf(await ask(rig.listener.port, 'a', { dialled: '127.0.0.1' })), 200);
     await rig.close();
     return [four.sockets.length, six.sockets.length];
   };
-  const [onlyFour, none] = await asked('IPv4');
+  const [onlyFour, none] = await asked('10.0.0.1');
   t.true(onlyFour > 0 && none === 0);
-  const [zero, onlySix] = await asked('IPv6');
+  const [zero, onlySix] = await asked('fd00::1');
   t.true(onlySix > 0 && zero === 0);
-  const [first, second] = await asked('IPv4', 'IPv6');
+  const [first, second] = await asked('10.0.0.1', 'fd00::1');
   t.true(first > 0 && second === 0, 'the Service names IPv4 first');
 });
 

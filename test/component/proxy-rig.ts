@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { createProxy, Metrics, type AccessLog, type BoundListener, type Proxy, type ProxyLimits } from '#proxy';
-import type { Backend, EffectivePolicy, Endpoint, Family, Filter, Listener, ListenerSection, Route, RouteTable, Rule, WeightedBackend } from '#snapshot';
+import type { Backend, EffectivePolicy, Endpoint, Filter, Listener, ListenerSection, Route, RouteTable, Rule, WeightedBackend } from '#snapshot';
 import { socketIO } from './socket-io.ts';
 import { runSteps } from '#snapshot';
 import type { Refusal, ResourceUpdate } from '../../proxy/types.ts';
@@ -29,7 +29,8 @@ export interface RigOptions {
   readonly onFault?: (error: unknown) => void;
   /** 127.0.0.1 unless set. */
   readonly address?: string;
-  readonly families?: readonly Family[];
+  /** The proxy's own; of both families unless set. */
+  readonly addresses?: readonly string[];
   readonly accessLog?: AccessLog;
 }
 
@@ -88,7 +89,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     io: socketIO,
     ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
     ...(options.limits === undefined ? {} : { options: options.limits }),
-    ...(options.families === undefined ? {} : { families: options.families }),
+    ...(options.addresses === undefined ? {} : { addresses: options.addresses }),
     ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
   });
   const backends = Object.entries(options.backends ?? {});

@@ -65,9 +65,10 @@ export function unsafeFields(fields: readonly FieldLine[], forbidden: RegExp): s
   if (names.some((name) => isFramingAlias(name))) return 'alias of a framing field';
   if (names.some((name) => forbidden.test(name))) return 'hop-by-hop field';
   const spelled = names.filter((name) => /^x[^a-z0-9](forwarded[^a-z0-9](for|proto|host|port)|request[^a-z0-9]id|weft[^a-z0-9].*)$/.test(name));
-  const own = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-request-id'];
+  const own = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-request-id', 'x-weft-hops'];
   if (spelled.length !== own.length || own.some((name) => count(name) !== 1)) return `identity fields (${spelled.join(' ')})`;
   if (fields.some(({ name, value }) => own.includes(name) && value.includes('6.6.6.6'))) return 'forged identity';
+  if (!/^([1-9]|[1-5][0-9]|6[0-4])$/.test(valuesOf(fields, 'x-weft-hops').join())) return 'no count of hops';
   return undefined;
 }
 

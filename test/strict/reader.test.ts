@@ -5,7 +5,7 @@ import { readResponse } from './response.ts';
 
 /** The judge is judged: what it must see, it sees. */
 
-const own = 'x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: x\r\nx-forwarded-port: 80\r\nx-request-id: 1\r\n';
+const own = 'x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: x\r\nx-forwarded-port: 80\r\nx-request-id: 1\r\nx-weft-hops: 1\r\n';
 const upstream = (lines: string, body = '') => `POST / HTTP/1.1\r\nHost: x\r\n${own}${lines}\r\n${body}`;
 
 test('a plain request upstream is no fault', (t) => t.deepEqual(readUpstream(upstream('Content-Length: 2\r\n', 'ab') + upstream('transfer-encoding: chunked\r\n', '0\r\n\r\n')).faults, []));
@@ -21,6 +21,7 @@ const unsafe: Readonly<Record<string, string>> = {
   'a space before the colon': upstream('X : a\r\n'),
   'hop by hop': upstream('Connection: x\r\n'),
   'a forged address': upstream('').replace('127.0.0.1', '6.6.6.6'),
+  'a count of hops that is none': upstream('').replace('x-weft-hops: 1', 'x-weft-hops: 65'),
   'an alias of the address': upstream('X_Forwarded_For: 1.1.1.1\r\n'),
   'part of a head': 'GET / HTTP/1.1\r\nX: a\x01b',
 };

@@ -5,6 +5,7 @@ import type { FailureCode } from '../../failures.ts';
 import type { Bound } from '../../types.ts';
 import { plainAddress } from '../address.ts';
 import { chooseStream } from '../connection.ts';
+import { comesBack } from '../dial.ts';
 import { Ledger } from '../ledger.ts';
 import type { StreamSettings, StreamTimes } from '../routing.ts';
 import { UdpFlow } from './flow.ts';
@@ -158,6 +159,7 @@ export class UdpPort implements Bound {
     if (choice.kind === 'refused') return this.#drop(choice.settings, choice.failure);
     const backend = this.#context.backends.get(choice.backend);
     if (backend === undefined) return this.#drop(choice.settings, 'config-missing');
+    if (comesBack(this.#context, backend, this)) return this.#drop(choice.settings, 'loop-detected');
     const endpoint = backend.balancer.pick(backend.endpoints);
     if (endpoint === undefined) return this.#drop(choice.settings, 'no-endpoints');
     if (this.#size >= this.#context.limits.maxUdpFlows) this.#evict();
