@@ -1,12 +1,21 @@
 import { nginxPaths } from './backends.ts';
 import type { Site } from './types.ts';
 
+/** How requests go to the backend. */
+export const nginxHeaders =
+  'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id;';
+
+/** An upstream whose connections are kept. */
+export function nginxUpstream(name: string, to: string): string {
+  return `upstream ${name} { server ${to}; keepalive 512; keepalive_requests 100000000; keepalive_timeout 3600s; }`;
+}
+
 /** Access log written in blocks of 64 KiB, as Weft and Envoy write theirs; status counters on. Undefined: it can't do this. */
 export function nginxConfiguration({ folder, scenario, port, backends, certificates }: Site): string | undefined {
   const { pair, authorityFile } = certificates;
   const certificate = `ssl_certificate ${pair.chainFile}; ssl_certificate_key ${pair.keyFile}; ssl_protocols TLSv1.3;`;
-  const headers = 'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id;';
-  const upstream = (to: number | undefined): string => `upstream backend { server 127.0.0.1:${to}; keepalive 512; keepalive_requests 100000000; keepalive_timeout 3600s; }`;
+  const headers = nginxHeaders;
+  const upstream = (to: number | undefined): string => nginxUpstream('backend', `127.0.0.1:${to}`);
   const body = ((): string | undefined => {
     switch (scenario) {
       case 'plain':

@@ -1,22 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { addresses, yaml } from '../../component/mesh-rig.ts';
-import { certificateFor } from '../../component/streams-rig.ts';
-import { proxyEnvironment } from '../../../images/environment.ts';
-import { weftUp, type WeftUp } from '../../faults/process.ts';
-import { namespace, timeoutPolicy } from '../../faults/rig.ts';
+import { sleep } from '../../faults/rig.ts';
 import type { Targets, Told } from './attacks/sockets.ts';
 import type { Taken } from './others.ts';
+import { startPeer } from './proxies/peer.ts';
+import { bystander, targets, victim } from './proxies/places.ts';
+import type { PeerName, SceneProxy } from './proxies/types.ts';
+import { startWeft } from './proxies/weft.ts';
 import { seat, seated, type Seat } from './seats.ts';
 
-/** `weft up` in a process of its own, and so is everything around it: another client and its backend, each attacker and the attacked backend. */
-
-const at = addresses(98);
-const port = 18_092;
-/** 2 s without a byte, 1 s for a head: so that the test need not wait for the defaults. */
-const limits = 'requestHeaders: 1s, idle: 2s, streamIdle: 2s';
-
-export const targets: Targets = { http: { address: at(1), port: 18_080 }, https: { address: at(1), port: 18_443 }, udp: { address: at(1), port: 18_053 } };
+/** The proxy in a process of its own, and so is everything around it: another client and its backend, each attacker and the attacked backend. */
 
 /** A program of this folder that is told what to do, and tells. */
 class Program {
@@ -69,7 +62,7 @@ export interface Counts {
 
 /** Everything but the attackers. */
 export interface Scene {
-  readonly weft: WeftUp;
+  readonly proxy: SceneProxy;
   /** Of the attacked backend, since they were last asked for. */
   counts(): Promise<Counts>;
   /** How another client fares in the meantime. */
@@ -77,24 +70,22 @@ export interface Scene {
   close(): Promise<void>;
 }
 
-export async function startScene(): Promise<Scene> {
-  const bystander = await Program.start('bystander', 'upstream.ts', at(2), String(port));
-  const victim = await Program.start('attack', 'upstream.ts', at(3), String(port));
+/** `peer`: a proxy of others takes Weft's place. */
+export async function startScene(peer?: PeerName): Promise<Scene> {
+  const backends = [await Program.start('bystander', 'upstream.ts', bystander.address, String(bystander.port)), await Program.start('attack', 'upstream.ts', victim.address, String(victim.port))] as const;
   const others = await Program.start('bystander', 'others.ts', targets.http.address, String(targets.http.port));
-  // As a container of it runs it.
-  const settings = Object.entries(proxyEnvironment).map(([name, value]) => `${name}=${value}`);
-  const weft = await weftUp(manifests(), { words: ['--access-log', '/dev/null'], launch: (command) => seat('proxy', ['env', ...settings, ...command]) });
+  const proxy = peer === undefined ? await startWeft() : await startPeer(peer);
   return {
-    weft,
-    counts: async () => (await victim.ask('tell')) as Counts,
+    proxy,
+    counts: async () => (await backends[1].ask('tell')) as Counts,
     beside: async (work) => {
       others.tell('start');
       await work();
       return (await others.ask('stop')) as Taken;
     },
     close: async () => {
-      for (const program of [bystander, victim, others]) program.close();
-      await weft.kill();
+      for (const program of [...backends, others]) program.close();
+      await proxy.kill();
     },
   };
 }
@@ -105,53 +96,19 @@ export interface Attacker {
   close(): void;
 }
 
-export async function startAttacker(name: string): Promise<Attacker> {
-  const program = await Program.start('attack', 'attacker.ts', name, JSON.stringify(targets), seated ? 'own' : 'shared');
-  return { run: async () => (await program.ask('attack')) as Told, close: () => program.close() };
+/** `withinMs`: an attack that goes on for longer is ended, and told so; a proxy of others need not end what it is sent. */
+export async function startAttacker(name: string, at: Targets, withinMs?: number): Promise<Attacker> {
+  const start = (): Promise<Program> => Program.start('attack', 'attacker.ts', name, JSON.stringify(at), seated ? 'own' : 'shared');
+  let program = await start();
+  const run = async (): Promise<Told> => {
+    const told = program.ask('attack') as Promise<Told>;
+    const first = withinMs === undefined ? await told : await Promise.race([told, sleep(withinMs)]);
+    if (first !== undefined) return first;
+    program.close();
+    program = await start();
+    return { cutOffAfterMs: withinMs! };
+  };
+  return { run, close: () => program.close() };
 }
 
-const indented = (pem: string): string => Buffer.from(pem).toString('base64');
-
-function manifests(): string {
-  const { chain, key } = certificateFor('strict.test');
-  const gateway = `apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: g, namespace: shop }
-spec:
-  gatewayClassName: weft
-  addresses: [{ value: ${at(1)} }]
-  listeners:
-    - { name: http, port: ${targets.http.port}, protocol: HTTP }
-    - { name: https, port: ${targets.https.port}, protocol: HTTPS, tls: { certificateRefs: [{ name: pair }] } }
-    - { name: udp, port: ${targets.udp.port}, protocol: UDP, allowedRoutes: { kinds: [{ kind: UDPRoute }] } }
----
-apiVersion: v1
-kind: Secret
-metadata: { name: pair, namespace: shop }
-type: kubernetes.io/tls
-data: { tls.crt: ${indented(chain)}, tls.key: ${indented(key)} }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: { name: attacked, namespace: shop }
-spec:
-  parentRefs: [{ name: g }]
-  rules:
-    - matches: [${['/large', '/stall', '/reset'].map((path) => `{ path: { type: PathPrefix, value: ${path} } }`).join(', ')}]
-      backendRefs: [{ name: attacked, port: 80 }]
----
-apiVersion: v1
-kind: Service
-metadata: { name: datagrams, namespace: shop }
-spec: { selector: { app: attacked }, ports: [{ port: 80, targetPort: ${port}, protocol: UDP }] }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: UDPRoute
-metadata: { name: u, namespace: shop }
-spec: { parentRefs: [{ name: g, sectionName: udp }], rules: [{ backendRefs: [{ name: datagrams, port: 80 }] }] }
-`;
-  const services = [yaml.service('web', 'web', port), yaml.pod('p', 'web', at(2)), yaml.service('attacked', 'attacked', port), yaml.pod('q', 'attacked', at(3))];
-  return yaml.join(namespace, gateway, yaml.route('r', '{ name: g }', { web: 1 }), ...services, timeoutPolicy(limits));
-}
-
-export type { Taken, Told };
+export type { PeerName, Taken, Told };
