@@ -102,7 +102,7 @@ function effectJson({ path, won, lost }: Effect<SettledPath>): object {
 }
 
 function effectsText(name: string, effects: readonly Effect<SettledPath>[]): string {
-  if (effects.length === 0) return `${name} touches no path: its target serves no route, or it is not accepted ('weft analyze' says why)\n`;
+  if (effects.length === 0) return `${name} touches no path: its target serves no route, others come first for all that it is for, or it is not accepted ('weft analyze' says why)\n`;
   const blocks = effects.map(({ path, won, lost }) => {
     const rows = [...won.map(({ field, value }) => [field, show(value), 'decides']), ...lost.map(({ field, value, to }) => [field, show(value), `loses to ${to}`])];
     return `${pathText(path)}\n${columns(rows, '  ')}`;

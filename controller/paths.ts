@@ -5,6 +5,7 @@ import { compareText, namespacesOf, servicesByName } from './cluster.ts';
 import type { Graph } from './graph/graph.ts';
 import { tlsOrigins } from './graph/tls/spoken.ts';
 import { serviceStreams, serviceTable, type ServiceTable } from './render/mesh.ts';
+import { reachedRules } from './render/reach.ts';
 import { reachedRoutes } from './render/streams.ts';
 import { pathsOf, type PathChoice } from './render/table.ts';
 import type { PathIndex, SettledPath } from './types.ts';
@@ -104,7 +105,8 @@ function* meshPaths({ mesh }: Graph, { client, services }: Pairs, asked: Asked):
   return found.flat();
 }
 
-/** A route for connections or datagrams that gets none has no path: nothing that a policy says of it acts. */
+/** What gets no request, connection or datagram, because others come first, has no path: nothing that a policy says of it acts. */
 function* pathsThrough({ routes, way }: ServiceTable, asked: Asked): Steps<readonly SettledPath[]> {
-  return yield* pathsOf(way.carries === 'requests' ? routes : yield* reachedRoutes(routes, asked.pace), way, asked);
+  const reached = way.carries === 'requests' ? reachedRules : reachedRoutes;
+  return yield* pathsOf(yield* reached(routes, asked.pace), way, asked);
 }

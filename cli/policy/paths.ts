@@ -19,7 +19,7 @@ export function selectPaths(translation: Translation, query: PathQuery): readonl
   const entered = query.gateway === undefined ? translation.paths.from(query.fromNamespace!) : translation.paths.all().filter((path) => entersAt(path, query.gateway!));
   if (entered.length === 0) throw new UsageError(query.gateway === undefined ? `nothing that a workload in ${query.fromNamespace} could call` : `no route goes through Gateway ${query.gateway}; ${known(translation.paths.all().map(entryText))}`);
   const routed = entered.filter((path) => (query.route === undefined ? path.route === undefined : isRoute(path, query.route)));
-  if (routed.length === 0) throw new UsageError(`no such path by ${query.route ?? 'a Service without routes'}; ${known(entered.map(routeText))}`);
+  if (routed.length === 0) throw new UsageError(`no such path by ${query.route ?? 'a Service without routes'}${hiddenText(translation, query.route)}; ${known(entered.map(routeText))}`);
   const backed = query.backend === undefined ? routed : routed.filter((path) => isBackend(path, query.backend!));
   if (backed.length === 0) throw new UsageError(`no such path to ${query.backend}; ${known(routed.map(backendText))}`);
   // A rule also has a path of its own, without a backend (for redirects); whoever names none means the ones that reach a backend.
@@ -42,6 +42,12 @@ function isRoute({ route, rule }: SettledPath, wanted: string): boolean {
   if (route === undefined) return false;
   const name = `${route.kind}/${nameOf(route)}`;
   return wanted === name || (rule !== undefined && (wanted === `${name}/${rule.index}` || wanted === `${name}/${rule.name}`));
+}
+
+/** A route with a part that gets nothing anywhere: that may be why there is no path. */
+function hiddenText({ problems }: Translation, wanted: string | undefined): string {
+  const isHidden = problems.some(({ reason, object }) => (reason === 'ShadowedMatch' || reason === 'ShadowedRoute') && `${wanted}/`.startsWith(`${object.kind}/${nameOf(object)}/`));
+  return isHidden ? ", for which others come first ('weft analyze' says which)" : '';
 }
 
 function isBackend({ backend }: SettledPath, wanted: string): boolean {

@@ -1,11 +1,10 @@
-import { bareRoot, sortInSteps, type Match, type Pace, type Steps } from '#snapshot';
-import { compareText } from '../cluster.ts';
+import type { Pace, Steps } from '#snapshot';
 import type { Graph } from '../graph/graph.ts';
 import { findRoute } from '../graph/routes/route.ts';
 import { problem } from '../problems.ts';
 import { meshRoute } from '../render/mesh.ts';
+import { keyOf, matchClaims, type MatchPlace } from '../render/reach.ts';
 import { claimsOf } from '../render/streams.ts';
-import { createSlot } from '../memo.ts';
 import type { TableRoute } from '../render/way.ts';
 import type { Problem } from '../types.ts';
 
@@ -71,10 +70,6 @@ function* shadowedRoutes(graph: Graph, tables: readonly (readonly TableRoute[])[
   return problems;
 }
 
-function keyOf({ ref }: TableRoute): string {
-  return `${ref.namespace}/${ref.name} ${ref.kind}`;
-}
-
 function* shadowedRules(graph: Graph, found: ReadonlyMap<string, Finding>, pace: Pace): Steps<readonly Problem[]> {
   const problems: Problem[] = [];
   for (const { route, rule, match, hiddenBy, reachable } of found.values()) {
@@ -82,59 +77,27 @@ function* shadowedRules(graph: Graph, found: ReadonlyMap<string, Finding>, pace:
     if (reachable || hiddenBy === undefined) continue;
     const object = findRoute(graph.cluster.state, route.ref.kind, `${route.ref.namespace}/${route.ref.name}`);
     if (object === undefined) continue;
-    const where = hiddenBy.route.ref === route.ref ? `rule ${hiddenBy.rule}` : `rule ${hiddenBy.rule} of ${hiddenBy.route.ref.kind} ${hiddenBy.route.ref.namespace}/${hiddenBy.route.ref.name}`;
+    const where = hiddenBy.route.ref === route.ref ? `rule ${hiddenBy.rule.rule.index}` : `rule ${hiddenBy.rule.rule.index} of ${hiddenBy.route.ref.kind} ${hiddenBy.route.ref.namespace}/${hiddenBy.route.ref.name}`;
     const message = `no request gets here: ${where} has the same match and comes first`;
     problems.push(problem('warning', object, { reason: 'ShadowedMatch', path: ['spec', 'rules', rule, 'matches', match], message }));
   }
   return problems;
 }
 
-interface Place {
+interface Finding {
   readonly route: TableRoute;
   readonly rule: number;
   readonly match: number;
-}
-
-interface Finding extends Place {
-  readonly hiddenBy: Place | undefined;
+  readonly hiddenBy: MatchPlace | undefined;
   readonly reachable: boolean;
 }
 
 function* inspect(routes: readonly TableRoute[], found: Map<string, Finding>, pace: Pace): Steps<void> {
-  const owners = new Map<string, Place>();
-  for (const route of yield* sortInSteps(routes, (a, b) => a.createdAt - b.createdAt || compareText(keyOf(a), keyOf(b)), pace)) {
-    const hostnames = route.hostnames.length === 0 ? [''] : route.hostnames.map(({ match, written }) => `${match} ${written}`);
-    for (const { rule } of route.rules) {
-      for (const match of rule.matches) {
-        if (pace.spend()) yield;
-        const place = { route, rule: rule.index, match: match.index };
-        const rivals = hostnames.map((hostname) => claim(owners, `${hostname}\n${contentOf(match)}`, place));
-        const id = `${keyOf(route)} ${rule.index} ${match.index}`;
-        const old = found.get(id);
-        found.set(id, { ...place, hiddenBy: old?.hiddenBy ?? rivals.find((rival) => rival !== undefined), reachable: old?.reachable === true || rivals.includes(undefined) });
-      }
-    }
+  for (const { route, rule, match, hiddenBy, reachable } of yield* matchClaims(routes, pace)) {
+    if (pace.spend()) yield;
+    const { index } = rule.rule;
+    const id = `${keyOf(route)} ${index} ${match.index}`;
+    const old = found.get(id);
+    found.set(id, { route, rule: index, match: match.index, hiddenBy: old?.hiddenBy ?? hiddenBy, reachable: old?.reachable === true || reachable });
   }
-}
-
-/** The earlier holder of the key, if there is one. */
-function claim(owners: Map<string, Place>, key: string, place: Place): Place | undefined {
-  const owner = owners.get(key);
-  if (owner === undefined) owners.set(key, place);
-  return owner;
-}
-
-const contents = createSlot<Match, string>();
-
-/** Equal for matches that the same requests meet. The order of headers and parameters does not matter. */
-function contentOf(match: Match): string {
-  const known = contents.find(match);
-  if (known !== undefined) return known;
-  const sorted = (conditions: Match['headers']): readonly string[] => conditions.map(({ name, type, value }) => `${name} ${type} ${value}`).sort();
-  const { path, grpc } = match;
-  // A prefix's last slash has no meaning (HTTPPathMatch).
-  const value = path.type === 'PathPrefix' ? bareRoot(path.value) : path.value;
-  const content = JSON.stringify([grpc, path.type, value, match.method, sorted(match.headers), sorted(match.query)]);
-  contents.keep(match, content);
-  return content;
 }

@@ -1,5 +1,6 @@
 import { compareHostnames, sortInSteps, type Pace, type Steps, type StreamRoute, type StreamTable } from '#snapshot';
 import { compareText } from '../cluster.ts';
+import { keyOf } from './reach.ts';
 import { PolicyList, renderBackend, sameHostnames, sameItems } from './table.ts';
 import type { TableRoute, TableWay } from './way.ts';
 
@@ -54,8 +55,4 @@ export function* reachedRoutes(routes: readonly TableRoute[], pace: Pace): Steps
   for (const { match, route } of yield* claimsOf(routes, pace)) if (!owners.has(match)) owners.set(match, route);
   const reached = new Set(owners.values());
   return routes.filter((route) => reached.has(route));
-}
-
-function keyOf({ ref }: TableRoute): string {
-  return `${ref.namespace}/${ref.name} ${ref.kind}`;
 }
