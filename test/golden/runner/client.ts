@@ -9,6 +9,7 @@ import { sendDatagram } from './wire/datagrams.ts';
 import { callGrpc } from './wire/grpc.ts';
 import { addressed, isStream, type Addressed } from './requests.ts';
 import { tunnel } from './wire/tunnel.ts';
+import { openWebSocket } from './wire/web-socket.ts';
 
 /** Where the proxies of a running case are reached. */
 export interface Entrances {
@@ -19,6 +20,14 @@ export interface Entrances {
 }
 
 type Entrance = ReturnType<Entrances['gateway']>;
+
+/** What goes on a stream of HTTP/2. */
+interface Streamed {
+  readonly entrance: Entrance;
+  readonly to: Addressed;
+  readonly id: string;
+  readonly request: RequestExpectation;
+}
 
 export interface Reply {
   readonly id: string;
@@ -56,7 +65,8 @@ async function send(entrances: Entrances, request: RequestExpectation, agent: ht
   const id = `${process.pid}-${++ids}`;
   const entrance = to.client === undefined ? entrances.gateway(to.gateway!, to.port) : entrances.sidecar(to.client);
   if (to.protocol === 'udp') return exchangeDatagrams(entrance, id, request.url);
-  if (to.protocol === 'grpc') return exchangeGrpc(entrance, to, id, request);
+  if (to.protocol === 'grpc') return exchangeStream({ entrance, to, id, request }, callGrpc);
+  if (request.over === 'http2') return exchangeStream({ entrance, to, id, request }, openWebSocket);
   const tunnelled = to.client !== undefined && isStream(to) ? await tunnel(entrance, `${to.dialled}:${to.port}`, patienceMs) : undefined;
   const secure = to.scheme === 'https';
   const { upgrade: protocol, body } = request;
@@ -95,9 +105,9 @@ async function exchangeDatagrams(entrance: Entrance, id: string, url: string): P
   return { id, status: 200, headers: {}, body, elapsed: performance.now() - start, certificate: undefined };
 }
 
-async function exchangeGrpc(entrance: Entrance, { host, target }: Addressed, id: string, { headers }: RequestExpectation): Promise<Reply> {
+async function exchangeStream({ entrance, to, id, request }: Streamed, send: typeof callGrpc | typeof openWebSocket): Promise<Reply> {
   const start = performance.now();
-  const reply = await callGrpc(entrance, { authority: host, path: target, headers: { ...headers, [idHeader]: id } }, patienceMs);
+  const reply = await send(entrance, { authority: to.host, path: to.target, headers: { ...request.headers, [idHeader]: id } }, patienceMs);
   return { id, ...reply, elapsed: performance.now() - start, certificate: undefined };
 }
 

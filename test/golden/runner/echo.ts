@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
@@ -156,7 +157,9 @@ async function answer(context: Context, request: IncomingMessage, response: Serv
 function upgrade(context: Context, request: IncomingMessage, socket: Duplex): void {
   arrive(context, request);
   socket.on('error', () => undefined);
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\n\r\n`);
+  // RFC 6455, 4.2.2.
+  const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
   socket.on('data', (chunk: Buffer) => socket.write(chunk));
   socket.on('end', () => socket.end());
 }

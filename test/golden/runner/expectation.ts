@@ -66,6 +66,8 @@ export interface RequestExpectation {
   /** Hosts of the certificate that the client shows, as in `{{certificate HOST…}}`. */
   readonly certificate?: string;
   readonly upgrade?: string;
+  /** Of an upgrade to `websocket`: as an extended CONNECT (RFC 8441), whose client gets 200 in the place of 101. */
+  readonly over?: 'http2';
   /** Which address of the Gateway to dial, where it is not the first. */
   readonly address?: string;
   readonly expect: Outcome;
@@ -176,7 +178,7 @@ export const keys = {
   expectation: ['sentence', 'source', 'input', 'statuses', 'running', 'requests', 'policy', 'problems'],
   status: ['object', 'parent', 'ancestor', 'conditions', 'absent', 'messages', 'observedGeneration', 'parents', 'addresses', 'attachedListenerSets', 'supportedFeatures', 'listeners'],
   listener: ['attachedRoutes', 'supportedKinds', 'conditions', 'absent'],
-  request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'certificate', 'upgrade', 'address', 'expect'],
+  request: ['via', 'from', 'method', 'url', 'headers', 'body', 'sni', 'certificate', 'upgrade', 'over', 'address', 'expect'],
   outcome: [
     'outcome', 'listener', 'route', 'rule', 'match', 'backends', 'status', 'statuses', 'location', 'retry', 'timeouts', 'origins',
     'grpcStatus', 'pod', 'upstream', 'response', 'attempts', 'mirrored', 'copies', 'distribution', 'code', 'certificate', 'refused', 'elapsed',
