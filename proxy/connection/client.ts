@@ -248,7 +248,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     this.#gone();
   }
 
-  becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): Buffer | undefined {
+  becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): void {
     const { response } = this.#place!;
     if (bytes === undefined) response.established();
     else response.switching(bytes);
@@ -260,7 +260,9 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     this.#paused = false;
     this.socket.resume();
     this.#watch(this.#due());
-    return ahead;
+    if (ahead !== undefined) tunnel.fromClient(ahead);
+    // Told already, when there was no tunnel yet to pass it into.
+    if (this.halfClosed) tunnel.clientEnded();
   }
 
   /** Its connection ends by itself. */

@@ -107,8 +107,8 @@ export interface TunnelEnd {
 /** A client's connection that can become a tunnel, or a stream of one. */
 export interface Tunnels {
   readonly congested: boolean;
-  /** Answers: accepts a WebSocket, with what `context.responseHead` has beside (`bytes`), or says 200 to CONNECT. From now on bytes pass. Returns what the client has sent ahead, as far as the tunnel has not been given it. */
-  becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): Buffer | undefined;
+  /** Answers: accepts a WebSocket, with what `context.responseHead` has beside (`bytes`), or says 200 to CONNECT. From now on bytes pass, first what the client has sent ahead; so does its end, if that has come. */
+  becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): void;
   write(output: OutputBuffer): void;
   pause(): void;
   resume(): void;

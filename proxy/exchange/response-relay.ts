@@ -125,7 +125,6 @@ export class ResponseRelay implements UpstreamUser {
     exchange.beginTunnel();
     const tunnel = new Tunnel(exchange, client, upstream);
     upstream.handOver(tunnel);
-    const ahead = client.becomeTunnel(tunnel, upgrade);
-    if (ahead !== undefined) tunnel.fromClient(ahead);
+    client.becomeTunnel(tunnel, upgrade);
   }
 }

@@ -78,6 +78,56 @@ test('bytes of a client do not reach the endpoint before it accepts the upgrade'
   await server.close();
 });
 
+for (const early of ['', 'early']) {
+  test(`a client that ends its side before the 101${early === '' ? '' : ', behind what it sends ahead'}: its end passes once the tunnel stands, and the other way stays open`, async (t) => {
+    let accept: () => void = () => {};
+    const server = await rawServer((socket, text) => {
+      if (text.startsWith('GET')) accept = () => socket.write(accepted);
+    });
+    const ended: string[] = [];
+    const rig = await startRig({ backends: { a: [server.port] } });
+    const client = new RawClient(rig.listener.port);
+    client.socket.end(`${handshake}${early}`);
+    await eventually(async () => server.received.length > 0);
+    const [endpoint] = server.sockets;
+    endpoint!.prependListener('end', () => {
+      ended.push(server.received[0]!.split('\r\n\r\n')[1]!);
+      endpoint!.end('last');
+    });
+    // The proxy has heard of the end by now.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    t.deepEqual(ended, [], 'not before the tunnel stands');
+    accept();
+    t.regex(await client.all(), /^HTTP\/1\.1 101 [^]*\r\n\r\nlast$/);
+    t.deepEqual(ended, [early]);
+    await rig.close();
+    await server.close();
+  });
+}
+
+test('a client that ends its side before a 101 that does not come: it gets the answer that does', async (t) => {
+  const server = await rawServer(answering('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno'));
+  const rig = await startRig({ backends: { a: [server.port] } });
+  const client = new RawClient(rig.listener.port);
+  client.socket.end(handshake);
+  t.regex(await client.all(), /^HTTP\/1\.1 403 [^]*no$/);
+  await rig.close();
+  await server.close();
+});
+
+test('a tunnel whose client has ended its side before the 101 ends when nothing moves in it any more', async (t) => {
+  const server = await rawServer((socket) => {
+    socket.removeAllListeners('end');
+    setTimeout(() => socket.write(`${accepted}welcome`), 30);
+  });
+  const rig = await startRig({ backends: { a: [server.port] }, policies: [{ timeouts: { streamIdle: '300ms' }, origins: {} }], rules: [{}] });
+  const client = new RawClient(rig.listener.port);
+  client.socket.end(handshake);
+  t.true((await client.all()).endsWith('welcome'));
+  await rig.close();
+  await server.close();
+});
+
 test('a tunnel in which nothing moves ends', async (t) => {
   const server = await webSocketServer();
   const rig = await startRig({ backends: { a: [server.port] }, policies: [{ timeouts: { streamIdle: '300ms' }, origins: {} }], rules: [{}] });

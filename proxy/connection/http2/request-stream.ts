@@ -243,7 +243,7 @@ export class RequestStream implements Downstream, Tunnels, StreamUser, WheelTime
 
   // The tunnel's side.
 
-  becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): undefined {
+  becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): void {
     const stream = this.#stream!;
     const held = this.#held;
     this.client.leaveIfDue(this.exchange.startedAt);
