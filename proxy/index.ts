@@ -5,8 +5,8 @@ export { failures, failureCodes, ProxyError, type Failure, type FailureCode } fr
 export { retrySettings, timeoutSettings, type RetrySettings, type TimeoutSettings } from './retry/index.ts';
 export * from './control/index.ts';
 export * from './process/index.ts';
-export { boundUnsent, descriptorOf, openSocketIO, publicIO, socketModes, type OpenedIO, type SocketIO, type SocketMode } from './sockets/index.ts';
+export { boundUnsent, descriptorOf, openSocketIO, publicIO, reset, socketModes, type OpenedIO, type SocketIO, type SocketMode } from './sockets/index.ts';
 export { ListeningSockets, type ListeningOptions } from './listening/sockets.ts';
 export { ticketKeysMs } from './listening/tickets.ts';
 export { streamChooser, type StreamChooser } from './streams/choose.ts';
-export { endless, plainAddress, readClientHello, reset } from './streams/index.ts';
+export { endless, plainAddress, readClientHello } from './streams/index.ts';

@@ -6,7 +6,7 @@ import type { Reply } from '../exchange/replies.ts';
 import { matchPreface } from '../http2/index.ts';
 import type { Binding } from '../listening/binding.ts';
 import type { TimeoutSettings } from '../retry/index.ts';
-import { deafen, drain, spent } from '../sockets/index.ts';
+import { deafen, drain, reset, spent } from '../sockets/index.ts';
 import { plainAddress } from '../streams/address.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
@@ -242,9 +242,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (this.#phase === 'closed') return;
     if (this.#place !== undefined) this.#place.response.pending = false;
     // Without TLS an end of stream would look like the end of a response that is told by it; a reset does not.
-    // (While a shutdown is under way, libuv refuses to reset, and Node would leak the handle.)
-    if ('encrypted' in this.socket || this.socket.writableEnded) this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    reset(this.socket);
     this.#gone();
   }
 

@@ -92,6 +92,8 @@ export interface TunnelEnd {
   clientEnded(): void;
   /** The client is gone. */
   clientClosed(): void;
+  /** Its stream was reset, or is lost with its connection. */
+  clientReset(): void;
   /** What was written to the client has left. */
   clientDrained(): void;
   /** When a byte last went through, in milliseconds. */
@@ -177,6 +179,8 @@ export interface RawUpstream extends Upstream {
   endRaw(): void;
   /** What was written still leaves; the user hears no more. */
   closeWhenWritten(): void;
+  /** `close`, so that the endpoint can't take it for an end in order: with a reset, where its connection can be given one. */
+  breakOff(): void;
 }
 
 /** A connection that was opened for a tunnel. */

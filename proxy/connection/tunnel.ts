@@ -73,6 +73,12 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
     this.#close();
   }
 
+  /** RFC 8441, 5: what a reset is to a stream, one is to the endpoint's connection. */
+  clientReset(): void {
+    if (!this.#over) this.#upstream.breakOff();
+    this.clientClosed();
+  }
+
   clientDrained(): void {
     this.#touch();
     this.#upstream.resume();

@@ -4,6 +4,7 @@ import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
 import type { FailureCode } from '../failures.ts';
 import { putTrailers } from '../exchange/heads.ts';
+import { reset } from '../sockets/index.ts';
 import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
@@ -212,6 +213,11 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     this.#pending = false;
     this.#context.wheel.cancel(this);
     this.socket.destroy();
+  }
+
+  breakOff(): void {
+    reset(this.socket);
+    this.close();
   }
 
   /** What was written still leaves; the user hears no more. */

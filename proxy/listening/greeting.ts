@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
 import { failureHeader } from '../exchange/replies.ts';
-import { reset } from '../streams/index.ts';
+import { reset } from '../sockets/index.ts';
 import type { Waiter, WheelTimer } from '../time/index.ts';
 
 /** RFC 8446, 5.1: the type of the record that a ClientHello comes in. */

@@ -1,13 +1,14 @@
 import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
 import { ProxyError } from '../failures.ts';
+import { reset } from '../sockets/index.ts';
 import type { StreamProtocol } from '../telemetry/index.ts';
 import { plainAddress } from './address.ts';
 import { dialBackend, type DialOptions, type Joined } from './dial.ts';
 import { Ledger } from './ledger.ts';
 import type { Lifetime } from '../types.ts';
 import { unroutedSettings, type StreamChoice, type StreamSettings } from './routing.ts';
-import { endless, reset, Splice } from './splice.ts';
+import { endless, Splice } from './splice.ts';
 
 const keepAliveMs = 30_000;
 

@@ -5,5 +5,5 @@ export type { Joined } from './dial.ts';
 export { Ledger } from './ledger.ts';
 export { decodeErrorAlert, peekHello, type Peeked } from './peek.ts';
 export { StreamRouting, type StreamTimes } from './routing.ts';
-export { endless, reset, Splice } from './splice.ts';
+export { endless, Splice } from './splice.ts';
 export { UdpPort } from './udp/index.ts';

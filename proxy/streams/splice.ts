@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Timer } from '../connection/timer.ts';
+import { reset } from '../sockets/index.ts';
 import type { Lifetime, SpliceEnd } from '../types.ts';
 import { bulkBytes, sliceBytes, type TimerWheel, type Turns, type Waiter, type WheelTimer } from '../time/index.ts';
 
@@ -166,14 +167,6 @@ class PacedReader implements Waiter {
   resume(): void {
     if (!this.awaitsTurn && !this.#to.writableNeedDrain && !this.#from.destroyed) this.#from.resume();
   }
-}
-
-/** Closes at once, with a reset where the state of the socket allows one. */
-export function reset(socket: Socket): void {
-  if (socket.destroyed) return;
-  // While a shutdown is under way, libuv refuses to reset, and Node would leak the handle. TLS that ends without its goodbye is no end.
-  if (socket.writableEnded || socket.connecting || 'encrypted' in socket) socket.destroy();
-  else socket.resetAndDestroy();
 }
 
 /** What is to be said about an error, `close` says. */

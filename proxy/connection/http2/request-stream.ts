@@ -123,7 +123,7 @@ export class RequestStream implements Downstream, Tunnels, StreamUser, WheelTime
   failed(stream: Stream): void {
     if (stream !== this.#stream) return;
     if (this.#tunnel === undefined) this.exchange.clientGone();
-    else this.#tunnel.clientClosed();
+    else this.#tunnel.clientReset();
     this.#release();
   }
 

@@ -137,6 +137,10 @@ export class Http2Upstream implements RawUpstream, ResponseUser {
     if (!this.answered) this.#connection!.doubt();
   }
 
+  breakOff(): void {
+    this.close();
+  }
+
   pause(): void {
     this.#stream?.pause();
   }
