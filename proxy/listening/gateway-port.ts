@@ -10,6 +10,7 @@ import type { StreamProtocol } from '../telemetry/index.ts';
 import { acceptClient } from './clients.ts';
 import type { Party } from './closing.ts';
 import { GatewayBinding } from './gateway.ts';
+import { replyWithoutTls } from './greeting.ts';
 import { httpProtocols, SecureServer, trustedAuthorities } from './secure.ts';
 import type { Port } from './server.ts';
 
@@ -168,15 +169,18 @@ export class GatewayPort implements Port {
     this.#streams.add(connection);
   }
 
-  #refuseHello(socket: Socket, { kind, reason }: Exclude<Peeked, { kind: 'hello' }>): void {
+  #refuseHello(socket: Socket, peeked: Exclude<Peeked, { kind: 'hello' }>): void {
+    const { kind, reason } = peeked;
     // Whoever only looks whether the port is there is no client that failed.
     if (kind === 'gone') {
       socket.destroy();
       return;
     }
     this.#context.metrics.count('client_hellos_refused');
-    if (kind === 'malformed') socket.write(decodeErrorAlert);
-    this.#refuse(socket, '', { failure: 'client-hello', reason, orderly: kind === 'malformed' });
+    const takesHttps = this.#sections.listener.sections.some(({ protocol }) => protocol === 'HTTPS');
+    const told = kind === 'malformed' ? decodeErrorAlert : kind === 'foreign' && takesHttps ? replyWithoutTls(peeked.first) : undefined;
+    if (told !== undefined) socket.write(told);
+    this.#refuse(socket, '', { failure: 'client-hello', reason, orderly: told !== undefined });
   }
 
   #refuse(socket: Socket, serverName: string, why: { readonly failure: FailureCode; readonly reason?: string; readonly orderly?: boolean }): void {

@@ -14,6 +14,14 @@ const plainHttpReply = [
 ].join('\r\n');
 
 /**
+ * What a client gets on a port for HTTPS that begins with something else than TLS: a person who has the scheme wrong is told, a program that
+ * speaks something else is cut off (undefined).
+ */
+export function replyWithoutTls(first: Buffer): string | undefined {
+  return httpStart.test(first.toString('latin1', 0, 16)) ? plainHttpReply : undefined;
+}
+
+/**
  * A connection whose TLS has not been begun: that is done once its client has said something, and when it is its turn, for the answer to a
  * ClientHello costs as much as several requests. Who says nothing costs a socket and a timer, and OpenSSL hears of nobody else. A client has
  * `tlsHandshakeMs` for its first bytes, and as long again, by Node's own timer, for the rest. Whose first byte is none of TLS costs no handshake.
@@ -80,14 +88,14 @@ export class Greeting implements Waiter, WheelTimer {
     this.#context.turns.add(this);
   };
 
-  /** A person who has the scheme wrong is told; a program that speaks something else is cut off. */
   #refuse(first: Buffer): void {
     const socket = this.#socket;
-    if (!httpStart.test(first.toString('latin1', 0, 16))) {
+    const reply = replyWithoutTls(first);
+    if (reply === undefined) {
       reset(socket);
       return;
     }
-    socket.end(plainHttpReply);
+    socket.end(reply);
     socket.destroySoon();
   }
 

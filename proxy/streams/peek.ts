@@ -5,8 +5,10 @@ import { maxHelloBytes, readClientHello } from './client-hello.ts';
 
 export type Peeked =
   | { readonly kind: 'hello'; readonly serverName: string }
-  /** `foreign`: not TLS; `malformed`: TLS that breaks its rules; `late`: not there in time; `gone`: the client left before. */
-  | { readonly kind: 'foreign' | 'malformed' | 'late' | 'gone'; readonly reason: string };
+  /** Not TLS; `first`: what came. */
+  | { readonly kind: 'foreign'; readonly reason: string; readonly first: Buffer }
+  /** `malformed`: TLS that breaks its rules; `late`: not there in time; `gone`: the client left before. */
+  | { readonly kind: 'malformed' | 'late' | 'gone'; readonly reason: string };
 
 export interface PeekOptions {
   readonly wheel: TimerWheel;
@@ -40,7 +42,7 @@ export function peekHello(socket: Socket, options: PeekOptions, done: (peeked: P
   const data = (bytes: Buffer): void => {
     const verdict = reader.read(bytes);
     if (verdict.kind === 'more') return;
-    settle(verdict.kind === 'foreign' ? { kind: 'foreign', reason: 'not-tls' } : verdict);
+    settle(verdict.kind === 'foreign' ? { kind: 'foreign', reason: 'not-tls', first: reader.bytes() } : verdict);
   };
   const left = (): void => settle({ kind: 'gone', reason: 'closed' });
   options.wheel.schedule(timer, options.now() + options.timeoutMs);

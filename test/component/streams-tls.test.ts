@@ -111,6 +111,19 @@ test('passthrough: a hello byte by byte, one that is none, one that never ends',
   a.close();
 });
 
+test('who speaks HTTP without TLS to a port where HTTPS stands beside what passes through is told; who speaks something else is not', async (t) => {
+  const rig = await startStreamRig();
+  setCertificates(rig, 'a.example');
+  const { port } = await rig.listen([passthrough('tls', 'p.example'), https('https', 'a.example', 'a.example')]);
+  const answer = await exchangeBytes(connect({ port, host: '127.0.0.1', allowHalfOpen: true }), get('a.example'));
+  t.regex(answer, /^HTTP\/1\.1 400 Bad Request\r\n(?:.+\r\n)*connection: close\r\n\r\nThis port takes HTTPS: the request came without TLS\.\n$/);
+  await t.throwsAsync(exchangeBytes(connect({ port, host: '127.0.0.1', allowHalfOpen: true }), 'SSH-2.0-x\r\n'), { message: /ECONNRESET/ });
+  t.deepEqual(await rig.metricLines('weft_client_hellos_refused'), ['weft_client_hellos_refused_total 2']);
+  await eventually(async () => (await rig.logged()).length === 2);
+  t.deepEqual(rig.log.map(({ failure, reason }) => [failure, reason]), [['client-hello', 'not-tls'], ['client-hello', 'not-tls']]);
+  await rig.close();
+});
+
 test('passthrough: a client without server name gets the route for everything', async (t) => {
   const rig = await startStreamRig();
   const a = await echoServer('a', certificateFor('a.example'));
