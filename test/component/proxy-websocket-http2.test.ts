@@ -237,60 +237,6 @@ test('the ends: each side by itself, in order or by force', async (t) => {
   t.is((await new Chat(client).opened()).status, 200);
 });
 
-test('a stream that is lost with its connection resets that of the endpoint; an end in order, or a time limit, does not', async (t) => {
-  const server = await webSocketServer((socket, text) => (text === 'reset' ? socket.resetAndDestroy() : shout(socket, text)));
-  const { rig, logged } = await start(t, [server], { policies: [policyOf({ timeouts: { streamIdle: '400ms' } })], rules: [{}] });
-  /** How the endpoint's connection ended. */
-  const endOf = async (finish: (chat: Chat, client: StreamClient) => unknown): Promise<string> => {
-    const client = new StreamClient(`http://127.0.0.1:${rig.listener.port}`);
-    await new Promise((resolve) => client.session.once('remoteSettings', resolve));
-    const chat = await new Chat(client).opened();
-    const socket = server.sockets.at(-1)!;
-    let how = 'in order';
-    socket.on('error', (error: NodeJS.ErrnoException) => (how = error.code ?? 'error'));
-    const closed = new Promise((resolve) => socket.once('close', resolve));
-    await finish(chat, client);
-    await closed;
-    client.close();
-    return how;
-  };
-  t.is(await endOf((_chat, { session }) => session.destroy()), 'ECONNRESET', 'with its connection');
-  // In order first.
-  t.is(await endOf(async ({ stream }) => {
-    stream.end('last');
-    await eventually(() => server.received.at(-1)!.endsWith('last'));
-  }), 'in order');
-  t.is(await endOf(() => {}), 'in order', 'a time limit is no reset');
-  t.deepEqual((await logged(3)).map(({ failure }) => failure), ['client-closed', undefined, 'stream-idle-timeout']);
-});
-
-/** RFC 9113, 4.1. */
-function frameOf(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([0, payload.length >> 8, payload.length & 255, type, flags, 0, 0, 0, stream]), payload]);
-}
-
-/** RFC 7541, 6.2.2: literal fields, of fewer than 127 bytes. */
-function literals(fields: OutgoingHttpHeaders): Buffer {
-  return Buffer.concat(Object.entries(fields).map(([name, value]) => Buffer.from(`\0${String.fromCharCode(name.length)}${name}${String.fromCharCode(String(value).length)}${String(value)}`, 'latin1')));
-}
-
-for (const code of [0, 8]) {
-  test(`a stream that is reset with ${code} resets the endpoint's connection (RFC 8441, 5)`, async (t) => {
-    const server = await webSocketServer(() => {});
-    const { rig } = await start(t, [server]);
-    const client = connect(rig.listener.port, '127.0.0.1').on('error', () => {});
-    const head = frameOf(1, 4, 1, literals({ ':authority': 'shop.example', ...request }));
-    client.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frameOf(4, 0, 0, Buffer.alloc(0)), head, frameOf(0, 0, 1, Buffer.from('said'))]));
-    await eventually(() => server.received[0]?.endsWith('said') === true);
-    const error = new Promise<NodeJS.ErrnoException>((resolve) => server.sockets[0]!.once('error', resolve));
-    server.sockets[0]!.once('end', () => t.fail('it is no end in order'));
-    // node:http2 would end the stream before.
-    client.write(frameOf(3, 0, 1, Buffer.from([0, 0, 0, code])));
-    t.is((await error).code, 'ECONNRESET');
-    client.destroy();
-  });
-}
-
 test('trailers end it by force: a tunnel has none', async (t) => {
   const server = await webSocketServer(shout);
   const { client } = await start(t, [server]);
