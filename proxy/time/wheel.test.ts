@@ -201,3 +201,41 @@ test('the driven wheel lets others have their turn between timers that are due a
   });
   t.true(between.filter((count) => count > 1 && count < 320).length >= 5, between.join(' '));
 });
+
+test('what takes long does so alone between two looks at the others', (t) => {
+  let now = 0;
+  let shareEnds = 0;
+  const wheel = new TimerWheel({ now, maxAtOnce: 32, isEnough: () => now >= shareEnds });
+  const costs = [5, 1, 1, 1, 1, 9, 1, 9, 9, 1];
+  // Lists begin with what was scheduled last.
+  for (const cost of costs.toReversed()) wheel.schedule(new Alarm(() => (now += cost)), 20);
+  const fired: number[] = [];
+  for (now = 30; wheel.size > 0; ) {
+    const before = wheel.size;
+    shareEnds = now + 4;
+    wheel.advance(now);
+    fired.push(before - wheel.size);
+  }
+  t.deepEqual(fired, [1, 4, 1, 2, 1, 1]);
+  t.false(wheel.behind);
+});
+
+test('one that takes long is alone in its turn of the loop; all fire, though nothing else goes on that would wake the loop', async (t) => {
+  let spent = 0;
+  const driven = driveWheel({ now: () => performance.now() + spent });
+  t.teardown(() => driven.stop());
+  let fired = 0;
+  let atOnce = 0;
+  let most = 0;
+  const due = performance.now() + 20;
+  for (let index = 0; index < 100; index++) {
+    driven.wheel.schedule(new Alarm(() => {
+      fired++;
+      spent += 1;
+      if (++atOnce === 1) setImmediate(() => (atOnce = 0)).unref();
+      most = Math.max(most, atOnce);
+    }), due);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  t.deepEqual([fired, most], [100, 1]);
+});

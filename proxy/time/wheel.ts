@@ -34,6 +34,8 @@ export interface WheelOptions {
   readonly onError?: (error: unknown) => void;
   /** Timers that fire in one `advance`; all that are due unless set. */
   readonly maxAtOnce?: number;
+  /** Asked after each that fired: whether the others are to wait for the next `advance`. */
+  readonly isEnough?: () => boolean;
   /** A timer was scheduled that is due before anything was: the driver has to wake up earlier. */
   readonly onEarlier?: (wakeAt: number) => void;
 }
@@ -54,6 +56,7 @@ export class TimerWheel {
   readonly #maxAtOnce: number;
   /** Of them, in this `advance`. */
   #left = Infinity;
+  readonly #isEnough: () => boolean;
   readonly #onError: (error: unknown) => void;
   readonly #onEarlier: (wakeAt: number) => void;
 
@@ -61,6 +64,7 @@ export class TimerWheel {
     this.tickMs = options.tickMs ?? 10;
     this.#tick = Math.floor(options.now / this.tickMs);
     this.#maxAtOnce = options.maxAtOnce ?? Infinity;
+    this.#isEnough = options.isEnough ?? (() => false);
     this.#onError = options.onError ?? (() => {});
     this.#onEarlier = options.onEarlier ?? (() => {});
   }
@@ -207,6 +211,7 @@ export class TimerWheel {
       } catch (error) {
         this.#onError(error);
       }
+      if (this.#isEnough()) this.#left = 0;
     }
   }
 }
