@@ -180,7 +180,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   /** Reads on: first what was held back. */
   resume(): void {
-    if (this.#consuming || this.awaitsTurn || this.#phase === 'closed' || this.#tunnel?.congested === true) return;
+    if (this.#consuming || this.awaitsTurn || this.#phase === 'closed' || this.#tunnel?.congested === true || this.#lingering?.hasEnough === true) return;
     const input = this.#input;
     if (input !== undefined && !this.#patience.inHead) {
       this.#input = undefined;

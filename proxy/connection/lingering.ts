@@ -2,6 +2,8 @@ import { spent } from '../sockets/index.ts';
 
 /** The time after the last response: what the client still sends is dropped, up to a limit, and what it has not taken yet it may take. */
 export class Lingering {
+  /** Nothing more is read, whoever asks for it. */
+  hasEnough = false;
   readonly #maxBytes: number;
   /** Until when an upload is dropped without that limit, as long as it goes on. Milliseconds; 0: there is none. */
   readonly #uploadUntil: number;
@@ -25,7 +27,8 @@ export class Lingering {
   drop(bytes: Buffer, now: number): 'some' | 'enough' {
     this.#dropped += bytes.length;
     spent(bytes);
-    return this.#dropped > this.#maxBytes && now >= this.#uploadUntil ? 'enough' : 'some';
+    this.hasEnough = this.#dropped >= this.#maxBytes && now >= this.#uploadUntil;
+    return this.hasEnough ? 'enough' : 'some';
   }
 
   /** Whether nothing is left to wait for: the client has all, or has taken nothing since, and its upload has come to an end or a halt. */

@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import test from 'ava';
 import { behind, RawClient, statusOf } from './proxy-rig.ts';
 
@@ -94,4 +96,26 @@ test('one that goes on for longer is let go', async (t) => {
   await new Promise((resolve) => client.socket.once('close', resolve));
   clearInterval(sending);
   t.not(client.error, undefined);
+});
+
+test.serial('behind a last response so much is read, and then nothing, though the connection had waited for its turn', async (t) => {
+  const lingerBytes = 131_072;
+  const { rig } = await behind(t, () => {}, { limits: { lingerMs: 300, lingerBytes } });
+  const accepted: Socket[] = [];
+  const note = (message: unknown): void => {
+    const { socket } = message as { readonly socket: Socket };
+    if (socket.localPort === rig.listener.port) accepted.push(socket);
+  };
+  subscribe('net.server.socket', note);
+  t.teardown(() => unsubscribe('net.server.socket', note));
+  for (let round = 0; round < 10; round++) {
+    const client = new RawClient(rig.listener.port);
+    // Its first read is refused.
+    client.send(`GET /\0${'x'.repeat(4 * 1024 * 1024)}`);
+    await new Promise((resolve) => client.socket.once('close', resolve));
+  }
+  // With one that the rig has opened.
+  t.is(accepted.length, 11);
+  // A read has 64 KiB at most: the first, and the one that was more than enough.
+  for (const { bytesRead } of accepted) t.true(bytesRead < 65_536 + lingerBytes + 65_536, `${bytesRead}`);
 });
