@@ -38,6 +38,11 @@ export class Collector {
     return this.#listBytes > bombFactor * this.#limits.maxHeaderListBytes;
   }
 
+  /** Whether fields are looked at still. Of a list that is refused already they are only counted. */
+  get takes(): boolean {
+    return this.block.excess === '' && this.block.fault === '';
+  }
+
   begin(side: Side): void {
     const { block } = this;
     block.side = side;
@@ -54,14 +59,14 @@ export class Collector {
     this.#host = -1;
   }
 
-  /** Takes the line that was written at `position`. */
+  /** Takes the line that was written at `position`, where it `takes` one. */
   add(nameLength: number, valueLength: number, traits: number): void {
     const { block, position } = this;
     this.#listBytes += nameLength + valueLength + entryOverhead;
     if (this.#listBytes > this.#limits.maxHeaderListBytes || nameLength > this.#limits.maxNameBytes) {
       this.exceed(kindOf(traits) === kind.path ? 'target-too-long' : 'head-too-large');
     }
-    if (block.excess !== '' || block.fault !== '') return;
+    if (!this.takes) return;
     if ((traits & badValue) !== 0) this.#refuse('field-value');
     const is = kindOf(traits);
     const valueStart = position + nameLength + 2;

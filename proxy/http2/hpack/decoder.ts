@@ -17,7 +17,8 @@ const failed = -1;
 
 /**
  * HPACK decoder of one connection (RFC 7541). It writes fields as lines into the collector that all connections share. Never throws; reads
- * `start` to `end` and no further.
+ * `start` to `end` and no further. What follows in a list that is refused already is written only where the table takes it: a kilobyte may
+ * refer to a thousand large entries.
  */
 export class HeaderDecoder {
   readonly table = new DynamicTable();
@@ -78,7 +79,7 @@ export class HeaderDecoder {
     if (index <= staticCount) {
       const { starts, nameLengths, valueLengths, traits } = staticLines;
       const length = nameLengths[index]! + valueLengths[index]! + 4;
-      copyLine(staticLines.bytes, starts[index]!, length, block.bytes, position);
+      if (this.#collector.takes) copyLine(staticLines.bytes, starts[index]!, length, block.bytes, position);
       this.#collector.add(nameLengths[index]!, valueLengths[index]!, traits[index]!);
       return true;
     }
@@ -87,7 +88,7 @@ export class HeaderDecoder {
     const slot = table.slot(index - staticCount - 1);
     const nameLength = table.nameLengths[slot]!;
     const valueLength = table.valueLengths[slot]!;
-    copyLine(table.bytes, table.starts[slot]!, nameLength + valueLength + 4, block.bytes, position);
+    if (this.#collector.takes) copyLine(table.bytes, table.starts[slot]!, nameLength + valueLength + 4, block.bytes, position);
     this.#collector.add(nameLength, valueLength, table.traits[slot]!);
     return true;
   }
@@ -102,6 +103,7 @@ export class HeaderDecoder {
     const incremental = (first & 0x40) !== 0;
     const index = this.#integer(bytes, end, incremental ? 6 : 4);
     if (index === failed) return false;
+    if (!incremental && !this.#collector.takes) return this.#passOver(bytes, end, index);
     if (index === 0 ? !this.#newName(bytes, end) : !this.#knownName(index)) return false;
     const collector = this.#collector;
     const out = collector.block.bytes;
@@ -126,6 +128,22 @@ export class HeaderDecoder {
     } else if ((first & 0x10) !== 0) traits |= neverIndexed;
     collector.add(nameLength, valueLength, traits);
     return true;
+  }
+
+  /** A literal that neither the list nor the table takes: only that it is whole, and its length, count. */
+  #passOver(bytes: Buffer, end: number, index: number): boolean {
+    const nameLength = index === 0 ? this.#stringLength(bytes, end) : this.#nameLengthOf(index);
+    if (nameLength === failed) return false;
+    const valueLength = this.#stringLength(bytes, end);
+    if (valueLength === failed) return false;
+    this.#collector.add(nameLength, valueLength, 0);
+    return true;
+  }
+
+  #nameLengthOf(index: number): number {
+    if (index <= staticCount) return staticLines.nameLengths[index]!;
+    const { table } = this;
+    return index - staticCount > table.count ? failed : table.nameLengths[table.slot(index - staticCount - 1)]!;
   }
 
   #newName(bytes: Buffer, end: number): boolean {
@@ -173,6 +191,20 @@ export class HeaderDecoder {
     this.#stringEnd = at + length;
     if (this.#stringEnd <= out.length) copyLine(bytes, start, length, out, at);
     return true;
+  }
+
+  /** Of a string that is passed over. */
+  #stringLength(bytes: Buffer, end: number): number {
+    if (this.#p >= end) return failed;
+    if ((bytes[this.#p]! & 0x80) === 0) {
+      const length = this.#integer(bytes, end, 7);
+      if (length > end - this.#p) return failed;
+      if (length !== failed) this.#p += length;
+      return length;
+    }
+    // How long it is, and whether it is one, tells only the decoding.
+    const { position } = this.#collector;
+    return this.#string(bytes, end, position) ? this.#stringEnd - position : failed;
   }
 
   /** RFC 7541, 5.1. `failed` where the bytes end before it does, or it is beyond all meaning. */

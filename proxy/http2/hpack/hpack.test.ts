@@ -221,6 +221,24 @@ test('decoder: agrees over many blocks with an encoder that indexes, evicts and 
   );
 });
 
+test('decoder: lists that are refused leave the same table behind as those that are taken', (t) => {
+  const few = fc.constantFrom('a', 'b-c', 'x-long-name-of-a-field');
+  const values = fc.oneof(value, fc.constantFrom('1', '2', 'x'.repeat(900)));
+  fc.assert(
+    fc.property(fc.array(fc.array(fc.tuple(few, values), { maxLength: 12 }), { maxLength: 10 }), fc.array(fc.nat(63), { minLength: 1, maxLength: 50 }), (blocks, choices) => {
+      const { decoder, decode } = decoding({ maxHeaders: 2 });
+      const table: [string, string][] = [];
+      for (const fields of blocks) {
+        const block = decode(indexing(fields, choices, table), 'trailers');
+        t.is(block?.excess, fields.length > 2 ? 'head-too-large' : '');
+        t.is(decoder.table.count, table.length);
+        for (const [index, entry] of table.slice(0, 60).entries()) t.deepEqual(decode(hex((190 + index).toString(16).padStart(2, '0')), 'trailers')?.entries(), [entry]);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test('random bytes: never a throw, never more than the bound', (t) => {
   const { decoder, decode } = decoding({ maxHeaderListBytes: 4096 });
   fc.assert(
@@ -243,6 +261,32 @@ test('a bomb of references to one large entry is told to be too large, and costs
   t.true(block.end <= 65_536);
   // The connection goes on.
   t.is(decode(Buffer.from([0xbe]), 'trailers')!.value(0).length, 3968);
+});
+
+test('of a list that is refused already nothing is written but what the table takes, and all of it counts', (t) => {
+  const { decode } = decoding({ maxHeaders: 1 });
+  const taken = hex('00 01 61 01 62');
+  const entry = hex('40 01 78 01 79');
+  const before = decode(Buffer.concat([taken, entry]), 'trailers')!;
+  t.is(before.excess, 'head-too-large');
+  // A reference to the entry, one to the static table, literals with a name of each and without: a coded one is read by being decoded.
+  const parts = [hex('be'), hex('8f'), hex('0f 2f 03 71 71 71'), hex('0f 11 03 71 71 71'), hex('00 01 71 03 71 71 71'), hex('10 01 71 03 71 71 71')];
+  for (const [place, part] of parts.entries()) {
+    before.bytes.fill(0xee);
+    const block = decode(Buffer.concat([taken, hex('00 01 63 01 64'), part]), 'trailers')!;
+    t.deepEqual([block.excess, block.end], ['head-too-large', 6], `${place}`);
+    t.true(block.bytes.subarray(block.end + 8).every((byte) => byte === 0xee), `${place}`);
+  }
+  t.is(decode(Buffer.concat([taken, ...Array.from({ length: 14_000 }, () => hex('00 01 71 06 71 71 71 71 71 71'))]), 'trailers'), undefined, 'a bomb is one by what it would be');
+  t.is(decode(Buffer.concat([taken, ...Array.from({ length: 13_000 }, () => hex('00 01 71 06 71 71 71 71 71 71'))]), 'trailers')!.excess, 'head-too-large');
+});
+
+test('what is not HPACK is refused behind the bound as well', (t) => {
+  const rest = ['ff 80 01', 'bf', '0f 30 01 61', '00', '00 7f 01 61', '00 01 61', '00 01 61 05 62', '00 ff ff ff ff ff ff 0f', '00 01 61 81 18', '00 82 1f ff 01 61', '00 01 61 84 ff ff ff ff'];
+  for (const each of rest) {
+    const { decode } = decoding({ maxHeaders: 1 });
+    t.is(decode(Buffer.concat([hex('40 01 61 01 62 00 01 63 01 64'), hex(each)]), 'trailers'), undefined, each);
+  }
 });
 
 test('cookie crumbs count, each with its overhead, and are few', (t) => {
