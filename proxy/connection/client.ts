@@ -445,7 +445,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (before === 'tunnel') this.#tunnel?.clientClosed();
     else this.#exchange?.clientGone();
     drain(this.socket);
-    this.socket.destroy();
+    this.context.turns.departures.add(this.socket);
   }
 
   #watch(due: number): void {

@@ -207,12 +207,14 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
       this.#pool.remove(this);
       this.#leaveIdle();
     }
+    const isConnected = this.#phase !== 'connecting';
     this.#phase = 'closed';
     this.#user = undefined;
     this.#partial = undefined;
     this.#pending = false;
     this.#context.wheel.cancel(this);
-    this.socket.destroy();
+    if (isConnected) this.#context.turns.departures.add(this.socket);
+    else this.socket.destroy();
   }
 
   breakOff(): void {

@@ -8,10 +8,7 @@ export interface DriverOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-/**
- * Thousands of connections that came at once are due at once: so many fire between two looks at all sockets, and fewer where they take long. To
- * cut one whose buffers are full takes a quarter of a millisecond; one of UDP goes on behind its timer, where it is closed.
- */
+/** Thousands of connections that came at once are due at once: so many fire between two looks at all sockets, and fewer where they take long. */
 const maxAtOnce = 32;
 
 /** A wheel that turns by itself, and sleeps while nothing is due. Keeps the process alive for what is due, not for what will be. */

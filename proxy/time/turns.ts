@@ -1,3 +1,5 @@
+import { Departures } from './departures.ts';
+
 /** Something that has more to do than may be done at once. */
 export interface Waiter {
   /** `Turns`' own. */
@@ -32,6 +34,8 @@ const accepting = 8;
  * are any, turns are kept short.
  */
 export class Turns {
+  /** Of connections that end. */
+  readonly departures: Departures;
   readonly #now: () => number;
   readonly #schedule: (callback: () => void) => void;
   #waiting: Waiter[] = [];
@@ -49,6 +53,7 @@ export class Turns {
   constructor(now: () => number, schedule: (callback: () => void) => void) {
     this.#now = now;
     this.#schedule = schedule;
+    this.departures = new Departures(now, schedule);
   }
 
   add(waiter: Waiter): void {

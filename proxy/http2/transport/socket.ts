@@ -149,7 +149,7 @@ class SocketTransport implements Transport {
 
   destroy(): void {
     drain(this.#socket);
-    this.#socket.destroy();
+    this.#environment.turns.departures.add(this.#socket);
   }
 
   spent(bytes: Buffer): void {
