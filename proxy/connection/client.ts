@@ -395,8 +395,9 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     const client = new Http2Client(this.context, binding, socket, this.serverName);
     binding.replaced(this, client);
     disown(socket, ClientConnection.#listeners, this.context.io);
-    if (this.#paused) socket.resume();
     client.start(socket, ahead);
+    // Not before: a stream that is resumed reads once, even where it is paused again at once.
+    if (this.#paused) client.resume();
   }
 
   /** After an event: is there still something to wait for? */

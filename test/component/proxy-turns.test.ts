@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
 import { applyTo, answering, fetchRaw, getRequest, ok, rawServer, startRig, statusOf } from './proxy-rig.ts';
+import { frame, preface, settings, type as frameType } from '../strict/http2/wire.ts';
 import { eventually, setBackends, startStreamRig, streamBackend, streamTable } from './streams-rig.ts';
 import { stopped, type Stopped } from './stopped.ts';
 
@@ -138,3 +140,23 @@ for (const direction of ['to the endpoint', 'to the client'] as const) {
     await judge(t, parts, sink!);
   });
 }
+
+test.serial('a client of HTTP/2 that sends on behind a fault is not read any more: not ahead either', async (t) => {
+  const accepted: Socket[] = [];
+  const note = (message: unknown): void => void accepted.push((message as { readonly socket: Socket }).socket);
+  subscribe('net.server.socket', note);
+  const rig = await startRig({ backends: {} });
+  const client = connect(rig.listener.port, '127.0.0.1').on('error', () => {});
+  t.teardown(async () => {
+    unsubscribe('net.server.socket', note);
+    client.destroy();
+    await rig.close();
+  });
+  const sink = new Sink(client);
+  const wrong = frame(frameType.ping, 0, 1, 'xxxxxxxx');
+  client.write(Buffer.concat([preface, settings({}), wrong, Buffer.alloc(1_000_000)]));
+  await eventually(() => sink.bytes > 0);
+  await sink.settled();
+  const { bytesRead } = accepted.find(({ remotePort }) => remotePort === client.localPort)!;
+  t.true(bytesRead <= 65_536 + 16_384, `${bytesRead}`);
+});

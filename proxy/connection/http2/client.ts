@@ -49,6 +49,11 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
     if (ahead !== undefined) this.#session.receive(ahead, 0, ahead.length);
   }
 
+  /** The connection was paused before it came here. */
+  resume(): void {
+    this.#session?.resume();
+  }
+
   adopt(timeouts: TimeoutSettings): void {
     this.#patience.timeouts = timeouts;
   }

@@ -82,12 +82,44 @@ test('what comes after the end is dropped for as long as it is little', (t) => {
   send(frame(frameType.ping, 0, 1, Buffer.alloc(8)));
   bench.turn();
   t.false(session.reading);
-  send(Buffer.alloc(60_000));
+  send(Buffer.alloc(15_000));
   t.false(transport.paused);
-  send(Buffer.alloc(6000));
+  send(Buffer.alloc(2000));
   t.true(transport.paused);
   bench.advance(1100);
   t.is(transport.state, 'destroyed');
+});
+
+test('a connection that ends in a large read is not read any more', (t) => {
+  const wrong = frame(frameType.ping, 0, 1, Buffer.alloc(8));
+  const { bench, transport, session, send } = server();
+  send(Buffer.concat([wrong, Buffer.alloc(30_000)]));
+  bench.turn();
+  t.false(session.reading);
+  t.true(transport.paused);
+  // Nor where it ends of itself while that much is held back.
+  const other = server();
+  other.bench.lookMs = 0.2;
+  other.send(Buffer.concat(Array.from({ length: 2000 }, () => frame(frameType.ping, 0, 0, Buffer.alloc(8)))));
+  other.session.abort(0, 'over');
+  other.bench.turn();
+  t.true(other.transport.paused);
+});
+
+test('a transport that was paused before goes on, unless the session waits for its turn, or has ended in much', (t) => {
+  const { bench, transport, session, send } = server();
+  transport.paused = true;
+  session.resume();
+  t.false(transport.paused);
+  bench.lookMs = 0.2;
+  send(Buffer.concat(ids(50).map(get)));
+  session.resume();
+  t.true(transport.paused);
+  bench.turn();
+  t.false(transport.paused);
+  send(Buffer.concat([frame(frameType.ping, 0, 1, Buffer.alloc(8)), Buffer.alloc(30_000)]));
+  session.resume();
+  t.true(transport.paused);
 });
 
 test('a connection that ends while bytes are held back forgets them, and hears its peer', (t) => {

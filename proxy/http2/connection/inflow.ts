@@ -3,8 +3,11 @@ import type { Http2Environment, Transport } from './types.ts';
 
 /** The clock is looked at before every so many frames, and after each that brought a request. */
 const framesPerLook = 16;
-/** What is dropped of what comes after the end; then the peer has to wait for the connection to close. */
-const droppedBytes = 65_536;
+/**
+ * What is dropped of what comes after the end, the read included in which it ended; then the peer has to wait for the connection to close. Whatever
+ * we read makes room in the kernel, which a peer that goes on fills again, in our time.
+ */
+const droppedBytes = 16_384;
 
 /** What is read into. */
 export interface InflowTarget {
@@ -80,7 +83,12 @@ export class Inflow implements Waiter {
       if (!this.#target.reading) return;
     }
     if (this.#held !== undefined) this.#environment.turns.add(this);
-    else if (!this.#paused) this.#transport.resume();
+    else this.goOn();
+  }
+
+  /** Reads on, unless there is a reason not to. */
+  goOn(): void {
+    if (!this.#paused && !this.awaitsTurn && this.#dropped <= droppedBytes) this.#transport.resume();
   }
 
   /** Nothing more is read until `resume`. */
@@ -93,22 +101,29 @@ export class Inflow implements Waiter {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (!this.awaitsTurn) this.#transport.resume();
+    this.goOn();
   }
 
   /** Nobody wants what still comes. */
   end(): void {
     const isPaused = this.#paused || this.awaitsTurn;
-    if (this.#held !== undefined) this.#spend(this.#heldOf!);
+    const held = this.#held?.length ?? 0;
+    if (held > 0) this.#spend(this.#heldOf!);
     this.#held = this.#heldOf = undefined;
     this.#paused = false;
-    if (isPaused) this.#transport.resume();
+    this.#countDropped(held);
+    if (isPaused && this.#dropped <= droppedBytes) this.#transport.resume();
   }
 
   /** A peer that has not read yet why the connection ends may still be writing. One that writes on and on costs no more than this. */
   drop(bytes: Buffer, from: number, to: number): void {
-    this.#dropped += to - from;
     this.#spend(bytes);
+    this.#countDropped(to - from);
+  }
+
+  #countDropped(length: number): void {
+    if (this.#dropped > droppedBytes) return;
+    this.#dropped += length;
     if (this.#dropped > droppedBytes) this.#transport.deafen();
   }
 
@@ -134,5 +149,6 @@ export class Inflow implements Waiter {
       this.#heldOf = undefined;
       this.#spend(of);
     }
+    if (this.#shares && !this.#target.reading) this.#countDropped(to - from);
   }
 }

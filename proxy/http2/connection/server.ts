@@ -25,6 +25,11 @@ export class ServerSession extends Session {
     this.#acceptor = acceptor;
   }
 
+  /** The transport was paused by whoever had it before, and may go on as far as they are concerned. */
+  resume(): void {
+    this.inflow.goOn();
+  }
+
   /**
    * Announces the end, in two steps (RFC 9113, 6.8): first that there will be one, then, when the client has heard of it, which stream is the
    * last. Closes when all of them are over.
