@@ -47,6 +47,25 @@ test('who takes requests back: what was sent behind a request is looked at befor
   t.true(session.reading);
 });
 
+test('who is new: what came first is looked at to its end before a request begins', (t) => {
+  const first = (...pieces: readonly Buffer[]) => {
+    const { bench, transport, acceptor } = serverBench();
+    const session = new ServerSession(bench.environment, transport, acceptor);
+    const bytes = Buffer.concat([preface, frame(settings, 0, 0), ...pieces]);
+    session.receive(bytes, 0, bytes.length);
+    return { session, acceptor };
+  };
+  const bad = first(open(1, WHOLE | END), frame(data, 0, 0));
+  t.deepEqual([bad.session.reading, bad.acceptor.requests.length], [false, 0]);
+  const back = first(open(1, WHOLE | END), frame(reset, 0, 1, uint32(8)));
+  t.deepEqual([back.session.reading, back.acceptor.requests.length], [true, 0]);
+  const good = first(open(1), frame(data, END, 1, Buffer.from('ab')), open(3, WHOLE | END));
+  t.deepEqual(good.acceptor.requests.map(({ events, body }) => [events, body]), [[['ended'], 'ab'], [['ended'], '']]);
+  const next = Buffer.concat([open(5, WHOLE | END), frame(data, 0, 0)]);
+  good.session.receive(next, 0, next.length);
+  t.is(good.acceptor.requests.length, 3, 'that was the first only');
+});
+
 test('a request that is held back is over with its connection', (t) => {
   const { send, acceptor, session } = serverBench();
   send(open(1), frame(reset, 0, 1, uint32(8)), open(3), frame(data, 0, 0));

@@ -12,8 +12,9 @@ export interface PostponedParts {
 }
 
 /**
- * Requests of a client that takes requests back (Rapid Reset). Each would go to an endpoint at once, and take the connection there with it when
- * its reset is read a moment later; so each is begun only when what was read behind it has been looked at, the next few requests at most.
+ * Requests of a client that takes requests back (Rapid Reset), or that is new: many of those that do harm do so in the first that they send.
+ * Each would go to an endpoint at once, and take the connection there with it when its reset, or what ends the client's connection, is read a
+ * moment later; so each is begun only when what was read behind it has been looked at, the next few requests at most.
  */
 export class PostponedRequests {
   readonly #parts: PostponedParts;

@@ -14,6 +14,8 @@ const excessive = fault(errorCode.enhanceYourCalm, 'header-lists');
 export class ServerSession extends Session {
   readonly #acceptor: Acceptor;
   #postponed: PostponedRequests | undefined;
+  /** What came first was not looked at to its end yet. */
+  #isNew = true;
   /** The highest stream that the client has opened, whatever became of it. */
   #last = 0;
   /** Streams beyond it are refused: the end has been announced, and had time to be heard. */
@@ -99,6 +101,7 @@ export class ServerSession extends Session {
   protected settled(): void {}
 
   protected readThrough(): void {
+    this.#isNew = false;
     this.#postponed?.beginAll();
   }
 
@@ -150,7 +153,7 @@ export class ServerSession extends Session {
       this.connectionFault(excessive);
       return;
     }
-    if (block.excess === '' && this.budget.hadResets) {
+    if (block.excess === '' && (this.#isNew || this.budget.hadResets)) {
       this.#postpone(stream, block);
       return;
     }
