@@ -3,13 +3,15 @@ import type { Http2Limits } from '../limits.ts';
 /** What a connection has waited for too long. */
 export type Due = 'settings' | 'frame' | 'ping' | 'silent' | 'stalled' | 'idle' | 'notice' | 'lingered' | undefined;
 
+const pingPayload = Buffer.from('weftping', 'latin1');
+
 /**
  * The waits of one connection. There is one timer for all of them: `next` says when to look again, `due` what it has come to. Times that only
  * move later cost nothing until then.
  */
 export class Deadlines {
   /** Of our PINGs: theirs are answered, ours recognised. */
-  readonly pingPayload = Buffer.from('weftping', 'latin1');
+  readonly pingPayload = pingPayload;
 
   /** How long it may be without a stream; 0: for ever. */
   idleMs: number;

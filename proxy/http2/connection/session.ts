@@ -279,7 +279,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
     this.sender.forget(stream);
     const held = stream.close();
     if (held > 0) this.giveBack(held);
-    this.endings.add(stream.id, ending);
+    if (this.reading) this.endings.add(stream.id, ending);
     if (this.streams.size === 0) {
       this.deadlines.becameIdle(this.environment.now());
       if (this.phase === 'leaving') this.allDone();
