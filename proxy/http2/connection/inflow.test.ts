@@ -35,6 +35,15 @@ test('the same with frames that carry nothing', (t) => {
   t.false(transport.paused);
 });
 
+test('a list that is too large is enough for a moment, however long it took', (t) => {
+  const { bench, transport, acceptor, send } = server({ maxHeaders: 1 });
+  const large = (id: number): Buffer => frame(frameType.headers, flag.endHeaders | flag.endStream, id, requestBlock({ a: 'b', c: 'd' }));
+  send(Buffer.concat([get(1), get(3), large(5), large(7), get(9)]));
+  t.deepEqual([acceptor.events, transport.paused], [['GET /a', 'GET /a', 'head-too-large'], true]);
+  bench.turn();
+  t.deepEqual([acceptor.events.slice(3), transport.paused], [['head-too-large', 'GET /a'], false]);
+});
+
 test('what is held back is not the client\'s to finish: no deadline runs for it', (t) => {
   const { bench, transport, session, acceptor, send } = server({ frameMs: 1000 });
   bench.lookMs = 0.2;

@@ -55,6 +55,13 @@ export class Inflow implements Waiter {
     if (this.#shares) this.#untilLook = 0;
   }
 
+  /** It cost as much as a moment allows: the rest waits for the next one. */
+  enough(): void {
+    if (!this.#shares) return;
+    this.#sliceEnd = 0;
+    this.#untilLook = 0;
+  }
+
   take(bytes: Buffer, from: number, to: number): void {
     if (this.#held !== undefined) {
       const before = this.#heldOf!;

@@ -325,6 +325,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   protected decode(bytes: Buffer, start: number, end: number, side: Side): HeaderBlock | undefined {
     const block = this.#decoder.decode(bytes, start, end, side);
     if (block === undefined) this.connectionFault(compression);
+    else if (block.excess !== '') this.inflow.enough();
     return block;
   }
 
