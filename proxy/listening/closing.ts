@@ -11,13 +11,19 @@ const idleGraceMs = 200;
 
 /** Lets clients finish what they have in flight for at most `drainMs` milliseconds, then cuts them. Fulfils when `closed` does. */
 export async function closeClients(clients: () => Iterable<Party>, closed: Promise<void>, drainMs: number): Promise<void> {
-  if (drainMs > 0) {
-    await Promise.race([closed, wait(Math.min(drainMs, idleGraceMs))]);
-    for (const client of clients()) client.closeIdle();
-    await Promise.race([closed, wait(Math.max(0, drainMs - idleGraceMs))]);
+  // A connection that is not read any more, and waits for its time alone, does not keep the process: it would end with what comes behind this undone.
+  const alive = setInterval(() => {}, 60_000);
+  try {
+    if (drainMs > 0) {
+      await Promise.race([closed, wait(Math.min(drainMs, idleGraceMs))]);
+      for (const client of clients()) client.closeIdle();
+      await Promise.race([closed, wait(Math.max(0, drainMs - idleGraceMs))]);
+    }
+    for (const client of clients()) client.cut();
+    await closed;
+  } finally {
+    clearInterval(alive);
   }
-  for (const client of clients()) client.cut();
-  await closed;
 }
 
 function wait(ms: number): Promise<void> {
