@@ -5,7 +5,7 @@ import { namespacesOf } from './cluster.ts';
 import { buildGraph, type Graph } from './graph/graph.ts';
 import { isStream } from './graph/listeners/listeners.ts';
 import { tlsOfBackends } from './graph/tls/spoken.ts';
-import { idleBackends, slicesOfNames } from './lint/backends.ts';
+import { slicesOfNames, uselessBackends } from './lint/backends.ts';
 import { Memo } from './memo.ts';
 import { pathIndex } from './paths.ts';
 import { inOrder } from './problems.ts';
@@ -31,10 +31,10 @@ export function* translateInSteps(written: ClusterState, environment: Environmen
   const state = yield* withBuiltInsInSteps(written, pace);
   const { graph, reported, resources, paths } = yield* withoutEndpoints.getInSteps(state.httpRoutes, inputsOf(state, environment), () => translateRest(state, environment, pace));
   const unknown = environment.workloads === 'elsewhere' && state.pods.size === 0 && state.endpointSlices.size === 0;
-  const idle = unknown ? [] : yield* idleBackends(state, graph.attachments, pace);
+  const useless = unknown ? [] : yield* uselessBackends(state, graph, environment, pace);
   return {
     statuses: reported.statuses,
-    problems: yield* inOrder([...reported.problems, ...idle, ...slicesOfNames(state.endpointSlices)], pace),
+    problems: yield* inOrder([...reported.problems, ...useless, ...slicesOfNames(state.endpointSlices)], pace),
     snapshots: { ...resources, endpoints: remember((name) => renderEndpoints(state, name)) },
     paths,
   };
