@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import forge from 'node-forge';
 
@@ -63,10 +64,17 @@ export async function makePair({ names, lifetimeMs, now }: PairOptions): Promise
 function draft(key: forge.pki.rsa.PublicKey, subject: forge.pki.CertificateField[], { now, notAfter }: { readonly now: number; readonly notAfter: number }): forge.pki.Certificate {
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = key;
-  // RFC 5280, 4.1.2.2: positive, at most 20 bytes.
-  certificate.serialNumber = `00${forge.util.bytesToHex(forge.random.getBytesSync(16))}`;
+  certificate.serialNumber = serialNumber(randomBytes(16));
   certificate.validity.notBefore = new Date(now - backdateMs);
   certificate.validity.notAfter = new Date(notAfter);
   certificate.setSubject(subject);
   return certificate;
+}
+
+/**
+ * Of 16 random bytes: positive, at most 20 bytes (RFC 5280, 4.1.2.2), and as short as it can be (X.690, 8.3.2). Hexadecimal. With zeros in front the
+ * library leaves one too many, and nobody who reads DER strictly takes the certificate.
+ */
+export function serialNumber([first = 0, ...rest]: Uint8Array): string {
+  return Buffer.from([(first & 0x7f) | 0x40, ...rest]).toString('hex');
 }

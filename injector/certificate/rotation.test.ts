@@ -4,7 +4,7 @@ import test from 'ava';
 import { startAdmission } from '../server/server.ts';
 import { CertificateKeeper, type CertificateCluster } from './keeper.ts';
 import { readRing } from './keyring.ts';
-import { makePair, type Pair } from './make.ts';
+import { makePair, serialNumber, type Pair } from './make.ts';
 import { bundleOf, stepOf } from './rotation.ts';
 
 const timing = { lifetimeMs: 9000, renewBeforeMs: 3000, overlapMs: 600 };
@@ -144,6 +144,13 @@ test('a Secret that holds something else counts as none; an expired pair is repl
   t.deepEqual(readRing(JSON.stringify({ current: pair(1) })), { current: pair(1) });
   t.deepEqual(stepOf({ current: pair(0) }, [], 9000, timing), { kind: 'create' });
   t.deepEqual(stepOf({ current: pair(0), next: pair(6000) }, [], 9000, timing), { kind: 'write', ring: { current: pair(6000) } });
+});
+
+test('a serial number is positive and has no byte too many, whatever was drawn', (t) => {
+  const drawn = (...first: readonly number[]): string => serialNumber(Uint8Array.from({ length: 16 }, (_, index) => first[index] ?? 7));
+  t.is(drawn(0, 0), '4000' + '07'.repeat(14));
+  t.is(drawn(0, 0x7f), '407f' + '07'.repeat(14));
+  t.is(drawn(0xff), '7f' + '07'.repeat(15));
 });
 
 test('a pair: the authority signs the name of the Service, and a client that trusts the bundle connects', async (t) => {
