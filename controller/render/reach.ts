@@ -44,7 +44,10 @@ export function* matchClaims(routes: readonly TableRoute[], pace: Pace): Steps<r
 export function* reachedRules(routes: readonly TableRoute[], pace: Pace): Steps<readonly TableRoute[]> {
   if (routes.length === 1 && routes[0]?.rules.length === 1) return routes;
   const reached = new Set<BuiltRule>();
-  for (const { rule, reachable } of yield* matchClaims(routes, pace)) if (reachable) reached.add(rule);
+  for (const { rule, reachable } of yield* matchClaims(routes, pace)) {
+    if (pace.spend()) yield;
+    if (reachable) reached.add(rule);
+  }
   const found: TableRoute[] = [];
   for (const route of routes) {
     if (pace.spend()) yield;
