@@ -81,7 +81,7 @@ test('a backend of which an endpoint is the Gateway itself, at the same port, is
   const http = message('its requests go round until they are refused with a 508');
   t.is(loops({}), http);
   t.is(loops({ address: '10.0.0.1', gateway: 'web' }), http, 'by the Pod that was made for it');
-  t.is(loops({ kind: 'GRPCRoute' }), message('its calls go round until they get the status 13 (INTERNAL)'));
+  t.is(loops({ kind: 'GRPCRoute' }), message('its calls go round until they get the status 9 (FAILED_PRECONDITION)'));
   t.is(loops({ kind: 'TCPRoute', protocol: 'TCP' }), message('its connections are reset'));
   t.is(loops({ kind: 'UDPRoute', protocol: 'UDP' }), message('its datagrams are dropped'));
 });

@@ -80,7 +80,7 @@ function entrances(state: ClusterState, gateways: Graph['gateways']): (endpoint:
 
 /** Of a backend that leads back, by the kind of the route. */
 const roundTrips: Readonly<Record<string, string>> = {
-  GRPCRoute: 'its calls go round until they get the status 13 (INTERNAL)',
+  GRPCRoute: 'its calls go round until they get the status 9 (FAILED_PRECONDITION)',
   TLSRoute: 'its connections are reset',
   TCPRoute: 'its connections are reset',
   UDPRoute: 'its datagrams are dropped',

@@ -12,6 +12,7 @@ export const grpcStatus = {
   deadlineExceeded: 4,
   permissionDenied: 7,
   resourceExhausted: 8,
+  failedPrecondition: 9,
   unimplemented: 12,
   internal: 13,
   unavailable: 14,
@@ -33,7 +34,8 @@ const byFailure: Partial<Record<FailureCode, number>> = {
   'header-timeout': grpcStatus.deadlineExceeded,
   'bad-response': grpcStatus.internal,
   'response-too-large-head': grpcStatus.internal,
-  'loop-detected': grpcStatus.internal,
+  // Not to be tried again before something is put right; no condition of retries names it, as none has 508.
+  'loop-detected': grpcStatus.failedPrecondition,
   'internal-error': grpcStatus.internal,
   'head-too-large': grpcStatus.resourceExhausted,
   'target-too-long': grpcStatus.resourceExhausted,

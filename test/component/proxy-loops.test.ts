@@ -1,4 +1,6 @@
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect } from 'node:http2';
 import test from 'ava';
 import { AccessLog } from '#proxy';
 import { peerServer } from './http2-rig.ts';
@@ -75,6 +77,19 @@ test('an endpoint of HTTP/2 gets the count as well, for heads that repeat too; n
   client.close();
   t.deepEqual(server.requests.map((headers) => headers['x-weft-hops']), ['1', '1', '5', '5']);
   t.false(text.includes('hops'));
+});
+
+test('a call of gRPC that goes round gets a status that is not tried again', async (t) => {
+  const rig = await startRig({ backends: { a: [] } });
+  const session = connect(`http://127.0.0.1:${rig.listener.port}`);
+  t.teardown(() => {
+    session.destroy();
+    return rig.close();
+  });
+  const stream = session.request({ ':method': 'POST', ':path': '/a.B/C', 'content-type': 'application/grpc', te: 'trailers', 'x-weft-hops': '64' });
+  stream.end();
+  const [head] = (await once(stream, 'response')) as [Record<string, string>];
+  t.like(head, { 'grpc-status': '9', 'x-weft-error': 'loop-detected' });
 });
 
 const section = (protocol: 'TCP' | 'UDP') => ({ name: protocol.toLowerCase(), hostname: '', protocol, routes: `listener/shop/gw/${protocol.toLowerCase()}` }) as const;
