@@ -150,7 +150,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   reply(reply: Reply): 'over' | 'rest' {
     const { exchange, body, response } = this.#place!;
-    const rest = exchange.requestComplete ? 'none' : body.restIs(exchange.bytes.length - this.#headEnd) ? 'here' : 'unknown';
+    const rest = exchange.requestComplete ? 'none' : body.isHere(exchange.bytes, this.#headEnd) ? 'here' : 'unknown';
     response.keep = exchange.keepAlive && rest !== 'unknown' && !this.expiring(exchange.startedAt);
     response.reply(reply);
     this.flush();

@@ -48,6 +48,7 @@ for (const [name, sections] of Object.entries(ports)) {
     t.is(answered, 0);
     for (const all of [1, 2, 3]) {
       turn();
+      await eventually(() => answered >= all);
       await settled();
       t.is(answered, all);
     }

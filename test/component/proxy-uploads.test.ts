@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import test from 'ava';
-import { behind, RawClient, statusOf } from './proxy-rig.ts';
+import { answering, behind, getRequest, ok, RawClient, statusOf } from './proxy-rig.ts';
 
 /** Uploads that are answered before their end. */
 
@@ -118,4 +118,24 @@ test.serial('behind a last response so much is read, and then nothing, though th
   t.is(accepted.length, 11);
   // A read has 64 KiB at most: the first, and the one that was more than enough.
   for (const { bytesRead } of accepted) t.true(bytesRead < 65_536 + lingerBytes + 65_536, `${bytesRead}`);
+});
+
+test('an answer of the proxy itself keeps the connection where all of the upload is here, however it is framed', async (t) => {
+  const { client } = await behind(t, answering(ok('next')));
+  const bodies = ['Content-Length: 3\r\n\r\nabc', 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: x\r\n\r\n'];
+  for (const [index, body] of bodies.entries()) {
+    client.send(`OPTIONS * HTTP/1.1\r\nHost: x\r\n${body}${getRequest()}`);
+    await client.until((text) => text.split('next').length === index + 2);
+  }
+  t.false(/^connection: close/im.test(client.text));
+});
+
+test('and ends it where more is to come, or what came is broken', async (t) => {
+  const { rig } = await behind(t, answering(ok('next')));
+  for (const body of ['Content-Length: 4\r\n\r\nabc', 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n', 'Transfer-Encoding: chunked\r\n\r\n0\r\nT: x\r\n', 'Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n']) {
+    const client = new RawClient(rig.listener.port);
+    t.teardown(() => client.close());
+    client.send(`OPTIONS * HTTP/1.1\r\nHost: x\r\n${body}`);
+    t.regex(await client.until((text) => text.endsWith('\r\n\r\n')), /\r\nconnection: close\r\n/, body);
+  }
 });

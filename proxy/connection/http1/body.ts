@@ -22,19 +22,21 @@ export class Http1Body {
     this.#chunks.reset();
   }
 
-  /** Whether the rest is nothing more than what has been read (`here` bytes behind the head). */
-  restIs(here: number): boolean {
-    return this.#framing === framing.length && this.#untouched && this.#remaining <= here;
+  /** Whether all of it has been read: it lies behind the head, from there on. */
+  isHere(bytes: Buffer, from: number): boolean {
+    if (!this.#untouched) return false;
+    return this.#framing === framing.chunked ? endsWithin(bytes, from) : this.#framing === framing.length && this.#remaining <= bytes.length - from;
   }
 
   /** Takes what belongs to the body. Returns how far that is. */
   take(bytes: Buffer, from: number, to: number): number {
     const exchange = this.#exchange;
     exchange.activity = exchange.context.now();
+    this.#untouched = false;
     if (this.#framing === framing.chunked) return this.#takeChunks(bytes, from, to);
     const end = Math.min(to, from + this.#remaining);
     this.#remaining -= end - from;
-    this.#pass(bytes, from, end);
+    exchange.body.pass(bytes, from, end);
     if (this.#remaining === 0) exchange.body.finish(undefined);
     return end;
   }
@@ -50,7 +52,7 @@ export class Http1Body {
         exchange.fail('bad-request', 'chunk');
         return to;
       }
-      if (chunks.dataEnd > chunks.dataStart) this.#pass(bytes, chunks.dataStart, chunks.dataEnd);
+      if (chunks.dataEnd > chunks.dataStart) exchange.body.pass(bytes, chunks.dataStart, chunks.dataEnd);
     }
     if (chunks.done) exchange.body.finish(this.#trailers());
     return p;
@@ -61,9 +63,14 @@ export class Http1Body {
     const { trailers } = this.#chunks!;
     return trailers !== undefined && this.#exchange.context.trailers.parse(trailers, 0, trailers.length) >= 0 ? trailers : undefined;
   }
+}
 
-  #pass(bytes: Buffer, start: number, end: number): void {
-    if (end > start) this.#untouched = false;
-    this.#exchange.body.pass(bytes, start, end);
+/** Whether the last chunk and the trailers are there. */
+function endsWithin(bytes: Buffer, from: number): boolean {
+  const chunks = new ChunkedReader();
+  for (let p = from; p < bytes.length && !chunks.done; ) {
+    p = chunks.next(bytes, p, bytes.length);
+    if (p === brokenChunk) return false;
   }
+  return chunks.done;
 }
