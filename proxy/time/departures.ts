@@ -50,8 +50,9 @@ export class Departures {
     this.#scheduled = false;
     this.#took = 0;
     while (this.#next < this.#waiting.length && this.#took < momentMs) this.#close(this.#waiting[this.#next++]!);
-    if (this.#next === this.#waiting.length) {
-      this.#waiting = [];
+    if (this.#next === this.#waiting.length || this.#next >= 1024) {
+      // In one piece now and then, as `Turns` does; and while there are always some that wait, those that were closed are let go of.
+      this.#waiting = this.#waiting.slice(this.#next);
       this.#next = 0;
     }
     // Also where nobody waits: the next turn has a moment of its own.
