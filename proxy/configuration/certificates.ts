@@ -15,13 +15,14 @@ const cheapest = 'TLS_AES_128_GCM_SHA256';
 /**
  * For whoever ends TLS. Node would have AES-256 with SHA-384 first: where processors have instructions for SHA-256 alone, the some forty hashes of a
  * handshake take several times as long with it. RFC 8446, 9.1, has every implementation know this one. Clients that want ChaCha20 before all
- * others, for they have no instructions for AES, get it.
+ * others, for they have no instructions for AES, get it. TLS 1.2 has no second handshake on a connection: with HTTP/2 there must be none (RFC 9113, 9.2.1),
+ * and with HTTP/1.1 each would cost as much as a new connection, behind the back of who gives those their turns. Node allows three.
  */
 export const serverCiphers = {
   minVersion: 'TLSv1.2',
   ciphers: [cheapest, ...DEFAULT_CIPHERS.split(':').filter((name) => name !== cheapest)].join(':'),
   honorCipherOrder: true,
-  secureOptions: constants.SSL_OP_PRIORITIZE_CHACHA,
+  secureOptions: constants.SSL_OP_PRIORITIZE_CHACHA | constants.SSL_OP_NO_RENEGOTIATION,
 } as const;
 
 /** Authorities per certificate for which a context is kept: those of one port each. */

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
+import { connect as connectSecurely, type ConnectionOptions } from 'node:tls';
 import test from 'ava';
 import { ticketKeysMs } from '#proxy';
 import type { ClientValidation, ListenerSection } from '#snapshot';
@@ -106,5 +106,20 @@ test('who ends its side in the middle of a handshake is let go at once; after it
   t.true(performance.now() - start < 5000);
   t.true((await rig.metricLines('weft_client_tls_handshakes_failed_total')).some((line) => line.endsWith(' 1')));
   t.regex(await tlsExchange(port, 'one.example', 'GET / HTTP/1.1\r\nHost: one.example\r\n\r\n'), /^HTTP\/1\.1 503 /);
+  await rig.close();
+});
+
+test('TLS 1.2: nobody has a second handshake on a connection, with or without a server name; it goes on', async (t) => {
+  const { rig, port } = await up();
+  for (const servername of ['one.example', undefined]) {
+    const socket = connectSecurely({ port, host: '127.0.0.1', maxVersion: 'TLSv1.2', rejectUnauthorized: false, ...(servername === undefined ? {} : { servername }) });
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    const ended = new Promise<string>((resolve) => socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? '')));
+    const again = new Promise<string>((resolve) => void socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error === null ? 'a second handshake' : 'none')));
+    // The alert is a warning; it is the client that gives up.
+    t.is(await Promise.race([again, ended]), 'ERR_SSL_NO_RENEGOTIATION');
+    socket.destroy();
+  }
+  t.deepEqual(rig.faults, []);
   await rig.close();
 });
