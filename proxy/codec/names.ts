@@ -34,6 +34,8 @@ export const field = {
   maxForwards: 22,
   /** How many proxies of ours a request has passed; each writes it anew. */
   hops: 23,
+  /** `x-forwarded-` and whatever else follows: what proxies say of a request, to whoever believes them (CVE-2024-52003: `-prefix`). */
+  forwardedOther: 24,
 } as const;
 
 export type FieldId = (typeof field)[keyof typeof field];
@@ -103,6 +105,7 @@ interface Known {
 
 const longestKnown = 32;
 const internalPrefix = bytesOf('x-weft-');
+const forwardedPrefix = bytesOf('x-forwarded-');
 
 /** By length and first letter: most names are told apart by one look. */
 const byShape: readonly (readonly Known[] | undefined)[] = Array.from({ length: longestKnown * 32 }, (_, shape) => {
@@ -142,6 +145,7 @@ function compare(bytes: Uint8Array, start: number, shape: number, length: number
     }
   }
   if (length >= internalPrefix.length && isAlias(bytes, start, internalPrefix)) return field.internal;
+  if (length >= forwardedPrefix.length && isAlias(bytes, start, forwardedPrefix)) return isToken(bytes, start, forwardedPrefix) ? field.forwardedOther : field.internal;
   return field.other;
 }
 

@@ -17,7 +17,7 @@ const lastSize = bytesOf('0\r\n');
 const websocketLines = bytesOf('connection: Upgrade\r\nupgrade: websocket\r\n');
 
 /** By field id: 1 where a line is left out. Entries that depend on the request are set before each use. */
-const edgeDrops = dropping(field.internal, field.forwardedFor, field.forwardedProto, field.forwardedHost, field.forwardedPort, field.forwarded);
+const edgeDrops = dropping(field.internal, field.forwardedFor, field.forwardedProto, field.forwardedHost, field.forwardedPort, field.forwardedOther, field.forwarded);
 const trustingDrops = dropping(field.internal, field.forwardedFor, field.forwarded);
 const meshDrops = dropping(field.internal);
 const responseDrops = dropping(field.internal);

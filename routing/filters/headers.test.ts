@@ -34,6 +34,8 @@ const rows: readonly [sentence: string, before: readonly string[], filters: read
   ['a later set replaces an earlier one', ['a: 0'], [filter({ set: { a: '1' } }), filter({ set: { A: '2' } })], ['A: 2']],
   ['framing stays the proxy\'s', ['Content-Length: 3'], [filter({ set: { 'Content-Length': '5', 'Transfer-Encoding': 'x' }, remove: ['content-length'], add: { Connection: 'x' } })], ['Content-Length: 3']],
   ['a value can\'t begin a new line', [], [filter({ set: { a: '1\r\nx: 2\0\t3' } })], ['a: 1  x: 2 \t3']],
+  ['other spellings of a name are the same to some backends, and go as well', ['X_User: a', 'x.user: b', 'X-User1: c', 'XxUser: d'], [filter({ set: { 'X-User': 'e' } })], ['X-User1: c', 'XxUser: d', 'X-User: e']],
+  ['but only for its dashes', ['X-User: a', 'x_user: b'], [filter({ remove: ['x_user'] })], ['X-User: a']],
   ['a name that is none is not written', [], [filter({ set: { 'a b': '1', 'a:': '2' } })], []],
   ['other text goes as UTF-8', [], [filter({ set: { a: 'é' } })], ['a: \u00c3\u00a9']],
 ];

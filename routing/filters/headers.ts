@@ -75,7 +75,8 @@ function wireValue(value: string): string {
 
 /**
  * A test on raw bytes, for which no string is made. Names are compared only with those of their length; the letters' case
- * bit is ignored.
+ * bit is ignored. Whatever is no letter or digit counts as the `-` of a name: to many a backend `X_User` is `X-User` (CGI, WSGI), and a field that
+ * is set or removed here must not come from the client in another spelling.
  */
 export function nameTest(names: ReadonlySet<string>): HeaderEdits['drops'] {
   if (names.size === 0) return () => false;
@@ -94,7 +95,13 @@ function sameName(name: Uint8Array, bytes: Uint8Array, start: number): boolean {
   for (let index = 0; index < name.length; index += 1) {
     const byte = bytes[start + index]!;
     const lower = byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
-    if (lower !== name[index]) return false;
+    if (lower !== name[index] && !(name[index] === dash && !isAlphanumeric(lower))) return false;
   }
   return true;
+}
+
+const dash = 0x2d;
+
+function isAlphanumeric(lower: number): boolean {
+  return (lower >= 0x61 && lower <= 0x7a) || (lower >= 0x30 && lower <= 0x39);
 }

@@ -14,7 +14,7 @@ async function forwarded(request: string, options: RigOptions = {}): Promise<str
 const closing = 'Connection: close\r\n';
 
 test('a first hop replaces what clients say about themselves', async (t) => {
-  const lines = 'X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nForwarded: for=9.9.9.9\r\nX-Request-Id: mine\r\nX-Weft-Route: x\r\nx-weft-: evil\r\nx_weft_: evil\r\nX_Forwarded_For: 9.9.9.9\r\nx.forwarded-proto: https\r\nX-Request_Id: mine\r\nx_weft.route: x-weft-route\r\n';
+  const lines = 'X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nForwarded: for=9.9.9.9\r\nX-Request-Id: mine\r\nX-Weft-Route: x\r\nx-weft-: evil\r\nx_weft_: evil\r\nX_Forwarded_For: 9.9.9.9\r\nX-Forwarded-Prefix: /evil\r\nX-Forwarded-User: evil\r\nx-forwarded-: evil\r\nX_Forwarded_Groups: evil\r\nx.forwarded-proto: https\r\nX-Request_Id: mine\r\nx_weft.route: x-weft-route\r\n';
   const head = await forwarded(getRequest('/', `${closing}${lines}X-Kept: 1\r\n`));
   t.false(/9\.9\.9\.9|evil|mine|https|x-weft-route/i.test(head));
   t.regex(head, /\r\nx-forwarded-for: 127\.0\.0\.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: shop\.example\r\nx-forwarded-port: \d+\r\nx-request-id: [0-9a-f-]{36}\r\nx-weft-hops: 1\r\n\r\n$/);
@@ -22,13 +22,22 @@ test('a first hop replaces what clients say about themselves', async (t) => {
 });
 
 test('behind a trusted hop it adds to what that says', async (t) => {
-  const lines = 'X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Request-Id: theirs\r\n';
-  const head = await forwarded(getRequest('/', closing + lines), { limits: { trustedHops: 1 } });
+  const lines = 'Connection: close, X-Forwarded-Prefix\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Prefix: /shop\r\nX_Forwarded_User: evil\r\nX-Request-Id: theirs\r\n';
+  const head = await forwarded(getRequest('/', lines), { limits: { trustedHops: 1 } });
+  t.regex(head, /X-Forwarded-Prefix: \/shop\r\n/);
+  t.false(head.includes('evil'));
   t.regex(head, /x-forwarded-for: 9\.9\.9\.9, 127\.0\.0\.1\r\n/);
   t.regex(head, /X-Forwarded-Proto: https\r\n/);
   t.regex(head, /X-Request-Id: theirs\r\n/);
   t.regex(head, /x-forwarded-host: shop\.example\r\n/);
   t.is(head.toLowerCase().split('x-request-id').length, 2);
+});
+
+test('a field that a filter sets or removes does not come from the client in another spelling', async (t) => {
+  const filters = [{ type: 'RequestHeaderModifier', set: [{ name: 'X-User', value: 'alice' }], add: [], remove: ['X-Is-Admin'] }] as const;
+  const head = await forwarded(getRequest('/', `${closing}X_User: root\r\nx.user: root\r\nX_Is-Admin: root\r\nX-Is-Administrator: no\r\n`), { rules: [{ filters }] });
+  t.false(head.includes('root'), head);
+  t.true(head.includes('X-Is-Administrator: no\r\n') && head.includes('X-User: alice\r\n'));
 });
 
 test('hop-by-hop fields end here, and Connection can not remove what others rely on', async (t) => {
