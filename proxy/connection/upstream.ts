@@ -22,6 +22,9 @@ const lastChunk = bytesOf('0\r\n\r\n');
  */
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'ended' | 'raw' | 'closed';
 
+/** Methods whose content means nothing (RFC 9110, 9.3.1, 9.3.2, 9.3.5): some servers leave it unread, and take it for the next request. */
+const contentless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE']);
+
 /** TLS takes what is written to it later than a plain socket: a little is copied, so that the output buffer need not be kept for it. */
 const copiedBytes = 8192;
 
@@ -405,7 +408,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     this.beginShare();
     this.#partial = undefined;
     this.#body.begin(head);
-    this.reusable = head.keepAlive && !this.#brokeOff;
+    this.reusable = head.keepAlive && !this.#brokeOff && (this.#sends === framing.none || !contentless.has(this.#method));
     this.#serverIdleMs = head.fields.keepAlive < 0 ? Infinity : head.keepAliveMs(bytes);
     this.#user?.responded(this, bytes);
     if (this.isReading) this.#readBody(bytes, end, to);

@@ -216,6 +216,28 @@ test('bytes behind a response: the client gets the response, the connection is n
   }
 });
 
+test('content of a GET or DELETE that its server takes for a request is answered to nobody', async (t) => {
+  for (const method of ['GET', 'DELETE']) {
+    for (const framed of [(hidden: string) => `Content-Length: ${hidden.length}\r\n\r\n${hidden}`, (hidden: string) => `Transfer-Encoding: chunked\r\n\r\n${hidden.length.toString(16)}\r\n${hidden}\r\n0\r\n\r\n`]) {
+      const asked: string[][] = [];
+      const answered: number[] = [];
+      // It reads no content, and its answer to what it takes for a request comes late.
+      const server = await rawServer((socket, text, connection) => {
+        const paths = (asked[connection] ??= []);
+        paths.push(...[...text.matchAll(/^(?:GET|DELETE) (\/\S*)/gm)].map(([, path = '']) => path));
+        for (let next = (answered[connection] ??= 0); next < paths.length && (next === 0 || paths.at(-1) !== '/hidden'); next = ++answered[connection]!) socket.write(ok(paths[next]!));
+      });
+      const rig = await startRig({ backends: { a: [server.port] } });
+      const { port } = rig.listener;
+      t.true((await fetchRaw(port, `${method} /a HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n${framed('GET /hidden HTTP/1.1\r\nHost: shop.example\r\n\r\n')}`)).endsWith('\r\n\r\n/a'));
+      t.true((await fetchRaw(port, getRequest('/b', 'Connection: close\r\n'))).endsWith('\r\n\r\n/b'));
+      t.deepEqual(asked, [['/a', '/hidden'], ['/b']]);
+      await rig.close();
+      await server.close();
+    }
+  }
+});
+
 test('an idle connection on which the endpoint says something unasked is dropped', async (t) => {
   const { server, client } = await behind(t, (socket) => {
     socket.write(ok('hello'));
