@@ -13,6 +13,11 @@ export interface Http2Limits {
   readonly maxTargetBytes: number;
   /** Of one name. */
   readonly maxNameBytes: number;
+  /**
+   * Of the heads of requests that are open, all clients of the process together. Beyond it each has as much as one head may have, as with HTTP/1.1;
+   * further streams are refused, to be tried again.
+   */
+  readonly maxOpenHeadBytes: number;
   /** Of a header block as it is sent. */
   readonly maxBlockBytes: number;
   /** CONTINUATION frames of one header block. */
@@ -59,6 +64,7 @@ export const defaultHttp2Limits: Http2Limits = {
   maxCookies: 512,
   maxTargetBytes: 16_384,
   maxNameBytes: 256,
+  maxOpenHeadBytes: 33_554_432,
   maxBlockBytes: 65_536,
   maxContinuations: 8,
   maxInterimResponses: 16,

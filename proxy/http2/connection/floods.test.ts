@@ -1,7 +1,7 @@
 import test from 'ava';
 import { errorCode, flag, frameType, preface } from '../frames/index.ts';
 import { ServerSession } from './server.ts';
-import { frame, goawayCode, requestBlock, responseBlock, serverBench, trailerBlock, uint32, type Frame } from '../testing/rig.ts';
+import { frame, goawayCode, MemoryTransport, RecordingAcceptor, requestBlock, responseBlock, serverBench, trailerBlock, uint32, type Frame } from '../testing/rig.ts';
 
 const { data, headers, reset, settings, ping, windowUpdate, continuation } = frameType;
 const END = flag.endStream;
@@ -168,4 +168,25 @@ test('a slow peer gets everything', (t) => {
   }
   t.is(bytes, 500_000);
   t.true(stream!.closed);
+});
+
+test('heads that stay open: beyond what all clients may have, each has as much as one head, until others are over', (t) => {
+  const { bench, acceptor, session, send } = serverBench({ maxOpenHeadBytes: 100_000 });
+  const { environment } = bench;
+  const block = requestBlock({ 'x-large': 'a'.repeat(15_000) }, 'POST');
+  const large = (id: number): Buffer => frame(headers, WHOLE, id, block);
+  const refused = (frames: readonly Frame[]): number[] => frames.filter(({ type, payload }) => type === reset && payload.readUInt32BE() === errorCode.refusedStream).map(({ id }) => id);
+  t.deepEqual(refused(send(large(1), large(3), large(5), large(7), large(9), large(11), large(13), large(15))), [13, 15]);
+  t.is(acceptor.requests.length, 6);
+  t.deepEqual(acceptor.events.slice(-2), ['refused open-heads', 'refused open-heads']);
+  const transport = new MemoryTransport(environment.slabs);
+  const other = new ServerSession(environment, transport, new RecordingAcceptor());
+  const bytes = Buffer.concat([preface, frame(settings, 0, 0), frame(settings, 1, 0), large(1), large(3), large(5), large(7), large(9)]);
+  other.receive(bytes, 0, bytes.length);
+  bench.turn();
+  t.deepEqual(refused(transport.frames()), [9]);
+  t.deepEqual(refused(send(...[1, 3, 5].map((id) => frame(reset, 0, id, uint32(8))), large(17), large(19))), [19]);
+  session.gone('cut');
+  other.gone('cut');
+  t.is(environment.openHeads.bytes, 0);
 });

@@ -21,6 +21,8 @@ export class ServerSession extends Session {
   /** Streams beyond it are refused: the end has been announced, and had time to be heard. */
   #lastAccepted = maxStreamId;
   #farewell: 'none' | 'notice' | 'final' = 'none';
+  /** Of the heads of open streams. */
+  #headBytes = 0;
 
   constructor(environment: Http2Environment, transport: Transport, acceptor: Acceptor) {
     super(environment, transport, 'server');
@@ -105,7 +107,9 @@ export class ServerSession extends Session {
     this.#postponed?.beginAll();
   }
 
-  protected freed(): void {}
+  protected freed({ headBytes }: Stream): void {
+    this.#keepHead(-headBytes);
+  }
 
   protected answered(): void {
     if (this.#farewell === 'notice') this.leave();
@@ -143,8 +147,17 @@ export class ServerSession extends Session {
       if (this.deadlines.acknowledged) this.countReset();
       return;
     }
+    const headBytes = block.excess === '' ? block.end - block.start + block.path.length : 0;
+    if (!this.#hasRoom(headBytes)) {
+      this.strayReset(id, errorCode.refusedStream);
+      this.#acceptor.refused(this, 'open-heads');
+      this.countReset();
+      return;
+    }
     const stream = new Stream(this, id, nobody);
     stream.headed = true;
+    stream.headBytes = headBytes;
+    this.#keepHead(headBytes);
     stream.remoteEnded = ends;
     stream.expected = block.excess === '' && !ends ? contentLength : -1;
     this.streams.set(id, stream);
@@ -159,6 +172,20 @@ export class ServerSession extends Session {
     }
     stream.user = block.excess === '' ? this.#acceptor.request(stream, block) : this.#acceptor.excessive(stream, block);
     if (ends && !stream.closed) stream.user.ended(stream);
+  }
+
+  /**
+   * A head is kept until its request is over, which the client can put off, and one of 64 KiB may be written in a few bytes, as references to the
+   * table (CVE-2026-49975): as many as there may be streams, on as many connections as there may be, are more memory than any process has.
+   */
+  #hasRoom(headBytes: number): boolean {
+    const { limits, openHeads } = this.environment;
+    return openHeads.bytes + headBytes <= limits.maxOpenHeadBytes || this.#headBytes + headBytes <= limits.maxHeaderListBytes;
+  }
+
+  #keepHead(bytes: number): void {
+    this.#headBytes += bytes;
+    this.environment.openHeads.bytes += bytes;
   }
 
   #postpone(stream: Stream, block: HeaderBlock): void {

@@ -285,7 +285,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
       if (this.phase === 'leaving') this.allDone();
       else this.watch();
     }
-    this.freed();
+    this.freed(stream);
   }
 
   /** The peer has done wrong on one stream. */
@@ -386,7 +386,7 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
   /** All that was read has been looked at. */
   protected abstract readThrough(): void;
   /** A stream has gone. */
-  protected abstract freed(): void;
+  protected abstract freed(stream: Stream): void;
   protected abstract answered(): void;
   /** Once: the connection is over. */
   protected abstract told(code: ErrorCode, reason: string): void;

@@ -27,6 +27,8 @@ export class Stream {
   /** Of the body, as its head told; -1 where it did not. */
   expected = -1;
   receivedBytes = 0;
+  /** Server: of the request's head, which is kept as long as the stream is open. */
+  headBytes = 0;
 
   /** What the peer takes yet on this stream. Below 0 where it has made its window smaller. */
   sendWindow: number;

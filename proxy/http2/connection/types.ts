@@ -21,6 +21,8 @@ export interface Http2Environment {
   readonly slabs: Slabs;
   readonly collector: Collector;
   readonly limits: Http2Limits;
+  /** Of the heads of requests that are open (`maxOpenHeadBytes`). */
+  readonly openHeads: { bytes: number };
   /** A fault of ours while bytes were read; the connection has been ended with INTERNAL_ERROR. */
   onError(error: unknown): void;
 }
@@ -77,7 +79,7 @@ export interface Acceptor {
   request(stream: Stream, block: HeaderBlock): StreamUser;
   /** A well-formed request that exceeds a limit (`block.excess`), with what was read of it: to be answered 431 or 414. */
   excessive(stream: Stream, block: HeaderBlock): StreamUser;
-  /** A malformed request: its stream has been reset. `block`: what it says, which nothing but a log may go by; absent for one that its client took back. */
+  /** A malformed request: its stream has been reset. `block`: what it says, which nothing but a log may go by; absent for one that its client took back, or whose head there was no room for. */
   refused(session: ServerSession, fault: string, block?: HeaderBlock): void;
   /** Once, when the connection is over. NO_ERROR: in good order. */
   closed(session: ServerSession, code: ErrorCode, reason: string): void;

@@ -33,6 +33,7 @@ export class Bench {
       slabs: new Slabs(),
       collector: new Collector(merged),
       limits: merged,
+      openHeads: { bytes: 0 },
       onError: (error) => this.errors.push(error),
     };
   }

@@ -39,6 +39,7 @@ export function http2Environment(options: EnvironmentOptions): Http2Environment 
     slabs: new Slabs(),
     collector: new Collector(limits),
     limits,
+    openHeads: { bytes: 0 },
     onError: options.onError,
   };
 }
