@@ -34,8 +34,11 @@ export function firstOfEach(conditions: readonly NamedMatch[]): readonly NamedMa
 
 function pathFaults({ type, value }: PathMatch, path: Fault['path']): readonly Fault[] {
   if (type === 'RegularExpression') return faultAt(patternFault(value), path);
-  return faultAt(value.startsWith('/') ? undefined : `a path of type ${type} begins with /`, path);
+  if (!value.startsWith('/')) return faultAt(`a path of type ${type} begins with /`, path);
+  return faultAt(dotSegmentWithParameters.test(value) ? 'no request gets here: a dot segment with parameters is refused in paths' : undefined, path);
 }
+
+const dotSegmentWithParameters = /\/(?:\.|%2e){1,2}(?:;|%3b)/i;
 
 export function patternFaults(conditions: readonly NamedMatch[], path: Fault['path']): readonly Fault[] {
   return conditions.flatMap(({ type, value }, index) => (type === 'RegularExpression' ? faultAt(patternFault(value), [...path, index, 'value']) : []));

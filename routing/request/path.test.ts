@@ -68,6 +68,14 @@ for (const target of ['/..%2Fb', '/a%2F..', '/a%5C..%5Cb', '/a/.%2fb', '/a%2F.',
   test(`${target} would be another path behind us, and is refused`, (t) => t.true('problem' in normalizePath(target)));
 }
 
+for (const target of ['/a/..;/b', '/..;x=1/b', '/a/.;/b', '/a/..;', '/a/%2e%2e;/b', '/a/..%3b/b', '/a/.%2E%3Bx', '/a%2F..;/b', '/a%5C.;']) {
+  test(`${target} is a dot segment to who leaves out parameters first, and is refused`, (t) => t.true('problem' in normalizePath(target)));
+}
+
+for (const target of ['/a;/b', '/a;x=..', '/a..;/b', '/...;/b', '/.a;b', '/;/..a', '/a?b=/..;/c']) {
+  test(`${target} has parameters, and goes on`, (t) => t.is(forwarded(target), target));
+}
+
 const bytes = Array.from({ length: 256 }, (_, code) => ({ char: String.fromCharCode(code), escape: `%${code.toString(16).toUpperCase().padStart(2, '0')}` }));
 
 /** The target as forwarded, undefined where it is refused. */

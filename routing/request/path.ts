@@ -4,8 +4,9 @@ import { pathEscapes, type RouteTable } from '#snapshot';
  * The form of a request target that rules are matched against and that is forwarded, so that a backend can't read a path
  * other than the one that was matched: dot segments are gone (RFC 3986, 5.2.4), escapes of unreserved characters are decoded
  * (6.2.2.2), other escapes have upper-case digits (6.2.2.1), and characters outside the grammar of a path are escaped. What
- * two servers may read in two ways is a problem, answered 400: `\`, `#` and control characters, and of `%2F`, `%5C` and `%00` those that the
- * table does not let pass (`escapesAllowed`). Slashes are not merged.
+ * two servers may read in two ways is a problem, answered 400: `\`, `#` and control characters, dot segments with parameters (`..;x`: servlet
+ * containers leave out the parameters first), and of `%2F`, `%5C` and `%00` those that the table does not let pass (`escapesAllowed`). Slashes
+ * are not merged.
  */
 
 export interface NormalTarget {
@@ -53,13 +54,16 @@ export function normalizePath(target: string): NormalTarget | RequestProblem {
   const text = rewritten(cut < 0 ? target : target.slice(0, cut));
   if (typeof text !== 'string') return text;
   const escapes = escapesIn(text);
+  const slashed = escapes === 0 ? text : text.replaceAll(/%2F|%5C/g, '/');
   // Who decodes them first would come to another path.
-  if (escapes !== 0 && dotSegment.test(text.replaceAll(/%2F|%5C/g, '/'))) return { problem: 'the path contains a dot segment beside an escaped slash, backslash or NUL' };
+  if (escapes !== 0 && dotSegment.test(slashed)) return { problem: 'the path contains a dot segment beside an escaped slash, backslash or NUL' };
+  if (dotSegmentWithParameters.test(slashed)) return { problem: 'the path contains a dot segment with parameters' };
   const path = withoutDotSegments(text);
   return cut < 0 ? { path, query: undefined, escapes } : withQuery(path, target, cut, escapes);
 }
 
 const dotSegment = /\/\.\.?(?:\/|$)/;
+const dotSegmentWithParameters = /\/\.\.?(?:;|%3B)/;
 
 /** Of a path whose escapes are in normal form. */
 function escapesIn(path: string): number {
@@ -95,7 +99,7 @@ function startsDotSegment(target: string, index: number): boolean {
   if (target.charCodeAt(index - 1) !== slash) return false;
   const next = target.charAt(index + 1) === '.' ? index + 2 : index + 1;
   const after = target.charAt(next);
-  return after === '' || after === '/' || after === '?';
+  return after === '' || after === '/' || after === '?' || after === ';';
 }
 
 function withQuery(path: string, target: string, cut: number, escapes = 0): NormalTarget | RequestProblem {

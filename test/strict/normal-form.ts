@@ -21,6 +21,8 @@ export function normalTarget(target: string, escapes: 'refused' | 'allowed' = 'r
   const text = path.replaceAll(/%[0-9a-f]{2}|[^]/gi, normalCharacter);
   const slashed = text.replaceAll(/%2F|%5C/g, '/');
   if (/%2F|%5C|%00/.test(text) && (escapes === 'refused' || withoutDotSegments(slashed) !== slashed)) return undefined;
+  // Servlet containers leave out the parameters of a segment before they look for dots.
+  if (slashed.split('/').some((segment) => /^\.\.?$/.test(segment.replace(/(?:;|%3B)[^]*$/, '')) && !/^\.+$/.test(segment))) return undefined;
   return withoutDotSegments(text) + query;
 }
 

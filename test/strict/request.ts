@@ -103,11 +103,12 @@ function isAuthority(text: string, odd: Oddities): boolean {
   return true;
 }
 
-/** What two servers may read in two ways is refused by choice: escaped slashes, NUL, backslashes; a fragment is no part of a target. */
+/** What two servers may read in two ways is refused by choice: escaped slashes, NUL, backslashes, dot segments with parameters; a fragment is no part of a target. */
 function checkPath(target: string, odd: Oddities): Refused | undefined {
   const [path] = target.split('?', 1) as [string];
   if (target.includes('#')) return refused('fragment');
   if (/\\|%2f|%5c|%00/i.test(path)) return refused('ambiguous path');
+  if (/\/(\.|%2e){1,2}(;|%3b)/i.test(path)) return refused('ambiguous path');
   if (!/^[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*$/.test(target)) odd.note('character outside of the grammar of targets');
   if (/%(?![0-9A-Fa-f]{2})/.test(target)) odd.note('malformed escape');
   return undefined;
