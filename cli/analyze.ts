@@ -4,7 +4,7 @@ import { untimelyCertificates } from '#controller';
 import type { CliEnvironment } from './environment.ts';
 import { loadQuietly, type Loaded, type Source } from './load.ts';
 import { failWith, outputOption, pathsOption, sourceOptions } from './options.ts';
-import { nameOf } from './table.ts';
+import { nameOf, printable } from './table.ts';
 
 /** One finding, wherever it was made. */
 interface Finding {
@@ -26,10 +26,10 @@ export function register(program: Command, environment: CliEnvironment): void {
     .action(async (options: Source & { readonly output?: 'json' }) => {
       try {
         const loaded = await loadQuietly(options, environment);
-        for (const note of loaded.notes) environment.err(`note: ${note}\n`);
+        for (const note of loaded.notes) environment.err(printable(`note: ${note}\n`));
         const findings = findingsOf(loaded, environment.now());
         if (options.output === 'json') environment.out(`${JSON.stringify({ problems: findings, ignored: loaded.ignored }, null, 2)}\n`);
-        else environment.out(findingsText(findings, loaded));
+        else environment.out(printable(findingsText(findings, loaded)));
         environment.exitStatus(findings.some(({ severity }) => severity === 'error') ? 1 : 0);
       } catch (error) {
         failWith(error, environment);

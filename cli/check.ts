@@ -6,6 +6,7 @@ import type { CheckResult } from './check/types.ts';
 import { connect, type ClusterOptions } from './cluster/connect.ts';
 import type { CliEnvironment } from './environment.ts';
 import { clusterOptions, failWith, outputOption } from './options.ts';
+import { printable } from './table.ts';
 
 interface CheckOptions extends ClusterOptions {
   readonly pre?: true;
@@ -38,7 +39,7 @@ export function register(program: Command, environment: CliEnvironment): void {
         }
         const failures = countOf(results, 'failed');
         if (options.output === 'json') environment.out(`${JSON.stringify({ passed: failures === 0, checks: results }, null, 2)}\n`);
-        else environment.out(resultsText(results, options.verbose === true ? 'all' : 'notable'));
+        else environment.out(printable(resultsText(results, options.verbose === true ? 'all' : 'notable')));
         environment.exitStatus(failures === 0 ? 0 : 1);
 
         function look(): Promise<readonly CheckResult[]> {

@@ -6,6 +6,7 @@ import { explainAtGateway, explainInMesh, streamOf, type ExplainedStream } from 
 import { answerText } from './explain/text.ts';
 import { load, type Loaded, type Source } from './load.ts';
 import { failWith, outputOption, pathOption, sourceOptions } from './options.ts';
+import { printable } from './table.ts';
 
 interface ExplainOptions extends Source {
   readonly gateway?: string;
@@ -38,7 +39,7 @@ export function register(program: Command, environment: CliEnvironment): void {
         const loaded = await load(options, environment);
         const answer = request === undefined ? explainStream(loaded, options, stream!) : explain(loaded.translation, placeOf(loaded, options, request), request);
         if (options.output === 'json') environment.out(`${JSON.stringify(answer, null, 2)}\n`);
-        else environment.out(`${request === undefined ? '' : `${request.method} `}${options.grpc === undefined ? url : request?.url.href}\n${answerText(answer)}`);
+        else environment.out(printable(`${request === undefined ? '' : `${request.method} `}${options.grpc === undefined ? url : request?.url.href}\n${answerText(answer)}`));
       } catch (error) {
         failWith(error, environment);
       }

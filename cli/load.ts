@@ -4,6 +4,7 @@ import { connect, type ClusterOptions, type Connection } from './cluster/connect
 import { readState } from './cluster/read.ts';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
+import { printable } from './table.ts';
 
 /** Where the objects are: in files, or in a cluster where none are given. */
 export interface Source extends ClusterOptions {
@@ -29,9 +30,9 @@ export interface Loaded {
 /** Reads. Throws UsageError where a path or the cluster can't be read; an object that can't be is told and left out. */
 export async function load(from: Source, environment: CliEnvironment): Promise<Loaded> {
   const loaded = await loadQuietly(from, environment);
-  for (const { source, message } of loaded.problems) environment.err(`${source.file}:${source.line}:${source.column}: ${message}\n`);
-  for (const { object, message } of loaded.unreadable) environment.err(`${object.kind} ${object.namespace}/${object.name}: ${message}\n`);
-  for (const note of loaded.notes) environment.err(`note: ${note}\n`);
+  for (const { source, message } of loaded.problems) environment.err(printable(`${source.file}:${source.line}:${source.column}: ${message}\n`));
+  for (const { object, message } of loaded.unreadable) environment.err(printable(`${object.kind} ${object.namespace}/${object.name}: ${message}\n`));
+  for (const note of loaded.notes) environment.err(printable(`note: ${note}\n`));
   return loaded;
 }
 

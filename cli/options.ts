@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
+import { printable } from './table.ts';
 
 /** `-f PATH…`: files or folders of manifests. */
 export function pathsOption(): Option {
@@ -32,6 +33,6 @@ export function outputOption(): Option {
 /** A fault in the call is told in one line, with exit status 2; anything else is a fault of ours and is thrown on. */
 export function failWith(error: unknown, environment: CliEnvironment): void {
   if (!(error instanceof UsageError)) throw error;
-  environment.err(`weft: ${error.message}\n`);
+  environment.err(printable(`weft: ${error.message}\n`));
   environment.exitStatus(2);
 }

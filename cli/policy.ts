@@ -9,7 +9,7 @@ import { failWith, outputOption, pathOption, sourceOptions } from './options.ts'
 import { pathText, selectPaths, type PathQuery } from './policy/paths.ts';
 import { fieldsInForce, originText, show } from './policy/text.ts';
 import { explainedTls, tlsText, type ExplainedTls } from './policy/tls.ts';
-import { columns } from './table.ts';
+import { columns, printable } from './table.ts';
 
 interface PolicyOptions extends PathQuery, Source {
   readonly output?: 'json';
@@ -32,7 +32,7 @@ export function register(program: Command, environment: CliEnvironment): void {
       await guarded(environment, async () => {
         const { translation } = await load(options, environment);
         const paths = selectPaths(translation, options);
-        environment.out(options.output === 'json' ? `${JSON.stringify(policyJson(paths, translation), null, 2)}\n` : policyText(paths, translation));
+        environment.out(options.output === 'json' ? `${JSON.stringify(policyJson(paths, translation), null, 2)}\n` : printable(policyText(paths, translation)));
       });
     });
   const affecting = command
@@ -47,7 +47,7 @@ export function register(program: Command, environment: CliEnvironment): void {
         const policy = state.policies.get(name) ?? directPolicy(state, name);
         if (policy === undefined) throw new UsageError(`no policy ${name}; there ${state.policies.size === 1 ? 'is' : 'are'} ${[...state.policies.keys()].join(', ') || 'none'}`);
         const effects = affects({ kind: policy.kind, namespace: policy.metadata.namespace, name: policy.metadata.name }, translation.paths.all());
-        environment.out(options.output === 'json' ? `${JSON.stringify(effects.map(effectJson), null, 2)}\n` : effectsText(name, effects));
+        environment.out(options.output === 'json' ? `${JSON.stringify(effects.map(effectJson), null, 2)}\n` : printable(effectsText(name, effects)));
       });
     });
 }

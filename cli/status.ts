@@ -7,7 +7,7 @@ import { listAll } from './cluster/list.ts';
 import { reach } from './cluster/read.ts';
 import type { CliEnvironment } from './environment.ts';
 import { clusterOptions, failWith, outputOption } from './options.ts';
-import { ageText, columns } from './table.ts';
+import { ageText, columns, printable } from './table.ts';
 
 interface StatusOptions extends ClusterOptions {
   readonly namespace?: string;
@@ -39,7 +39,7 @@ export function register(program: Command, environment: CliEnvironment): void {
         const controllers = await askControllers(connection, options.controlPlane);
         const proxies = linesOf(controllers, await expectedProxies(connection)).filter(({ namespace }) => options.namespace === undefined || namespace === options.namespace);
         if (options.output === 'json') environment.out(`${JSON.stringify({ controllers: controllers.map(({ proxies: all, ...rest }) => ({ ...rest, connected: all.length })), proxies }, null, 2)}\n`);
-        else environment.out(statusText(controllers, proxies, environment.now()));
+        else environment.out(printable(statusText(controllers, proxies, environment.now())));
         environment.exitStatus(controllers.length > 0 && controllers.every(({ fault }) => fault === undefined) && proxies.every(({ state }) => state === 'current') ? 0 : 1);
       } catch (error) {
         failWith(error, environment);

@@ -28,3 +28,12 @@ export function ageText(milliseconds: number): string {
   if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`;
 }
+
+/**
+ * As a terminal shows it: control characters, which may stand in values that others wrote, are told by their number, so that nobody's object can
+ * act on the terminal of who asks about it (as CVE-2021-25743 of kubectl). For text alone: JSON and YAML stay as they are.
+ */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+  return text.replaceAll(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

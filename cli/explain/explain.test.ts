@@ -39,6 +39,9 @@ spec:
     - matches: [{ path: { value: /cors } }]
       filters: [{ type: CORS, cors: { allowOrigins: ["https://a.example.com"] } }]
       backendRefs: [{ name: cart, port: 80 }]
+    - matches: [{ path: { value: /loud } }]
+      filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplaceFullPath, replaceFullPath: "/\\e[2Jgone\\u009b1m" } } }]
+      backendRefs: [{ name: cart, port: 80 }]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -77,6 +80,11 @@ test('what was written and overruled stands beside what is in force, and what is
 
 test('what filters make of path and host is said', async (t) => {
   t.regex(await atEdge('/a/1?q=2'), /sent on +path \/b\/1\?q=2, host b\.example\.com/);
+});
+
+test('what others wrote does not act on the terminal', async (t) => {
+  t.regex(await atEdge('/loud'), /\/\\u001b\[2Jgone\\u009b1m/);
+  t.regex(await atEdge('/loud', '-o', 'json'), /"\/\\u001b\[2Jgone/);
 });
 
 test('backends with policies of their own show them, and what the data plane takes for the rest; an invalid one says what clients get', async (t) => {

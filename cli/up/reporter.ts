@@ -1,6 +1,7 @@
 import { formatProblem, type Edit, type GatewayAddress, type Mesh, type MeshProblem, type SidecarAddress } from '#mesh';
 import { hostPort } from '#snapshot';
 import type { CliEnvironment } from '../environment.ts';
+import { printable } from '../table.ts';
 
 export interface ReporterOptions {
   readonly format: 'text' | 'json';
@@ -66,12 +67,12 @@ export class Reporter {
 
   #problem(text: string, problem: MeshProblem): void {
     if (this.#options.format === 'json') this.#say('problem', text, { problem });
-    else this.#options.environment.err(`${text}\n`);
+    else this.#options.environment.err(printable(`${text}\n`));
   }
 
   #say(event: string, text: string, fields: Readonly<Record<string, unknown>>): void {
     const { format, environment } = this.#options;
-    environment.out(format === 'json' ? `${JSON.stringify({ event, ...fields, message: text })}\n` : `${text}\n`);
+    environment.out(format === 'json' ? `${JSON.stringify({ event, ...fields, message: text })}\n` : printable(`${text}\n`));
   }
 }
 
