@@ -47,6 +47,19 @@ test('grpc-timeout bounds the call', async (t) => {
   t.true(performance.now() - began < 2000);
 });
 
+test('a grpc-timeout of nothing ends the call, one of ten thousand years or that is none does not', async (t) => {
+  const { client } = await bridge(t, 'http2', async () => {
+    await sleep(200);
+    return { headers: { 'content-type': 'application/grpc' }, trailers: { 'grpc-status': '0' } };
+  });
+  const outcome = async (timeout: string): Promise<unknown> => {
+    const { headers, trailers } = await client.fetch({ ...call, 'grpc-timeout': timeout }, message);
+    return trailers['grpc-status'] ?? headers['grpc-status'];
+  };
+  for (const timeout of ['0n', '0H', '00000000S', '1u']) t.is(await outcome(timeout), '4', timeout);
+  for (const timeout of ['99999999H', '999999999H', '1e9S', '-1S', '1', 'S', '1mm', '0x0S', '1S, 0S']) t.is(await outcome(timeout), '0', timeout);
+});
+
 test('a status that the policy names is tried again, others and those behind a body are not', async (t) => {
   const policies = [policyOf({ retry: { maxRetries: 2, retryOn: { conditions: ['unavailable'] }, backoff: { base: '1ms' } } })];
   const flaky = await bridgeTo(t, 'http2', await withStatus('14', '14', '0'), { policies });
