@@ -71,6 +71,8 @@ const attacks: Readonly<Record<string, Bound>> = {
   'empty data flood': { growth: 96, fault: cutOff(3000, 8192) },
   'unknown frames': { growth: 96, fault: cutOff(3000, 8192) },
   'HPACK bombs': { growth: 96, fault: (told, counts) => ended(60, 5000)(told, counts) ?? (told['calmed'] === 60 ? undefined : `${told['calmed']} were told to be calm`) },
+  // 32 MiB of heads for all, and one head for each connection.
+  'heads of references': { growth: 96, fault: ({ refused = 0 }) => (refused >= 1350 ? undefined : `${refused} of 2000 were refused`) },
   'header bombs on streams': { growth: 96, fault: ended(20, 8000) },
   'slow frames': { growth: 96, fault: ended(500, 3500) },
   'slow readers of streams': { growth: 96, fault: (_, { poured }) => (poured / 100 / MiB < 16 ? undefined : `${(poured / 100 / MiB).toFixed(1)} MiB were fetched for each`) },

