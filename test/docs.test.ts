@@ -75,3 +75,14 @@ test('every link of the documentation leads somewhere', (t) => {
     }
   }
 });
+
+test('every test that the documentation names is there', (t) => {
+  let named = 0;
+  for (const page of pages) {
+    for (const [, path = ''] of readFileSync(page, 'utf8').matchAll(/`((?:[\w-]+\/)+[\w.-]+\.test\.ts)`/g)) {
+      named++;
+      t.true(existsSync(path) || existsSync(join('test', path)), `${page}: ${path}`);
+    }
+  }
+  t.true(named >= 60);
+});

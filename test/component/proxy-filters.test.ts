@@ -44,6 +44,18 @@ test('response headers too', async (t) => {
   t.is(bodyOf(response), 'hello');
 });
 
+test('what filters set or remove does not come behind the body either', async (t) => {
+  const onResponse: Filter = { type: 'ResponseHeaderModifier', set: [{ name: 'X-Set', value: 'set' }], add: [], remove: ['x-gone'] };
+  const trailers = 'X-Set: evil\r\nX_Set: evil\r\nX-Gone: evil\r\nx.gone: evil\r\nX-Kept: 1\r\n';
+  const { request, response } = await through(
+    [{ filters: [requestHeaders, onResponse] }],
+    `POST / HTTP/1.1\r\nHost: shop.example\r\n${closing}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n${trailers}\r\n`,
+    `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nho\r\n0\r\n${trailers}\r\n`,
+  );
+  for (const text of [request, response]) t.regex(text, /\r\nX-Set: set\r\n[^]*\r\n\r\n2\r\nh[io]\r\n0\r\nX-Kept: 1\r\n\r\n$/);
+  t.false((request + response).includes('evil'));
+});
+
 test('a redirect answers by itself and keeps the connection', async (t) => {
   const filter: Filter = { type: 'RequestRedirect', scheme: 'https', hostname: 'new.example', path: { type: 'ReplaceFullPath', value: '/there' }, statusCode: 308 };
   const rig = await startRig({ rules: [{ filters: [filter], backends: [] }] });
