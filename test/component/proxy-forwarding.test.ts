@@ -305,6 +305,17 @@ test('an early response ends the exchange while the body is still being sent', a
   await client.all();
 });
 
+test('an answer to a request whose body did not come: neither connection carries another request', async (t) => {
+  const { server, rig, client } = await behind(t, answering(ok('no')));
+  // Whoever takes the answer for the end of the request sends the next one, which is in the place of the body.
+  client.send('POST /a HTTP/1.1\r\nHost: shop.example\r\nExpect: 100-continue\r\nContent-Length: 60\r\n\r\n');
+  await client.until((text) => text.endsWith('no'));
+  client.send(getRequest('/b'));
+  t.regex(await client.all(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n\r\nno$/);
+  t.true((await fetchRaw(rig.listener.port, getRequest('/c', 'Connection: close\r\n'))).endsWith('no'));
+  t.deepEqual(server.received.map((text) => [...text.matchAll(/^[A-Z]+ (\S+) HTTP/gm)].map(([, path]) => path)), [['/a'], ['/c']]);
+});
+
 test('large bodies pass both ways at once', async (t) => {
   const size = 8 * 1024 * 1024;
   const { client } = await behind(t, (socket, text) => {
