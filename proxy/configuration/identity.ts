@@ -21,13 +21,16 @@ function hasUri(certificate: X509Certificate, uri: string): boolean {
   return alternativesOf(certificate, 'URI').includes(uri);
 }
 
+/** Or `*`. Anything else, a NUL among it, is no name that an authority can have meant (CVE-2026-47778). */
+const label = /^(?:\*|[a-z0-9_-]{1,63})$/;
+
 /** A wildcard that a policy names stands for itself, and for one label. */
 function hasHost(certificate: X509Certificate, name: string): boolean {
   if (!name.startsWith('*.')) return certificate.checkHost(name, strictNames) !== undefined;
   const suffix = name.slice(1).toLowerCase();
   return alternativesOf(certificate, 'DNS').some((written) => {
     const host = written.toLowerCase();
-    return host.endsWith(suffix) && host.length > suffix.length && !host.slice(0, -suffix.length).includes('.');
+    return host.endsWith(suffix) && label.test(host.slice(0, -suffix.length));
   });
 }
 
