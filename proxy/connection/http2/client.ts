@@ -10,6 +10,9 @@ import { Patience } from '../patience.ts';
 import type { Client } from '../sides.ts';
 import { RequestStream } from './request-stream.ts';
 
+/** Places without a request that are kept in any case; more only while as many have one. Each is 1.5 KiB, and a connection may be idle for long. */
+const keptPlaces = 8;
+
 /** One HTTP/2 connection of a client: each of its streams is a request, in a place that is used again. */
 export class Http2Client implements Client, Acceptor, WheelTimer {
   readonly context: Context;
@@ -103,7 +106,10 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
   release(place: RequestStream): void {
     this.#active--;
     if (this.#over) place.forget();
-    else this.#free.push(place);
+    else {
+      this.#free.push(place);
+      while (this.#free.length > Math.max(keptPlaces, this.#active)) this.#free.pop()!.forget();
+    }
     if (this.#active > 0) return;
     this.#patience.since = this.context.now();
     this.#watch();
