@@ -5,5 +5,6 @@ export default {
   timeout: '10m',
   concurrency: 1,
   serial: true,
+  require: ['./test/temporary.ts'],
   workerThreads: false,
 };

@@ -5,6 +5,7 @@ import { writeScripts } from './loads/wrk.ts';
 import { makeCertificates, type Certificates } from './programs/certificates.ts';
 import type { Tools } from './programs/install.ts';
 import { freePort } from './programs/ports.ts';
+import type { Program } from './programs/program.ts';
 import { startBackends } from './targets/backends.ts';
 import { serveControl, type Control } from './targets/control.ts';
 import { startPeer } from './targets/peers.ts';
@@ -17,6 +18,8 @@ export interface Bench {
   readonly tools: Tools;
   readonly certificates: Certificates;
   readonly backends: Backends;
+  /** What serves HTTP there. */
+  readonly backend: Program;
   readonly control: Control;
   readonly command: readonly string[];
   readonly scripts: ReturnType<typeof writeScripts>;
@@ -50,7 +53,7 @@ export async function withBench(tools: Tools, work: (bench: Bench) => Promise<vo
       return target;
     };
     const bench: Bench = {
-      folder, tools, certificates, backends, control, command, site,
+      folder, tools, certificates, backends, backend: programs[0], control, command, site,
       scripts: writeScripts(folder),
       weft: async (scenario, options) => started(await startWeft(await site(scenario, 'weft'), { control, command, ...options })),
       peer: async (name, scenario) =>

@@ -3,14 +3,15 @@ import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 
 /**
- * `node rate.ts PORT RATE SECONDS CONNECTIONS BYTES`: requests at fixed times, whatever the answers do (an open loop). A latency is counted
- * from the time at which its request was due: one that had to wait for a connection counts its wait. Prints quantiles in microseconds.
+ * `node rate.ts PORT RATE SECONDS CONNECTIONS BYTES WARM-UP`: requests at fixed times, whatever the answers do (an open loop). A latency is counted
+ * from the time at which its request was due: one that had to wait for a connection counts its wait. Prints quantiles in microseconds. Requests
+ * of the warm-up (seconds, before the others) are sent and not counted: until V8 has compiled what is here, latencies are this program's own.
  */
 
-const [port, rate, seconds, connections, bodyBytes] = process.argv.slice(2).map(Number) as [number, number, number, number, number];
+const [port, rate, seconds, connections, bodyBytes, warmUpSeconds] = process.argv.slice(2).map(Number) as [number, number, number, number, number, number];
 const request = Buffer.from('GET /product/1?view=full HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\nAccept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\nCookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n\r\n');
-const total = rate * seconds;
-const warmUp = Math.floor(total / 10);
+const warmUp = rate * warmUpSeconds;
+const total = warmUp + rate * seconds;
 const latencies = new Float64Array(total);
 const idle: Lane[] = [];
 const waiting: number[] = [];

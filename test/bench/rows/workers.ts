@@ -70,7 +70,7 @@ async function direct(bench: Bench, { one, two }: Setups, { rounds, seconds }: R
 async function derived({ one, two }: Setups, { rounds, seconds }: Rounds): Promise<Found> {
   const costOf = async ({ port, program }: WeftTarget, rate: number): Promise<number> => {
     const before = program.cpuNs();
-    await runClient('rate.ts', [port, rate, seconds, connections, smallBytes]);
+    await runClient('rate.ts', [port, rate, seconds, connections, smallBytes, 0]);
     return (program.cpuNs() - before) / (rate * seconds);
   };
   for (const weft of [one, two]) await costOf(weft, perSecond);

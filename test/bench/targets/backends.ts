@@ -14,7 +14,7 @@ const message = Buffer.concat([Buffer.from([0, 0, 0, 0, 64]), Buffer.alloc(64, '
 export const grpcMessageFile = 'request.bin';
 
 /** nginx for HTTP and TLS, nghttpd for gRPC, on the core of the backend. */
-export async function startBackends(folder: string, certificates: Certificates, tools: Tools): Promise<{ readonly backends: Backends; readonly programs: readonly Program[] }> {
+export async function startBackends(folder: string, certificates: Certificates, tools: Tools): Promise<{ readonly backends: Backends; readonly programs: readonly [Program, ...Program[]] }> {
   mkdirSync(join(folder, 'www/svc'), { recursive: true });
   writeFileSync(join(folder, 'www/large'), 'x'.repeat(largeBytes));
   writeFileSync(join(folder, 'www/svc/M'), message);
