@@ -68,8 +68,6 @@ export interface ProxyLimits {
   readonly maxUdpUnprovenBytes: number;
   /** Of datagrams that wait to be sent, per socket; more are dropped. */
   readonly maxUdpQueuedBytes: number;
-  /** Proxies in front of a gateway whose `x-forwarded-*` and `x-request-id` are believed; 0: the client's own are replaced. */
-  readonly trustedHops: number;
 }
 
 export const defaultLimits: ProxyLimits = {
@@ -95,7 +93,6 @@ export const defaultLimits: ProxyLimits = {
   udpIdleMs: 60_000,
   maxUdpUnprovenBytes: 1_048_576,
   maxUdpQueuedBytes: 4_194_304,
-  trustedHops: 0,
 };
 
 export interface Changes<T> {

@@ -29,6 +29,8 @@ export interface Listener {
   /** Port to bind. */
   readonly port: number;
   readonly sections: readonly ListenerSection[];
+  /** Proxies in front of the Gateway whose word is taken for who the client is. Absent: none, clients are strangers. */
+  readonly trustedHops?: number;
 }
 
 /** One Gateway listener (`spec.listeners[]`, a "section"). A request belongs to the section with the most specific hostname. */

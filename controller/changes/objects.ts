@@ -111,6 +111,7 @@ const ingress = fc.record({
   rules: few(fc.record({ host: maybe(hostname), http: fc.record({ paths: few(path, 2, 1) }) })),
 });
 const escapes = { 'weft-mesh.io/allow-in-path': '%2F' };
+const hops = { 'weft-mesh.io/trusted-hops': '2' };
 const annotated = (annotations: fc.Arbitrary<object | undefined>): fc.Arbitrary<object> => fc.record({ about: metadata, annotations }).map((each) => (each.annotations === undefined ? each.about : { ...each.about, annotations: each.annotations }));
 
 const target = fc.oneof(
@@ -129,7 +130,7 @@ const grantFrom = fc.record({ group: one(gw), kind: one('HTTPRoute', 'HTTPRoute'
 
 const written: readonly Written[] = [
   of(`${gw}/v1`, 'GatewayClass', spec({ controllerName: one(controllerName, controllerName, 'x.io/y'), parametersRef: seldom({ group: 'x.io', kind: 'P', name: 'p' }) }), global(one('weft', 'other'))),
-  of(`${gw}/v1`, 'Gateway', spec({ gatewayClassName: one('weft', 'weft', 'other'), listeners, allowedListeners: maybe(fc.record({ namespaces: from })), tls: maybe(gatewayTls), addresses: seldom([{ type: 'IPAddress', value: '127.0.0.9' }]) }), annotated(maybe(one(escapes)))),
+  of(`${gw}/v1`, 'Gateway', spec({ gatewayClassName: one('weft', 'weft', 'other'), listeners, allowedListeners: maybe(fc.record({ namespaces: from })), tls: maybe(gatewayTls), addresses: seldom([{ type: 'IPAddress', value: '127.0.0.9' }]) }), annotated(maybe(one<object>(escapes, hops, { 'weft-mesh.io/trusted-hops': 'x' })))),
   of(`${gw}/v1`, 'Gateway', spec({ gatewayClassName: one('weft'), listeners }), one({ name: 'weft-ingress', namespace: rootNamespace })),
   of(`${gw}/v1`, 'ListenerSet', spec({ parentRef: fc.record({ name, namespace: maybe(namespace) }), listeners }), annotated(maybe(one(escapes)))),
   of(`${gw}/v1`, 'HTTPRoute', spec({ ...attached, hostnames: maybe(few(hostname)), rules: few(fc.oneof(rule, rule, redirecting), 2, 1) })),

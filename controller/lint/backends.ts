@@ -7,6 +7,7 @@ import { problem } from '../problems.ts';
 import { gatewayNameLabel, labelValue } from '../provision/names.ts';
 import { balancingAnnotation, renderEndpoints } from '../render/endpoints.ts';
 import { escapesAnnotation, strangeEscapes } from '../render/escapes.ts';
+import { mostTrustedHops, strangeTrustedHops, trustedHopsAnnotation } from '../render/trusted-hops.ts';
 import type { Environment, Problem } from '../types.ts';
 
 /** What backends lead to, as far as it is of use to nobody. */
@@ -107,7 +108,7 @@ const balancings = ['least-request', 'round-robin'];
 
 /** Values of our annotations and labels that mean nothing. */
 export function strangeAnnotations({ cluster: { state } }: Graph): readonly Problem[] {
-  return [...strangeBalancings(state.services), ...strangeInjections(state.namespaces), ...[state.gateways, state.listenerSets, state.services].flatMap((objects) => strangePaths(objects))];
+  return [...strangeBalancings(state.services), ...strangeInjections(state.namespaces), ...strangeHops(state.gateways), ...[state.gateways, state.listenerSets, state.services].flatMap((objects) => strangePaths(objects))];
 }
 
 /** What a namespace's label means when it is neither of its values: nothing (the webhook's selector is for the one). */
@@ -116,6 +117,15 @@ const strangeInjections = memoByMap((namespaces: ClusterState['namespaces']) =>
     const value = namespace.metadata.labels?.[injectLabel];
     if (value === undefined || value === 'enabled' || value === 'disabled') return [];
     return [problem('warning', namespace, { reason: 'UnsupportedValue', path: ['metadata', 'labels', injectLabel], message: `${value} means nothing: Pods get no sidecar; write enabled or disabled` })];
+  }),
+);
+
+const strangeHops = memoByMap((gateways: ClusterState['gateways']) =>
+  [...gateways.values()].flatMap((gateway): Problem[] => {
+    const value = strangeTrustedHops(gateway);
+    if (value === undefined) return [];
+    const message = `${value === '' ? 'an empty value' : value} is no number from 0 to ${mostTrustedHops}: clients count as strangers, what they say of themselves is replaced`;
+    return [problem('warning', gateway, { reason: 'UnsupportedValue', path: ['metadata', 'annotations', trustedHopsAnnotation], message })];
   }),
 );
 

@@ -9,6 +9,7 @@ import { refOf } from '../problems.ts';
 import type { Environment } from '../types.ts';
 import { allowedEscapes } from './escapes.ts';
 import { isEmpty } from './table.ts';
+import { trustedHops } from './trusted-hops.ts';
 import { pathEnd, type PathContext, type TableRoute, type TableWay } from './way.ts';
 
 /** A listener of a Gateway or of a ListenerSet with its routes, ready to render. */
@@ -77,12 +78,13 @@ export function* renderListeners(facts: GatewayFacts, environment: Environment, 
     sockets.push({ socket, port: served[0]!.listener.port + environment.portOffset, sections });
   }
   const gateway = refOf(facts.gateway);
+  const hops = trustedHops(facts.gateway);
   const addresses = environment.bind === 'any' ? ['0.0.0.0'] : facts.addresses;
   return addresses.flatMap((address, index) =>
     sockets.map(({ socket, port, sections }): Listener => {
       const name = `${gateway.namespace}/${gateway.name}/${socket}${index === 0 ? '' : `/${address}`}`;
       const transport = socket.endsWith('/udp') ? ({ transport: 'udp' } as const) : {};
-      return { kind: 'Listener', name, ...transport, gateway, address, port, sections };
+      return { kind: 'Listener', name, ...transport, gateway, address, port, sections, ...(hops === undefined ? {} : { trustedHops: hops }) };
     }),
   );
 }

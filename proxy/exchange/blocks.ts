@@ -23,9 +23,9 @@ function dropping(...ids: readonly number[]): Uint8Array {
 
 /** The head that goes upstream. The exchange's head must be the one last shown or parsed. */
 export function encodeRequestHead(exchange: Exchange, edits: RequestEdits, scheme: 'http' | 'https', form: HeadForm): Uint8Array {
-  const { encoder, requestHead, limits } = exchange.context;
+  const { encoder, requestHead } = exchange.context;
   const { block } = requestHead;
-  if (block?.kept !== true || form === 'connect' || exchange.span !== undefined || limits.trustedHops > 0) {
+  if (block?.kept !== true || form === 'connect' || exchange.span !== undefined || exchange.binding.trustedHops > 0) {
     encoder.begin().scheme(scheme);
     putRequestParts(exchange, edits, form);
     putId(exchange);
@@ -83,7 +83,7 @@ function putRequestParts(exchange: Exchange, edits: RequestEdits, form: HeadForm
     encoder.putFields(bytes, head.fields, { drops, alsoDrops: (from, start, end) => isName(from, start, end, 'sec-websocket-key') || filtered(from, start, end) });
   } else encoder.putFields(bytes, head.fields, edits.request === undefined ? { drops } : { drops, alsoDrops: dropsOf(edits.request, undefined) });
   if (exchange.binding.role === 'edge') {
-    if (context.limits.trustedHops === 0) encoder.putEncoded(downstream.forwarded.encoded(head.authorityText));
+    if (exchange.binding.trustedHops === 0) encoder.putEncoded(downstream.forwarded.encoded(head.authorityText));
     else for (const [name, value] of forwardedBehindTrusted(exchange)) encoder.put(name, value);
   }
   encoder.put(hopsName, String(exchange.hops));

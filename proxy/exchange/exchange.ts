@@ -13,7 +13,7 @@ import type { AccessRecord, FailedAttempt, IdBytes, PathBytes, TraceSpan } from 
 import { Attempts } from './attempts.ts';
 import { encodeRequestHead } from './blocks.ts';
 import { grpcReply, grpcStatusOf, grpcTimeout } from './grpc.ts';
-import { noEdits, putRequestHead } from './heads.ts';
+import { clientBehindTrusted, noEdits, putRequestHead } from './heads.ts';
 import { endsHere } from './hops.ts';
 import { startMirrors } from './mirror.ts';
 import { failureReply, type Reply } from './replies.ts';
@@ -107,6 +107,7 @@ export class Exchange implements AccessRecord, RequestSource {
   targetStart = 0;
   targetEnd = 0;
   #target: string | undefined;
+  #client: string | undefined;
   #counted = false;
   #requestTimer: Timer | undefined;
 
@@ -143,7 +144,7 @@ export class Exchange implements AccessRecord, RequestSource {
   }
 
   get client(): string {
-    return this.downstream.client.address;
+    return this.#client ?? this.downstream.client.address;
   }
 
   get framing(): Framing {
@@ -200,8 +201,9 @@ export class Exchange implements AccessRecord, RequestSource {
     this.upgrades = head.upgradesToWebSocket;
     this.isGrpc = this.downstream.protocol === 'HTTP/2' && !this.upgrades && isGrpc(head.fields.lookup(bytes, 'content-type'));
     this.body.begin(head, rest);
-    const { ids, limits } = this.context;
-    this.requestId.take(head, bytes, this.binding.role === 'mesh' || limits.trustedHops > 0 ? 'trusted' : 'unknown', ids);
+    const { trustedHops, role } = this.binding;
+    this.requestId.take(head, bytes, role === 'mesh' || trustedHops > 0 ? 'trusted' : 'unknown', this.context.ids);
+    if (trustedHops > 0) this.#client = clientBehindTrusted(this);
     beginSpan(this);
     if (!endsHere(this)) this.binding.begin(this);
   }
@@ -477,6 +479,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.host = '';
     this.minorVersion = 1;
     this.#target = undefined;
+    this.#client = undefined;
     this.targetStart = this.targetEnd = 0;
     this.#counted = false;
     this.tries.reset();

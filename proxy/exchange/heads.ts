@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { HeaderEdits, TargetRewrite } from '#routing';
 import { bytesOf, field, framing, isFieldValue, phrases, treatment, webSocketAccept, type Fields, type Framing, type OutputBuffer, type ResponseHead } from '../codec/index.ts';
 import { uuidLength } from '../telemetry/index.ts';
@@ -79,7 +80,7 @@ function putUpgrade({ bytes, context, relay }: Exchange): void {
 
 /** By field id, which fields of the request at hand do not go on as they came. Holds until the next call. */
 export function requestDrops(exchange: Exchange): Uint8Array {
-  const drops = exchange.binding.role === 'mesh' ? meshDrops : exchange.context.limits.trustedHops > 0 ? trustingDrops : edgeDrops;
+  const drops = exchange.binding.role === 'mesh' ? meshDrops : exchange.binding.trustedHops > 0 ? trustingDrops : edgeDrops;
   drops[field.requestId] = exchange.requestId.isNew ? 1 : 0;
   drops[field.contentLength] = exchange.body.framing === framing.chunked ? 1 : 0;
   drops[field.maxForwards] = exchange.hopsLeft < 0 ? 0 : 1;
@@ -97,20 +98,34 @@ export function forwardedTarget(exchange: Exchange, edits: RequestEdits): string
 
 /** Who the client is, for the backend. A first hop replaces what it was told; behind trusted ones it adds to it. */
 function putForwarded(exchange: Exchange): void {
-  const { downstream, context } = exchange;
-  if (context.limits.trustedHops === 0) {
+  const { downstream, context, binding } = exchange;
+  if (binding.trustedHops === 0) {
     downstream.forwarded.putLines(context.output, context.requestHead.authorityText);
     return;
   }
   for (const [name, value] of forwardedBehindTrusted(exchange)) context.output.putText(`${name}: ${value}\r\n`);
 }
 
+/**
+ * Whom the trusted proxies before us say they were asked by, the farthest one first: one entry of `x-forwarded-for` each, from its end. What
+ * stands before those is what a client sent.
+ */
+export function trustedAddresses({ bytes, context, binding }: Exchange): readonly string[] {
+  const said = context.requestHead.fields.lookup(bytes, 'x-forwarded-for') ?? '';
+  return said.split(',').map((entry) => entry.trim()).filter((entry) => entry !== '').slice(-binding.trustedHops);
+}
+
+/** Who asked the farthest trusted proxy; undefined where not all of them said by whom they were asked, or it is no address. */
+export function clientBehindTrusted(exchange: Exchange): string | undefined {
+  const said = trustedAddresses(exchange);
+  return said.length === exchange.binding.trustedHops && isIP(said[0]!) !== 0 ? said[0] : undefined;
+}
+
 /** What trusted proxies before us said, and what we add to it. */
 export function forwardedBehindTrusted(exchange: Exchange): readonly (readonly [name: string, value: string])[] {
-  const { bytes, client } = exchange;
+  const { bytes } = exchange;
   const { authorityText, fields } = exchange.context.requestHead;
-  const before = fields.lookup(bytes, 'x-forwarded-for');
-  const added: [string, string][] = [['x-forwarded-for', `${before === undefined ? '' : `${before}, `}${client}`]];
+  const added: [string, string][] = [['x-forwarded-for', [...trustedAddresses(exchange), exchange.downstream.client.address].join(', ')]];
   if (fields.lookup(bytes, 'x-forwarded-proto') === undefined) added.push(['x-forwarded-proto', exchange.binding.scheme]);
   if (fields.lookup(bytes, 'x-forwarded-host') === undefined) added.push(['x-forwarded-host', authorityText]);
   if (fields.lookup(bytes, 'x-forwarded-port') === undefined) added.push(['x-forwarded-port', String(exchange.binding.port)]);

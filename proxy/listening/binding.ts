@@ -8,6 +8,8 @@ export interface Binding {
   /** `edge`: clients are strangers, so what they say about themselves is replaced. `mesh`: they are the workload. */
   readonly role: 'edge' | 'mesh';
   readonly scheme: 'http' | 'https';
+  /** Proxies in front of an edge whose `x-forwarded-*` and `x-request-id` are believed; 0: the client's own are replaced. */
+  readonly trustedHops: number;
   /** As bound. */
   readonly port: number;
   /** No longer accepts; responses ask for the end of the connection. */

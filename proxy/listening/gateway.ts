@@ -25,6 +25,10 @@ export class GatewayBinding implements Binding {
     this.unrouted = tablelessSettings(context.metrics, sections.listener.name, '');
   }
 
+  get trustedHops(): number {
+    return this.sections.listener.trustedHops ?? 0;
+  }
+
   initialTimeouts(client: Client): TimeoutSettings {
     const section = client.serverName === '' ? this.sections.initial : this.sections.find(client.serverName);
     return section?.timeouts ?? timeoutDefaults;

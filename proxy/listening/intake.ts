@@ -17,6 +17,7 @@ import { closeClients } from './closing.ts';
 /** HTTP on connections that were accepted elsewhere: where they were going decides, whatever the request's host says. */
 export class IntakeBinding implements Binding, Intake {
   readonly role = 'mesh';
+  readonly trustedHops = 0;
   readonly scheme = 'http';
   readonly unrouted: RequestSettings;
   readonly port = 0;

@@ -14,6 +14,7 @@ import type { Binding } from './binding.ts';
 /** A sidecar's outbound side: what the workload dials decides where the request goes. */
 export class OutboundBinding implements Binding {
   readonly role = 'mesh';
+  readonly trustedHops = 0;
   readonly scheme = 'http';
   readonly unrouted: RequestSettings;
   port = 0;

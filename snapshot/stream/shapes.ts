@@ -149,7 +149,7 @@ export const routeShape: Check = route;
 
 /** The structural check of each kind of resource. What a compiler of route tables must still check: regular expressions, indexes. */
 export const resourceShapes: Readonly<Record<r.ResourceKind, Check>> = {
-  Listener: object<r.Listener>({ kind: oneOf('Listener'), name, transport: optional(oneOf('udp')), gateway: ref, address: name, port, sections: list(section, 10_000) }),
+  Listener: object<r.Listener>({ kind: oneOf('Listener'), name, transport: optional(oneOf('udp')), gateway: ref, address: name, port, sections: list(section, 10_000), trustedHops: optional(integer(1, 16)) }),
   RouteTable: object<r.RouteTable>({ kind: oneOf('RouteTable'), name, routes: list(route), policies: list(policy), allowedEscapes: optional(list(oneOf(...pathEscapes), pathEscapes.length)) }),
   StreamTable: object<r.StreamTable>({ kind: oneOf('StreamTable'), name, routes: list(streamRoute), policies: optional(list(policy)) }),
   Destination: object<r.Destination>({ kind: oneOf('Destination'), name, target: destinationTarget }),

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { AccessLog } from '#proxy';
 import { answering, fetchRaw, getRequest, ok, rawServer, startRig, statusOf, type RigOptions } from './proxy-rig.ts';
 
 /** The head that the backend gets for these lines. */
@@ -23,7 +24,7 @@ test('a first hop replaces what clients say about themselves', async (t) => {
 
 test('behind a trusted hop it adds to what that says', async (t) => {
   const lines = 'Connection: close, X-Forwarded-Prefix\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Prefix: /shop\r\nX_Forwarded_User: evil\r\nX-Request-Id: theirs\r\n';
-  const head = await forwarded(getRequest('/', lines), { limits: { trustedHops: 1 } });
+  const head = await forwarded(getRequest('/', lines), { trustedHops: 1 });
   t.regex(head, /X-Forwarded-Prefix: \/shop\r\n/);
   t.false(head.includes('evil'));
   t.regex(head, /x-forwarded-for: 9\.9\.9\.9, 127\.0\.0\.1\r\n/);
@@ -31,6 +32,17 @@ test('behind a trusted hop it adds to what that says', async (t) => {
   t.regex(head, /X-Request-Id: theirs\r\n/);
   t.regex(head, /x-forwarded-host: shop\.example\r\n/);
   t.is(head.toLowerCase().split('x-request-id').length, 2);
+});
+
+test('the client of the log is who asked the farthest trusted proxy, where all of them say so', async (t) => {
+  const lines: string[] = [];
+  const accessLog = new AccessLog({ sink: { write: async (bytes) => void lines.push(...bytes.toString().trim().split('\n')), close: async () => {} }, now: () => Date.now() });
+  for (const said of ['6.6.6.6, 10.0.0.1\r\nx-forwarded-for: 10.0.0.2', '2001:db8::1,10.0.0.2', '10.0.0.2', '10.0.0.1:99, 10.0.0.2', '_hidden, 10.0.0.2', '']) {
+    await forwarded(getRequest('/', `Connection: close\r\nX-Forwarded-For: ${said}\r\n`), { accessLog, trustedHops: 2 });
+  }
+  await accessLog.flush();
+  const clients = lines.map((line) => (JSON.parse(line) as { client: string }).client);
+  t.deepEqual(clients, ['10.0.0.1', '2001:db8::1', '127.0.0.1', '127.0.0.1', '127.0.0.1', '127.0.0.1']);
 });
 
 test('a field that a filter sets or removes does not come from the client in another spelling', async (t) => {

@@ -32,6 +32,7 @@ export interface RigOptions {
   /** The proxy's own; of both families unless set. */
   readonly addresses?: readonly string[];
   readonly accessLog?: AccessLog;
+  readonly trustedHops?: number;
 }
 
 const ref = (kind: string, name: string) => ({ kind, namespace: 'shop', name });
@@ -107,7 +108,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     routes: 'listener/shop/gw/http',
     ...(options.listenerPolicy === undefined ? {} : { policy: options.listenerPolicy }),
   };
-  const listener = await proxy.listen({ ...listenerWith(options.sections ?? [section]), ...(options.address === undefined ? {} : { address: options.address }) });
+  const listener = await proxy.listen({ ...listenerWith(options.sections ?? [section]), ...(options.address === undefined ? {} : { address: options.address }), ...(options.trustedHops === undefined ? {} : { trustedHops: options.trustedHops }) });
   return { proxy, metrics, listener, close: () => proxy.close() };
 }
 

@@ -124,7 +124,7 @@ export const accessLogFields = {
   durationMs: ['number', "From the request's head to the end of the response, in milliseconds with three decimals."],
   bytesIn: ['number', 'Bytes received from the client.'],
   bytesOut: ['number', 'Bytes sent to the client.'],
-  client: ['string', "The client's address."],
+  client: ['string', "The client's address; behind trusted proxies, that of who asked the farthest one."],
   source: ['string', 'Where the request came in: `{namespace}/{gateway}/{listener}`, or `mesh/{client namespace}`.'],
   route: ['string', '`{kind}/{namespace}/{name}` of the route; absent where none matched.'],
   rule: ['string or number', "The rule's name, else its index in the route."],
