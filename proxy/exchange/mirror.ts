@@ -56,10 +56,12 @@ class KeptHead implements RequestSource {
   readonly upgrades = false;
   readonly framing: Framing;
   readonly #context: Context;
+  readonly #edits: RequestEdits;
   readonly #lines: Buffer;
   readonly #block: Buffer;
 
   constructor(exchange: Exchange, edits: RequestEdits) {
+    this.#edits = edits;
     this.method = exchange.method;
     this.framing = exchange.body.framing;
     this.#context = exchange.context;
@@ -76,6 +78,12 @@ class KeptHead implements RequestSource {
 
   encode(scheme: 'http' | 'https'): Uint8Array {
     return this.#context.encoder.begin().scheme(scheme).putEncoded(this.#block).view();
+  }
+
+  /** Makes `context.trailers` say what goes on of these, without what the edits take off the head. */
+  showTrailers(trailers: Buffer): void {
+    this.#context.trailers.parse(trailers, 0, trailers.length);
+    if (this.#edits.request !== undefined) this.#context.trailers.leaveOut(trailers, this.#edits.request);
   }
 }
 
@@ -134,7 +142,7 @@ class Mirror implements UpstreamUser {
     this.#context.wheel.schedule(this.#timer, this.#context.now() + patienceMs);
     upstream.assign(this, this.#head);
     if (body.length > 0) upstream.send(body, 0, body.length);
-    if (trailers !== undefined) this.#context.trailers.parse(trailers, 0, trailers.length);
+    if (trailers !== undefined) this.#head.showTrailers(trailers);
     upstream.end(trailers);
     upstream.flush();
   }

@@ -184,6 +184,16 @@ test('chunked requests are mirrored whole', async (t) => {
   await mirror.close();
 });
 
+test('what filters take off the head does not reach a mirror behind the body either', async (t) => {
+  const mirror = await rawServer(() => {});
+  const { request } = await mirrored('POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\nX-Gone: secret\r\nX-Kept: b\r\n\r\n', mirror, [requestHeaders]);
+  for (const text of [request, mirror.received[0]!]) {
+    t.true(text.endsWith('X-Kept: b\r\n\r\n'), text);
+    t.false(text.includes('secret'));
+  }
+  await mirror.close();
+});
+
 test('a mirror that is not there, says nothing or nonsense, is not noticed', async (t) => {
   t.is(bodyOf((await mirrored(getRequest('/', closing), await closedPort())).response), 'hello');
   for (const answer of [() => {}, answering('nonsense\r\n\r\n')]) {
