@@ -362,6 +362,7 @@ export class Exchange implements AccessRecord, RequestSource {
     const rest = this.downstream.reply(reply);
     this.activity = this.context.now();
     if (rest === 'over') this.finish();
+    else this.downstream.resume();
   }
 
   /** The response began and can't be completed: the client must not take it for complete. */
