@@ -45,6 +45,8 @@ export interface ProxyLimits {
   readonly maxPassthroughHosts: number;
   /** Rest of a response that is read and dropped so that its connection can be used again. */
   readonly maxDiscardedBytes: number;
+  /** How long that may take. */
+  readonly maxDiscardMs: number;
   /** How long a client that ended its side has to wait for the first byte of a response before it counts as gone. */
   readonly halfClosedMs: number;
   /** How long, and for how many bytes, a connection that is to be closed is read on, so that the client gets the last response. */
@@ -81,6 +83,7 @@ export const defaultLimits: ProxyLimits = {
   maxMirrors: 1024,
   maxPassthroughHosts: 256,
   maxDiscardedBytes: 65_536,
+  maxDiscardMs: 1000,
   halfClosedMs: 1000,
   lingerMs: 1000,
   lingerBytes: 131_072,

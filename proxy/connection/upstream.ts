@@ -11,6 +11,7 @@ import type { EndpointPool } from './pool.ts';
 import type { DirectUpstream, RequestSource, UpstreamUser } from './sides.ts';
 import { lastWriteMs } from './tunnel.ts';
 import { closingMarginMs } from './upstream/closings.ts';
+import { LastAnswer } from './upstream/last-answer.ts';
 import { ResponseBody, type BodyTarget } from './upstream/response-body.ts';
 import { lateAlert, leadsBack, openSocket, speaksAsAsked, tellFailedWrites } from './upstream/socket.ts';
 
@@ -63,7 +64,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   /** How the body of the current request is told. */
   #sends: Framing = framing.none;
   /** The endpoint takes no more of the request. */
-  #brokeOff = false;
+  #lastAnswer: LastAnswer | undefined;
   /** There is something of the request in the output buffer. */
   #pending = false;
 
@@ -134,7 +135,9 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     this.#user = undefined;
     this.#idleMs = idleMs;
     this.#discarded = 0;
-    if (this.#body.exceeds(this.#context.limits.maxDiscardedBytes)) this.close();
+    const { limits, wheel } = this.#context;
+    if (this.#body.exceeds(limits.maxDiscardedBytes)) this.close();
+    else wheel.schedule(this, this.#context.now() + limits.maxDiscardMs);
   }
 
   send(bytes: Buffer, start: number, end: number): void {
@@ -192,7 +195,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (!this.awaitsTurn) this.socket.resume();
+    if (!this.awaitsTurn) this.goOn();
   }
 
   protected override hold(): void {
@@ -200,7 +203,9 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   }
 
   protected override goOn(): void {
-    if (!this.#paused && this.#phase !== 'closed') this.socket.resume();
+    if (this.#paused || this.#phase === 'closed') return;
+    this.socket.resume();
+    this.#lastAnswer?.readOn();
   }
 
   /** At once, whatever is under way; the user is not told. */
@@ -234,10 +239,10 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     this.#context.wheel.schedule(this, this.#context.now() + lastWriteMs);
   }
 
-  /** Timer: not connected in time, idle for too long, or the last bytes of a tunnel are not taken. */
+  /** Timer: not connected in time, idle for too long, the last bytes of a tunnel are not taken, or the rest of a response that nobody wants does not come. */
   expired(): void {
     if (this.#phase === 'connecting') this.#fail('connect-timeout', 'connect');
-    else if (this.#phase === 'idle' || (this.#phase === 'raw' && this.#user === undefined)) this.close();
+    else if (this.#user === undefined) this.close();
   }
 
   #beginMessage(): void {
@@ -321,15 +326,12 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     this.#user?.connected(this);
   }
 
-  /**
-   * An endpoint that answers before it has all of the request, and closes, resets what is still on its way: its answer came before that. What is
-   * there is read in the next turn of the loop, as this one may have passed over it.
-   */
+  /** True: what the endpoint has answered before is read first, however long its client takes for it. */
   #writeFailed(code: string): boolean {
     if (this.#phase !== 'head' && this.#phase !== 'body') return false;
-    this.#brokeOff = true;
     this.reusable = false;
-    setImmediate(() => setImmediate(() => this.#guarded(() => this.#lost(code))));
+    this.#lastAnswer = new LastAnswer(() => this.#paused || this.awaitsTurn, () => this.#guarded(() => this.#lost(code)));
+    this.#lastAnswer.readOn();
     return true;
   }
 
@@ -408,7 +410,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     this.beginShare();
     this.#partial = undefined;
     this.#body.begin(head);
-    this.reusable = head.keepAlive && !this.#brokeOff && (this.#sends === framing.none || !contentless.has(this.#method));
+    this.reusable = head.keepAlive && this.#lastAnswer === undefined && (this.#sends === framing.none || !contentless.has(this.#method));
     this.#serverIdleMs = head.fields.keepAlive < 0 ? Infinity : head.keepAliveMs(bytes);
     this.#user?.responded(this, bytes);
     if (this.isReading) this.#readBody(bytes, end, to);

@@ -126,6 +126,8 @@ export class Http2Upstream implements RawUpstream, ResponseUser {
   discard(idleMs: number): void {
     this.#user = undefined;
     this.#connection!.session.keepIdle(idleMs);
+    const stream = this.#stream!;
+    if (!stream.headEnds) this.#context.wheel.schedule(new Timer(() => stream.reset(errorCode.cancel)), this.#context.now() + this.#context.limits.maxDiscardMs);
   }
 
   close(): void {
