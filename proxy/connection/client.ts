@@ -10,11 +10,10 @@ import { deafen, drain, reset, spent } from '../sockets/index.ts';
 import { plainAddress } from '../streams/address.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
+import { BufferedConnection } from './http1/buffered.ts';
 import { releasePlace, takePlace, type Http1Place } from './http1/place.ts';
 import { disown, guarded, own, type Owned } from './listeners.ts';
 import { Lingering } from './lingering.ts';
-import { PacedConnection } from './paced.ts';
-import { PartialHead } from './partial-head.ts';
 import { Patience } from './patience.ts';
 import type { Client, Downstream, ResponseEdits, TunnelEnd, Tunnels } from './sides.ts';
 
@@ -30,7 +29,7 @@ const headsAtOnce = 8;
 type Phase = 'open' | 'lingering' | 'tunnel' | 'closed';
 
 /** One HTTP/1.1 connection of a client: reads requests one after the other, and holds back what was sent ahead. */
-export class ClientConnection extends PacedConnection implements Client, Downstream, Tunnels, Owned {
+export class ClientConnection extends BufferedConnection implements Client, Downstream, Tunnels, Owned {
   readonly socket: Socket;
   readonly context: Context;
   readonly binding: Binding;
@@ -47,10 +46,6 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   halfClosed = false;
 
   #phase: Phase = 'open';
-  /** Bytes that were read and are not used yet: part of a head, or what was sent ahead. */
-  #input: Buffer | undefined;
-  /** The same while a head comes in pieces. */
-  #partial: PartialHead | undefined;
   #consuming = false;
   /** Of the request under way; undefined between requests. */
   #place: Http1Place | undefined;
@@ -64,6 +59,8 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   readonly #patience: Patience;
   #lingering: Lingering | undefined;
   #halfClosedAt = 0;
+  /** It is to close as soon as it waits for nothing but a next request. */
+  #retired = false;
 
   constructor(context: Context, binding: Binding, socket: Socket, serverName: string) {
     super();
@@ -100,7 +97,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   /** Whether the connection is to end with the current response. */
   expiring(now: number): boolean {
-    if (this.context.draining || this.binding.closing || (this.halfClosed && this.#input === undefined)) return true;
+    if (this.context.draining || this.binding.closing || (this.halfClosed && !this.#hasAhead())) return true;
     return now >= this.#patience.oldAt;
   }
 
@@ -181,12 +178,12 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   /** Reads on: first what was held back. */
   resume(): void {
     if (this.#consuming || this.awaitsTurn || this.#phase === 'closed' || this.#tunnel?.congested === true || this.#lingering?.hasEnough === true) return;
-    const input = this.#input;
+    const { input } = this;
     if (input !== undefined && !this.#patience.inHead) {
-      this.#input = undefined;
+      this.input = undefined;
       this.#consume(input);
     }
-    if (this.#paused && (this.#input === undefined || this.#patience.inHead) && (this.#exchange?.requestComplete !== false || this.#takesBody())) {
+    if (this.#paused && (this.input === undefined || this.#patience.inHead) && (this.#exchange?.requestComplete !== false || this.#takesBody())) {
       this.#paused = false;
       this.socket.resume();
     }
@@ -215,10 +212,9 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   /** Ends our side, and reads on for a moment; until `uploadUntil` where an upload goes on that was answered before its end. */
   linger(uploadUntil = 0): void {
-    if (this.#phase !== 'open') return;
+    if (this.#phase !== 'open' && this.#phase !== 'tunnel') return;
     this.#phase = 'lingering';
-    this.#input = this.#partial = undefined;
-    this.dropUnread();
+    this.dropRead();
     this.#patience.since = this.context.now();
     this.#lingering = new Lingering(this.context.limits, this.socket.writableLength, uploadUntil);
     this.socket.end();
@@ -229,12 +225,12 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   /** Where the client asked for the end and has sent all, and the response is in the kernel's hands, closing at once takes nothing from it. */
   #hasMore(): boolean {
-    return this.#consuming || this.#input !== undefined || this.socket.writableLength > 0 || 'encrypted' in this.socket;
+    return this.#consuming || this.input !== undefined || this.socket.writableLength > 0 || 'encrypted' in this.socket;
   }
 
-  /** Closes a connection that waits for a request. */
   closeIdle(): void {
-    if (this.#phase === 'open' && this.#exchange === undefined && !this.#patience.inHead) this.linger();
+    this.#retired = true;
+    if (this.#exchange === undefined) this.#settle();
   }
 
   /** At once, so that what was sent can't be taken for a complete response. */
@@ -251,8 +247,8 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (bytes === undefined) response.established();
     else response.switching(bytes);
     this.flush();
-    const ahead = this.takeUnread(this.#input);
-    this.#input = undefined;
+    const ahead = this.takeUnread(this.input);
+    this.input = undefined;
     this.#phase = 'tunnel';
     this.#tunnel = tunnel;
     this.#paused = false;
@@ -263,8 +259,10 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (this.halfClosed) tunnel.clientEnded();
   }
 
-  /** Its connection ends by itself. */
-  tunnelOver(): void {}
+  /** RFC 9110, 9.3.6: the client gets what is left for it, what it sends goes nowhere, and its connection is closed. */
+  tunnelOver(): void {
+    if (this.#phase === 'tunnel' && !this.socket.destroyed) this.linger();
+  }
 
   expired(now: number): void {
     const due = this.#due();
@@ -294,20 +292,11 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   }
 
   protected override readLate(bytes: Buffer): void {
-    const all = this.#join(bytes);
+    const all = this.#patience.inHead ? this.joinHead(bytes, this.context.limits.maxHeadBytes) : this.join(bytes);
     if (all === undefined) return;
-    this.#input = undefined;
+    this.input = undefined;
     this.#consume(all);
     this.#settle();
-  }
-
-  /** What was held back and what has come. Undefined: part of a head, and not worth a look yet. */
-  #join(bytes: Buffer): Buffer | undefined {
-    const input = this.#input;
-    if (input === undefined) return bytes;
-    if (!this.#patience.inHead) return Buffer.concat([input, bytes]);
-    this.#partial ??= PartialHead.ofSpent(input, this.context.limits.maxHeadBytes);
-    return this.#partial.appendSpent(bytes);
   }
 
   #consume(bytes: Buffer): void {
@@ -318,6 +307,9 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
       if (this.#exchange !== undefined) {
         if (!this.#takesBody()) break;
         p = this.#place!.body.take(bytes, p, bytes.length);
+      } else if (this.congested && !this.#patience.inHead) {
+        // Else who asks on and reads nothing would have any number of responses wait here.
+        break;
       } else if (heads++ === headsAtOnce) {
         this.waitForTurn(this.context.turns);
         break;
@@ -335,9 +327,9 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
       return;
     }
     if (p >= bytes.length || this.#phase !== 'open') return;
-    this.#input = p === 0 ? bytes : bytes.subarray(p);
+    this.input = p === 0 ? bytes : bytes.subarray(p);
     // What was sent ahead of a response is bounded by not reading on.
-    if (this.#exchange !== undefined) this.pause();
+    if (this.#isHeld()) this.pause();
   }
 
   /** A request's head. Returns the offset behind it, or below 0 where there is none yet, or none that is valid. */
@@ -355,7 +347,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     const end = head.parse(bytes, from, bytes.length);
     if (end === needMore) return this.#awaitHead();
     this.#patience.inHead = false;
-    this.#partial = undefined;
+    this.partial = undefined;
     if (end === invalid) {
       const { failure, reason } = head.fields;
       // Who speaks another protocol from the first byte on, a broken HTTP/2 preface say, could take nothing from a reply in ours.
@@ -403,9 +395,21 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
   /** After an event: is there still something to wait for? */
   #settle(): void {
     if (this.#phase !== 'open') return;
-    if (this.#exchange !== undefined) this.#watch(this.#exchange.idleDue());
-    else if (this.halfClosed) this.linger();
-    else this.#watch(this.#patience.due());
+    if (!this.#isHeld()) {
+      if (this.#exchange === undefined && (this.halfClosed || (this.#retired && !this.#patience.inHead))) return this.linger();
+      if (this.halfClosed && this.#exchange?.requestComplete === false) return this.#gone();
+    }
+    this.#watch(this.#due());
+  }
+
+  /** Something that was read waits: for its turn, for an answer, or for the client to take one. */
+  #isHeld(): boolean {
+    return this.awaitsTurn || (this.input !== undefined && !this.#patience.inHead);
+  }
+
+  /** Whether there may be a request behind the current one. */
+  #hasAhead(): boolean {
+    return this.#isHeld() || (this.#consuming && this.#headEnd < this.#place!.exchange.bytes.length);
   }
 
   #takesBody(): boolean {
@@ -414,21 +418,17 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
 
   #ended(): void {
     this.halfClosed = true;
+    // Half-closed clients get their responses. One that is gone looks the same, until something is written to it.
+    this.#halfClosedAt = this.context.now();
     if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
-    else if (this.#phase === 'lingering') return;
-    else if (this.#exchange === undefined) this.linger();
-    else if (!this.#exchange.requestComplete) this.#gone();
-    else {
-      // Half-closed clients get their response. One that is gone looks the same, until something is written to it.
-      this.#halfClosedAt = this.context.now();
-      this.#watch(this.#halfClosedAt + this.context.limits.halfClosedMs);
-    }
+    else this.#settle();
   }
 
   #drained(): void {
     this.congested = false;
     if (this.#phase === 'tunnel') this.#tunnel?.clientDrained();
-    else this.#exchange?.clientDrained();
+    else if (this.#exchange !== undefined) this.#exchange.clientDrained();
+    else this.resume();
   }
 
   destroy(): void {
@@ -439,8 +439,8 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
     if (this.#phase === 'closed') return;
     const before = this.#phase;
     this.#phase = 'closed';
-    this.#input = this.#partial = this.#lingering = undefined;
-    this.dropUnread();
+    this.#lingering = undefined;
+    this.dropRead();
     this.context.wheel.cancel(this);
     this.binding.closed(this);
     if (before === 'tunnel') this.#tunnel?.clientClosed();
@@ -462,7 +462,8 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
         return Math.min(this.#tunnel!.idleMs > 0 ? this.#tunnel!.activity + this.#tunnel!.idleMs : Infinity, this.#tunnel!.endsAt);
       case 'open':
         if (this.#exchange === undefined) return this.#patience.due();
-        return Math.min(this.#exchange.idleDue(), this.halfClosed && !this.#exchange.responseStarted ? this.#halfClosedAt + limits.halfClosedMs : Infinity);
+        if (!this.halfClosed || this.#exchange.responseStarted) return this.#exchange.idleDue();
+        return Math.min(this.#exchange.idleDue(), Math.max(this.#halfClosedAt, this.#exchange.startedAt) + limits.halfClosedMs);
       default:
         return Infinity;
     }
@@ -479,7 +480,7 @@ export class ClientConnection extends PacedConnection implements Client, Downstr
       else this.#exchange.stoodStill();
     } else if (this.#patience.inHead) {
       this.#patience.inHead = false;
-      this.#takePlace().exchange.refuse('header-timeout', 'head', glimpse(this.#partial?.view() ?? this.#input ?? noBytes));
+      this.#takePlace().exchange.refuse('header-timeout', 'head', glimpse(this.partial?.view() ?? this.input ?? noBytes));
     } else this.linger();
   }
 

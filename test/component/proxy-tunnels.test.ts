@@ -272,6 +272,30 @@ test('outbound: an answer that fails is 503', async (t) => {
   await proxy.close();
 });
 
+test('outbound: neither answer is in the way of the next request, though a body came with the first', async (t) => {
+  const server = await rawServer(answering(ok('reviewed')));
+  const { proxy, outbound } = await meshTo(server.port, () => Promise.reject(new Error('no')));
+  const client = new RawClient(outbound.port);
+  const post = 'POST http://reviews.shop/ HTTP/1.1\r\nHost: reviews.shop\r\nContent-Length: 5\r\n\r\nhello';
+  client.send(post).send(post);
+  t.false((await client.until((text) => text.split('config-missing').length === 3)).includes('connection: close'));
+  client.close();
+  await proxy.close();
+  await server.close();
+});
+
+test('outbound: a client that ends its side behind its body gets the answer, though the body waits', async (t) => {
+  const server = await rawServer((socket) => {
+    if (server.received[0]!.endsWith('hello')) socket.write(ok('reviewed'));
+  });
+  const { proxy, outbound } = await meshTo(server.port, (destination) => new Promise((resolve) => setTimeout(() => resolve(destination), 100)));
+  const client = new RawClient(outbound.port);
+  client.socket.end('POST http://reviews.shop:9080/ HTTP/1.1\r\nHost: reviews.shop:9080\r\nContent-Length: 5\r\n\r\nhello');
+  t.is(bodyOf(await client.all()), 'reviewed');
+  await proxy.close();
+  await server.close();
+});
+
 test('outbound: what the mesh does not know passes through, on kept connections', async (t) => {
   const server = await rawServer(answering(ok('outside')));
   const { proxy, outbound } = await meshTo(1);
