@@ -19,6 +19,8 @@ export class EndpointPool {
   http2: Http2Pool | undefined;
   /** Of idle connections, by the endpoint. With HTTP/2 there is nothing to learn: GOAWAY says which requests were not begun with. */
   readonly closings = new Closings();
+  /** Those that read the rest of a response that nobody wants. */
+  readonly #expected = new Set<Http1Upstream>();
   readonly #idle: Http1Upstream[] = [];
   #retired = false;
 
@@ -44,21 +46,29 @@ export class EndpointPool {
 
   /** False: there is no room for it. */
   put(connection: Http1Upstream, max: number): boolean {
+    this.#expected.delete(connection);
     if (this.#retired || this.#idle.length >= max) return false;
     this.#idle.push(connection);
     return true;
   }
 
-  /** A connection closed while it was idle. */
+  /** It will be idle when the rest of a response that nobody wants was read. False: that is of no use. */
+  expect(connection: Http1Upstream): boolean {
+    if (!this.#retired) this.#expected.add(connection);
+    return !this.#retired;
+  }
+
+  /** It is closed. */
   remove(connection: Http1Upstream): void {
+    this.#expected.delete(connection);
     const index = this.#idle.lastIndexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
   }
 
-  /** The endpoint is gone, or is spoken to otherwise: what is idle closes now, what is busy when it is done. */
+  /** The endpoint is gone, or is spoken to otherwise: what no request has closes now, what is busy when it is done. */
   retire(): void {
     this.#retired = true;
-    for (const connection of this.#idle.splice(0)) connection.close();
+    for (const connection of [...this.#idle.splice(0), ...this.#expected]) connection.close();
     this.http2?.retire();
   }
 

@@ -136,7 +136,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     this.#idleMs = idleMs;
     this.#discarded = 0;
     const { limits, wheel } = this.#context;
-    if (this.#body.exceeds(limits.maxDiscardedBytes)) this.close();
+    if (this.#body.exceeds(limits.maxDiscardedBytes) || !this.#pool.expect(this)) this.close();
     else wheel.schedule(this, this.#context.now() + limits.maxDiscardMs);
   }
 
@@ -211,10 +211,8 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   /** At once, whatever is under way; the user is not told. */
   close(): void {
     if (this.#phase === 'closed') return;
-    if (this.#phase === 'idle') {
-      this.#pool.remove(this);
-      this.#leaveIdle();
-    }
+    this.#pool.remove(this);
+    if (this.#phase === 'idle') this.#leaveIdle();
     const isConnected = this.#phase !== 'connecting';
     this.#phase = 'closed';
     this.#user = undefined;
