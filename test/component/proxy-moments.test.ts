@@ -114,7 +114,7 @@ test('a client that ends its side behind several requests gets all answers, whoe
 });
 
 test('a client that ended its side is waited for anew with each response', async (t) => {
-  const { rig } = await behind(t, (socket) => setTimeout(() => socket.write(ok('hello')), 600));
+  const { rig } = await behind(t, (socket) => setTimeout(() => socket.write(ok('hello')), 1200), { limits: { halfClosedMs: 2000 } });
   const client = new RawClient(rig.listener.port);
   t.teardown(() => client.close());
   client.socket.end(getRequest().repeat(2));
