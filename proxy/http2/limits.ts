@@ -4,6 +4,8 @@ export interface Http2Limits {
   readonly maxConcurrentStreams: number;
   /** Streams that we open before the server has said how many it takes; what is too many it refuses, to be tried again. */
   readonly streamsBeforeSettings: number;
+  /** Streams that we have open, whatever the server allows. */
+  readonly maxOpenStreams: number;
   /** Of a decoded header list, counted as in RFC 7541, 4.1: names, values, and 32 for each. Each cookie counts like all others. */
   readonly maxHeaderListBytes: number;
   /** Fields; cookies are one. */
@@ -59,6 +61,7 @@ export interface Http2Limits {
 export const defaultHttp2Limits: Http2Limits = {
   maxConcurrentStreams: 100,
   streamsBeforeSettings: 100,
+  maxOpenStreams: 1000,
   maxHeaderListBytes: 65_536,
   maxHeaders: 128,
   maxCookies: 512,

@@ -40,7 +40,12 @@ export class ClientSession extends Session {
 
   /** Whether another stream can be opened now. */
   get canOpen(): boolean {
-    return this.phase === 'open' && this.streams.size < (this.#introduced ? this.peer.maxConcurrentStreams : this.limits.streamsBeforeSettings) && this.#next <= maxStreamId;
+    return this.phase === 'open' && this.streams.size < this.capacity && this.#next <= maxStreamId;
+  }
+
+  /** Streams that can be open at a time. */
+  get capacity(): number {
+    return this.#introduced ? Math.min(this.peer.maxConcurrentStreams, this.limits.maxOpenStreams) : this.limits.streamsBeforeSettings;
   }
 
   /** The server has sent its SETTINGS: `canOpen` says what it allows. */
@@ -82,6 +87,12 @@ export class ClientSession extends Session {
     return true;
   }
 
+  /** What its requests come to now is tried again at once, and others wait for room: none of that may come here. */
+  override ended(): void {
+    this.#stopOpening();
+    super.ended();
+  }
+
   headers(id: number, flags: number, bytes: Buffer, start: number, end: number): void {
     const stream = this.streams.get(id) as ClientStream | undefined;
     this.budget.useful();
@@ -121,10 +132,9 @@ export class ClientSession extends Session {
     if (!this.#introduced) {
       this.#introduced = true;
       this.#keeper.ready(this);
-    } else if (this.streams.size === 0) {
-      // It may have taken none so far.
-      this.#full = true;
     }
+    // It may take fewer than before, or none so far.
+    if (!this.canOpen) this.#full = true;
     this.#tellAvailable();
   }
 

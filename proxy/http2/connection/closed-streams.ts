@@ -8,7 +8,8 @@ const byUs = 2;
 
 /**
  * Remembers streams that ended lately, for frames that come after the end: on a stream that we have reset they are to be expected and are
- * dropped, on others they are faults (RFC 9113, 5.1). Bounded; what is forgotten counts as ended long ago.
+ * dropped, on others they are faults (RFC 9113, 5.1). Bounded; what is forgotten may be one of a thousand that were reset at once, and a fault would
+ * end those that go on.
  */
 export class ClosedStreams {
   #resets: Int32Array | undefined;

@@ -90,24 +90,13 @@ export class Sender implements Flushable {
     this.#uint32(increment);
   }
 
-  /** A header block, in as many frames as it takes. */
   headers(stream: Stream, block: Uint8Array): void {
-    let bytes = block;
-    if (this.announceTableSize) {
-      this.announceTableSize = false;
-      bytes = Buffer.concat([tableSizeZero, block]);
-    }
-    const first = Math.min(bytes.length, maxFrameBytes);
-    this.#header(first, frameType.headers, first === bytes.length ? flag.endHeaders : 0, stream.id);
-    stream.lastFrameAt = this.#length - frameHeaderBytes;
-    stream.lastFrameEpoch = this.#epoch;
-    this.#put(bytes, 0, first);
-    for (let p = first; p < bytes.length; ) {
-      const end = Math.min(bytes.length, p + maxFrameBytes);
-      this.#header(end - p, frameType.continuation, end === bytes.length ? flag.endHeaders : 0, stream.id);
-      this.#put(bytes, p, end);
-      p = end;
-    }
+    this.#block(stream, block, 0);
+  }
+
+  /** END_STREAM belongs on their first frame, which may have left before the last one is put. */
+  trailers(stream: Stream, block: Uint8Array): void {
+    this.#block(stream, block, flag.endStream);
   }
 
   /** Sends as much as windows and the peer allow. Returns the offset of what is left. */
@@ -179,6 +168,26 @@ export class Sender implements Flushable {
   stop(): void {
     this.#stopped = true;
     this.#waiting.length = 0;
+  }
+
+  /** A header block, in as many frames as it takes. */
+  #block(stream: Stream, block: Uint8Array, flags: number): void {
+    let bytes = block;
+    if (this.announceTableSize) {
+      this.announceTableSize = false;
+      bytes = Buffer.concat([tableSizeZero, block]);
+    }
+    const first = Math.min(bytes.length, maxFrameBytes);
+    this.#header(first, frameType.headers, flags | (first === bytes.length ? flag.endHeaders : 0), stream.id);
+    stream.lastFrameAt = this.#length - frameHeaderBytes;
+    stream.lastFrameEpoch = this.#epoch;
+    this.#put(bytes, 0, first);
+    for (let p = first; p < bytes.length; ) {
+      const end = Math.min(bytes.length, p + maxFrameBytes);
+      this.#header(end - p, frameType.continuation, end === bytes.length ? flag.endHeaders : 0, stream.id);
+      this.#put(bytes, p, end);
+      p = end;
+    }
   }
 
   #dataFrame(stream: Stream, bytes: Buffer, start: number, end: number): void {

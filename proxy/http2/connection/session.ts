@@ -264,10 +264,10 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
 
   // For streams and subclasses.
 
-  /** The peer may send this many bytes more, on the connection. */
+  /** The peer may send this many bytes more, on the connection: told when it could send no more than these, for paused streams may hold the rest. */
   giveBack(bytes: number): void {
     this.#used += bytes;
-    if (this.#used < this.limits.connectionWindow / 2) return;
+    if (this.#used < Math.max(1, this.#receiveWindow)) return;
     this.#receiveWindow += this.#used;
     if (this.reading) this.sender.windowUpdate(0, this.#used);
     this.#used = 0;
@@ -308,17 +308,14 @@ export abstract class Session implements FrameTarget, CongestionListener, WheelT
 
   /** Frames of streams that are not there (RFC 9113, 5.1). True: to be dropped without a word. */
   protected isStray(id: number): boolean {
-    const ending = this.endings.ending(id);
-    if (ending === 'reset-here') {
-      if (!this.#mayIdle()) this.connectionFault(flood);
-      return true;
-    }
-    if (ending === 'reset-there') {
+    const ending = this.endings.ending(id) ?? 'reset-here';
+    if (ending === 'finished') return false;
+    if (!this.#mayIdle()) this.connectionFault(flood);
+    else if (ending === 'reset-there') {
       this.sender.reset(id, errorCode.streamClosed);
       this.countReset();
-      return true;
     }
-    return false;
+    return true;
   }
 
   /** Undefined: the connection is over. */

@@ -46,7 +46,8 @@ export class Stream {
   /** Used up of the stream's window, given back together. */
   #used = 0;
   #queue: ByteQueue | undefined;
-  #queuedTrailers: Uint8Array | undefined;
+  /** They are the end, behind what is queued. */
+  #trailers: Uint8Array | undefined;
 
   constructor(session: Session, id: number, user: StreamUser) {
     this.session = session;
@@ -79,8 +80,7 @@ export class Stream {
   /** Sends trailers, and with them the end. They are kept where they have to wait. */
   trailers(block: Uint8Array): void {
     if (this.closed || this.localEnded) return;
-    if (this.queued > 0) this.#queuedTrailers = Buffer.from(block);
-    else this.session.sender.headers(this, block);
+    this.#trailers = this.queued > 0 ? Buffer.from(block) : block;
     this.end();
   }
 
@@ -143,7 +143,6 @@ export class Stream {
     if (sent === 0) return false;
     queue.shift(sent);
     if (queue.length > 0) return true;
-    if (this.#queuedTrailers !== undefined) sender.headers(this, this.#queuedTrailers);
     if (this.localEnded) this.#finish();
     else this.user.drained(this);
     return true;
@@ -153,14 +152,17 @@ export class Stream {
   close(): number {
     this.closed = true;
     this.#queue?.clear();
-    this.#queue = this.#queuedTrailers = undefined;
+    this.#queue = this.#trailers = undefined;
     const held = this.#held;
     this.#held = 0;
     return held;
   }
 
   #finish(): void {
-    this.session.sender.end(this);
+    const { sender } = this.session;
+    if (this.#trailers === undefined) sender.end(this);
+    else sender.trailers(this, this.#trailers);
+    this.#trailers = undefined;
     if (this.remoteEnded) this.session.streamOver(this, 'finished');
   }
 
