@@ -8,8 +8,6 @@ import type { EndpointPool } from '../pool.ts';
 import type { Http2Upstream } from './http2-upstream.ts';
 import { lateAlert, leadsBack, openSocket, speaksAsAsked } from './socket.ts';
 
-/** Streams of one connection, whatever the server allows. */
-const maxStreams = 1000;
 /** A request was given up, and nothing at all has come for so long: the server may be gone. */
 const quietMs = 1000;
 /** Servers of gRPC end a connection that is pinged again and again while they have nothing to send. */
@@ -68,12 +66,12 @@ export class Http2Connection implements Keeper, WheelTimer {
   }
 
   get canOpen(): boolean {
-    return this.#phase === 'open' && this.session.canOpen && this.session.streams.size < maxStreams;
+    return this.#phase === 'open' && this.session.canOpen;
   }
 
   /** Streams that it takes at a time, once that is known. */
   get capacity(): number {
-    return Math.min(maxStreams, this.session.peer.maxConcurrentStreams);
+    return this.session.capacity;
   }
 
   /** A stream is about to be opened on it. */

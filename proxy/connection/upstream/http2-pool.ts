@@ -40,7 +40,9 @@ export class Http2Pool implements Http2Owner {
     this.#endpoint = endpoint;
     this.pool = pool;
     const { limits } = context.http2;
-    this.environment = { ...context.http2, limits: { ...limits, connectionWindow: heldStreams * limits.streamWindow, idleMs: timeoutDefaults.upstreamIdle, keepAliveMs, keepAliveTimeoutMs } };
+    const connectionWindow = heldStreams * limits.streamWindow;
+    // An endpoint can end no more streams than we have opened, and those that it resets must not take others with them.
+    this.environment = { ...context.http2, limits: { ...limits, connectionWindow, maxResets: Infinity, idleMs: timeoutDefaults.upstreamIdle, keepAliveMs, keepAliveTimeoutMs } };
   }
 
   /** A place for one request. `connectMs`: how long it may wait for a connection; 0: no limit. */

@@ -232,7 +232,7 @@ export class Http2Upstream implements RawUpstream, ResponseUser {
     try {
       this.#connection!.turnFrom(this);
       if (this.#user !== undefined) this.#user.ended(this, this.#trailers);
-      else if (!stream.localEnded) stream.reset(errorCode.cancel);
+      else if (!stream.localEnded || stream.queued > 0) stream.reset(errorCode.cancel);
     } catch (error) {
       this.#crash(error);
     }
@@ -240,6 +240,8 @@ export class Http2Upstream implements RawUpstream, ResponseUser {
 
   failed(_stream: Stream, code: ErrorCode, reason: string): void {
     this.#connection!.turnFrom(this);
+    // The server's word about this request, not the end of a connection that had been idle.
+    if (reason === 'reset') this.answered = true;
     this.#fail(failureOf(code, reason), reason === 'reset' ? `reset-${code}` : reason);
   }
 
