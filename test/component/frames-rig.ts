@@ -24,7 +24,7 @@ export class FrameEnd {
       this.ended = true;
       socket.end();
     });
-    socket.on('data', (bytes) => {
+    socket.on('data', (bytes: Buffer) => {
       for (const one of this.#read(bytes)) {
         this.frames.push(one);
         if (one.type === 4 && (one.flags & 1) === 0) this.send(frame(4, 1, 0));

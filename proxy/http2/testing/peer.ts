@@ -231,8 +231,7 @@ export class Peer {
     assert(stream.reset !== 'refused', `stream ${id} is begun with after all`);
     assert(!stream.receivedEnd && stream.reset !== 'there', `HEADERS behind the end of stream ${id}`);
     assert(!isTrailers || ends, `trailers of stream ${id} without its end`);
-    // Of what is sent here 103 alone is no final one, and not in the table of HPACK.
-    if (payload[payload[0] === 0x20 ? 1 : 0] !== 0x08) stream.headReceived = true;
+    if (!isInterim(payload)) stream.headReceived = true;
     stream.receivedEnd = ends;
   }
 
@@ -258,6 +257,12 @@ export class Peer {
     assert(stream !== undefined, `stream ${id} is not there`);
     return stream!;
   }
+}
+
+/** A status below 200 is not in the table of HPACK: it is a literal, which may stand behind a change of the table's size. */
+function isInterim(block: Buffer): boolean {
+  const at = block[0] === 0x20 ? 1 : 0;
+  return block[at] === 0x08 && block.toString('latin1', at + 2, at + 3) === '1';
 }
 
 function bodyOf(request: number, from: number, length: number): Buffer {
