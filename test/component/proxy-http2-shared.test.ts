@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { frame, requestBlock, responseBlock, uint32, type Frame } from '../../proxy/http2/testing/rig.ts';
-import { frameClient, frameServer, type FrameEnd, type FrameServer } from './frames-rig.ts';
+import { frameClient, frameServer, type FrameEnd, type FrameServer } from './http2-rig.ts';
 import { getRequest, policyOf, RawClient, startRig, statusOf, type Rig, type RigOptions } from './proxy-rig.ts';
 
 /** Requests that share connections of HTTP/2 to an endpoint: what becomes of one of them, or of its connection, is not the others' loss. */
