@@ -1,4 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { readdirSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import type { Listener, ListenerSection } from '#snapshot';
 import { applyTo } from './proxy-rig.ts';
@@ -246,6 +247,19 @@ test('a port that is taken is said so; closing frees it', async (t) => {
   await bound.close(0);
   const again = await rig.listen([section], { ...udp, port: bound.port });
   t.is(again.port, bound.port);
+  await rig.close();
+});
+
+const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip;
+
+onLinux('a port that can not be bound costs no descriptor, however often it is tried', async (t) => {
+  const rig = await startStreamRig();
+  const bound = await rig.listen([section], udp);
+  const open = (): number => readdirSync('/proc/self/fd').length;
+  const before = open();
+  for (let round = 0; round < 20; round++) await t.throwsAsync(rig.listen([section], { ...udp, port: bound.port }), { code: 'EADDRINUSE' });
+  await eventually(() => open() < before + 5);
+  t.pass();
   await rig.close();
 });
 

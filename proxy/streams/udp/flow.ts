@@ -57,9 +57,14 @@ export class UdpFlow implements WheelTimer {
     this.#socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup: asAddress });
     this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error.code ?? 'error'));
     this.#socket.on('message', (datagram) => this.#answered(datagram));
-    this.#socket.connect(port, address, (error?: NodeJS.ErrnoException | null) => (error ? this.#failed(error.code ?? 'error') : this.#connected()));
     if (endpoint.aside) this.#trialEnd = this.#startedAt + Math.min(trialMs, parts.idleMs(this));
     context.wheel.schedule(this, this.#trialEnd > 0 ? this.#trialEnd : this.#activeAt + parts.idleMs(this));
+    // Last, for it fails at once where there is no descriptor left.
+    this.#socket.connect(port, address, (error?: NodeJS.ErrnoException | null) => (error ? this.#failed(error.code ?? 'error') : this.#connected()));
+  }
+
+  get isOver(): boolean {
+    return this.#ended;
   }
 
   /** The client has sent more than once: its address is its own. */

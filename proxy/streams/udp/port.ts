@@ -60,9 +60,14 @@ export class UdpPort implements Bound {
   /** Rejects where the address can't be bound. */
   async bind(port: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.#socket.once('error', reject);
+      const failed = (error: Error): void => {
+        // It has its descriptor all the same.
+        this.#socket.close();
+        reject(error);
+      };
+      this.#socket.once('error', failed);
       this.#socket.bind({ address: this.address, port, exclusive: true }, () => {
-        this.#socket.off('error', reject);
+        this.#socket.off('error', failed);
         // Later ones concern single datagrams.
         this.#socket.on('error', () => this.#context.metrics.count('udp_datagrams_dropped'));
         resolve();
@@ -173,6 +178,8 @@ export class UdpPort implements Bound {
       reply: (datagram) => this.#reply(datagram, from),
       ended: () => this.#ended(key),
     });
+    // Without a descriptor for its socket it is over already.
+    if (flow.isOver) return this.#drop();
     this.#lines.unproven.set(key, flow);
     return flow;
   }
