@@ -23,6 +23,9 @@ class Runtime implements Proxy {
   readonly #certificates = new Certificates();
   readonly #budgets = new RetryBudgets();
   readonly #bound = new Set<Acceptor | UdpPort | IntakeBinding>();
+  /** Sockets that are being bound. */
+  readonly #binding = new Set<Promise<void>>();
+  #isEnding = false;
 
   constructor(environment: ProxyEnvironment) {
     this.#wheel = driveWheel({ now: () => environment.now(), onError: (error) => this.#context.fault(error) });
@@ -31,15 +34,16 @@ class Runtime implements Proxy {
   }
 
   *applyInSteps(update: ResourceUpdate): Steps<readonly Refusal[]> {
-    const { tables, streamTables, backends, metrics } = this.#context;
+    const { tables, streamTables, backends, metrics, environment } = this.#context;
+    const { changed: certificates = [], removed: certificatesGone = [] } = update.certificates ?? {};
     const refusals: Refusal[] = [];
-    for (const certificate of update.certificates?.changed ?? []) {
+    for (const certificate of certificates) {
       const reason = this.#certificates.set(certificate);
       if (reason !== undefined) refusals.push({ kind: 'Certificate', name: certificate.name, reason });
       // To read one takes a step of its own.
       yield;
     }
-    if (update.certificates?.changed !== undefined) backends.certificatesChanged(new Set(update.certificates.changed.map(({ name }) => name)));
+    if (certificates.length > 0) backends.certificatesChanged(new Set(certificates.map(({ name }) => name)));
     refusals.push(...(yield* backends.applyInSteps(update.backends ?? {}, update.endpoints ?? {})));
     // In one turn: who sees one of them new sees all of them new.
     for (const table of update.routeTables?.changed ?? []) {
@@ -59,10 +63,12 @@ class Runtime implements Proxy {
       streamTables.get(name)?.release();
       streamTables.delete(name);
     }
-    for (const name of update.certificates?.removed ?? []) this.#certificates.delete(name);
-    if (update.certificates !== undefined) for (const acceptor of this.#bound) acceptor.refreshCertificate();
+    for (const name of certificatesGone) this.#certificates.delete(name);
+    // Only then: without a secret for their keys, session tickets of before are worth nothing afterwards.
+    if (certificates.length + certificatesGone.length > 0) for (const acceptor of this.#bound) acceptor.refreshCertificate();
     this.#budgets.retain(backends.names());
     metrics.count(refusals.length === 0 ? 'config_updates' : 'config_refused');
+    metrics.set('last_config_timestamp_seconds', environment.wallClock() / 1000);
     return refusals;
   }
 
@@ -103,7 +109,9 @@ class Runtime implements Proxy {
 
   async drain(ms: number): Promise<void> {
     this.retire();
+    this.#isEnding = true;
     await Promise.all([...this.#bound].map((acceptor) => acceptor.close(ms)));
+    await Promise.allSettled(this.#binding);
     this.#stop();
   }
 
@@ -112,7 +120,17 @@ class Runtime implements Proxy {
   }
 
   async #bind(acceptor: Acceptor | UdpPort, port: number): Promise<Bound> {
-    await acceptor.bind(port);
+    const binding = acceptor.bind(port);
+    this.#binding.add(binding);
+    try {
+      await binding;
+    } finally {
+      this.#binding.delete(binding);
+    }
+    if (this.#isEnding) {
+      await acceptor.close(0);
+      throw new Error('the proxy is ending');
+    }
     this.#bound.add(acceptor);
     // Certificates may have come while it was being bound.
     acceptor.refreshCertificate();
@@ -127,7 +145,13 @@ class Runtime implements Proxy {
   }
 
   #stop(): void {
-    this.#context.backends.close();
+    const { backends, tables, streamTables } = this.#context;
+    backends.close();
+    // Numbers may outlive the proxy: other proxies of the process have them as well.
+    for (const inForce of [tables, streamTables]) {
+      for (const table of inForce.values()) table.release();
+      inForce.clear();
+    }
     this.#wheel.stop();
   }
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ClientValidation, Listener } from '#snapshot';
 import type { Certificates } from '../configuration/certificates.ts';
 import { Sections, type Section } from '../configuration/sections.ts';
+import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
 import type { Context } from '../context.ts';
 import type { FailureCode } from '../failures.ts';
 import { reset } from '../sockets/index.ts';
@@ -22,6 +23,8 @@ export class GatewayPort implements Port {
   readonly #context: Context;
   readonly #certificates: Certificates;
   #sections: Sections;
+  /** Of requests that get no route; released once. */
+  readonly #unrouted: RequestSettings;
   #http: GatewayBinding;
   /** For clients of before the port changed what it carries, or whom it lets in. */
   readonly #former = new Set<GatewayBinding>();
@@ -32,12 +35,14 @@ export class GatewayPort implements Port {
   readonly #waiting = new Set<Socket>();
   #number = 0;
   #isClosing = false;
+  #hasEnded = false;
 
   constructor(context: Context, certificates: Certificates, listener: Listener) {
     this.#context = context;
     this.#certificates = certificates;
     this.#sections = new Sections(listener);
-    this.#http = new GatewayBinding(context, this.#sections);
+    this.#unrouted = tablelessSettings(context.metrics, listener.name, '');
+    this.#http = new GatewayBinding(context, this.#sections, this.#unrouted);
   }
 
   update(listener: Listener): void {
@@ -78,6 +83,12 @@ export class GatewayPort implements Port {
     for (const socket of this.#waiting) yield { closeIdle: ignore, cut: () => void socket.destroy() };
   }
 
+  ended(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#context.metrics.release(this.#unrouted.series);
+  }
+
   refreshCertificate(): void {
     this.#https?.refresh();
     this.#terminating?.refresh();
@@ -90,7 +101,7 @@ export class GatewayPort implements Port {
     this.#former.add(former);
     for (const client of former.clients) client.closeIdle();
     this.#https = undefined;
-    this.#http = new GatewayBinding(this.#context, this.#sections);
+    this.#http = new GatewayBinding(this.#context, this.#sections, this.#unrouted);
     this.#http.port = this.#number;
     this.#http.closing = this.#isClosing;
   }
@@ -135,7 +146,8 @@ export class GatewayPort implements Port {
   #terminate(socket: Socket): void {
     this.#terminating ??= this.#secureServer([], validationOf(this.#sections, 'TLS'), (secured, serverName) => {
       const found = this.#sections.find(serverName);
-      if (found?.section.protocol === 'TLS' && !this.#isClosing) this.#stream(secured, found, { protocol: 'tls', serverName });
+      // It may have become one that passes through meanwhile: what was in the TLS must not go there in the clear.
+      if (found?.section.protocol === 'TLS' && found.section.mode !== 'Passthrough' && !this.#isClosing) this.#stream(secured, found, { protocol: 'tls', serverName });
       else this.#refuse(secured, serverName, { failure: 'no-listener' });
     });
     this.#wait(socket);

@@ -1,5 +1,5 @@
 import type { Sections } from '../configuration/sections.ts';
-import { tablelessSettings, type RequestSettings } from '../configuration/tables.ts';
+import type { RequestSettings } from '../configuration/tables.ts';
 import type { Client } from '../connection/sides.ts';
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
@@ -18,11 +18,11 @@ export class GatewayBinding implements Binding {
   readonly clients = new Set<Client>();
   readonly #context: Context;
 
-  constructor(context: Context, sections: Sections) {
+  constructor(context: Context, sections: Sections, unrouted: RequestSettings) {
     this.#context = context;
     this.sections = sections;
     this.scheme = sections.secure ? 'https' : 'http';
-    this.unrouted = tablelessSettings(context.metrics, sections.listener.name, '');
+    this.unrouted = unrouted;
   }
 
   get trustedHops(): number {

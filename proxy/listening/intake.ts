@@ -27,7 +27,8 @@ export class IntakeBinding implements Binding, Intake {
   readonly #clients = new Map<Client, Place>();
   readonly #outside: OutsidePlaces;
   readonly #outsideSettings: RequestSettings;
-  #emptied: (() => void) | undefined;
+  /** No client is left, after it began to close. */
+  readonly #empty = Promise.withResolvers<void>();
 
   constructor(context: Context, options: IntakeOptions) {
     this.#context = context;
@@ -142,16 +143,13 @@ export class IntakeBinding implements Binding, Intake {
   closed(client: Client): void {
     if (!this.#clients.delete(client)) return;
     this.#context.metrics.move('client_connections_active', -1);
-    if (this.#clients.size === 0) this.#emptied?.();
+    if (this.closing && this.#clients.size === 0) this.#empty.resolve();
   }
 
   async close(drainMs: number): Promise<void> {
     this.closing = true;
-    const empty = new Promise<void>((resolve) => {
-      this.#emptied = resolve;
-      if (this.#clients.size === 0) resolve();
-    });
-    await closeClients(() => this.#clients.keys(), empty, drainMs);
+    if (this.#clients.size === 0) this.#empty.resolve();
+    await closeClients(() => this.#clients.keys(), this.#empty.promise, drainMs);
     this.#outside.close();
   }
 

@@ -25,6 +25,7 @@ export class OutboundBinding implements Binding {
   /** Hosts outside of the mesh. */
   readonly #outside: OutsidePlaces;
   readonly #passthroughSettings: RequestSettings;
+  #hasEnded = false;
 
   constructor(context: Context, options: OutboundOptions) {
     this.#context = context;
@@ -87,6 +88,14 @@ export class OutboundBinding implements Binding {
   closed(client: Client): void {
     this.clients.delete(client);
     this.#context.metrics.move('client_connections_active', -1);
+  }
+
+  /** Nobody is left. */
+  ended(): void {
+    this.#outside.close();
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    for (const { series } of [this.unrouted, this.#passthroughSettings]) this.#context.metrics.release(series);
   }
 
   #send(exchange: Exchange, destination: Destination, dialled: { host: string; port: number; isTunnel: boolean }): void {

@@ -16,6 +16,8 @@ export interface Port {
   closing(): void;
   /** All that is open. */
   parties(): Iterable<Party>;
+  /** All of it is closed, or the port could not be bound. */
+  ended(): void;
   /** Certificates have changed. */
   refreshCertificate(): void;
 }
@@ -58,13 +60,19 @@ export class Acceptor implements Bound {
 
   /** Rejects where the address can't be bound. */
   async bind(port: number): Promise<void> {
-    this.#port = await this.#sockets.bind(port);
+    try {
+      this.#port = await this.#sockets.bind(port);
+    } catch (error) {
+      this.#behind.ended();
+      throw error;
+    }
     this.#behind.bound(this.#port);
   }
 
   async close(drainMs: number): Promise<void> {
     this.#behind.closing();
     await closeClients(() => this.#behind.parties(), this.#sockets.close(), drainMs);
+    this.#behind.ended();
   }
 }
 
@@ -96,6 +104,10 @@ export class OutboundPort implements Port {
 
   parties(): Iterable<Party> {
     return this.#binding.clients;
+  }
+
+  ended(): void {
+    this.#binding.ended();
   }
 
   refreshCertificate(): void {}

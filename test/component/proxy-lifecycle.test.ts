@@ -1,5 +1,9 @@
+import { createServer, type AddressInfo } from 'node:net';
 import test from 'ava';
-import { applyTo, answering, bodyOf, endpointsOf, fetchRaw, getRequest, listenerWith, ok, rawServer, RawClient, startRig, statusOf, tableOf } from './proxy-rig.ts';
+import { createProxy, Metrics, type Proxy } from '#proxy';
+import { applyTo, answering, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, listenerWith, ok, rawServer, RawClient, startRig, statusOf, tableOf } from './proxy-rig.ts';
+import { socketIO } from './socket-io.ts';
+import { eventually } from './streams-rig.ts';
 
 const closing = 'Connection: close\r\n';
 
@@ -127,4 +131,68 @@ test('counts: requests, connections, and nothing in flight at the end', async (t
   t.true((metrics.quantile(series, 0.5) ?? 0) > 0);
   await rig.close();
   await server.close();
+});
+
+const section = { name: 'http', hostname: '', protocol: 'HTTP', routes: 'listener/shop/gw/http' } as const;
+
+function plainProxy(metrics = new Metrics()): Proxy {
+  return createProxy({ now: () => performance.now(), wallClock: () => Date.now(), random: Math.random, metrics, io: socketIO });
+}
+
+test('a port that is being bound when the proxy ends is not left open', async (t) => {
+  const proxy = plainProxy();
+  const port = await closedPort();
+  const listening = t.throwsAsync(proxy.listen({ ...listenerWith([section]), port }));
+  await proxy.close();
+  const client = new RawClient(port);
+  await client.all();
+  t.is(client.error, 'ECONNREFUSED');
+  await listening;
+});
+
+test('closing again while connections that were accepted elsewhere are drained hurries that', async (t) => {
+  const server = await rawServer(() => {});
+  const proxy = plainProxy();
+  const intake = proxy.intake({ source: 'mesh/shop', resolve: (host, port) => ({ kind: 'Destination', name: `${host}:${port}`, target: { kind: 'passthrough' } }) });
+  const accepting = createServer({ allowHalfOpen: true }, (socket) => intake.serve(socket.pause(), { host: '127.0.0.1', port: server.port }));
+  await new Promise<void>((resolve) => accepting.listen(0, '127.0.0.1', resolve));
+  const client = new RawClient((accepting.address() as AddressInfo).port).send(getRequest());
+  await eventually(() => server.received.length === 1);
+  const drained = proxy.drain(20_000);
+  await proxy.close();
+  t.is(await Promise.race([drained.then(() => 'ended'), new Promise((resolve) => setTimeout(resolve, 3000, 'still waiting'))]), 'ended');
+  await client.all();
+  accepting.close();
+  await server.close();
+});
+
+test('connections to places outside of the mesh end with the proxy', async (t) => {
+  const server = await rawServer(answering(ok('hello')));
+  const proxy = plainProxy();
+  const { port } = await proxy.listenOutbound({ address: '127.0.0.1', port: 0, resolve: (host, at) => ({ kind: 'Destination', name: `${host}:${at}`, target: { kind: 'passthrough' } }) });
+  const client = new RawClient(port).send(`GET http://127.0.0.1:${server.port}/ HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\n\r\n`);
+  await client.until((text) => text.endsWith('hello'));
+  t.false(server.sockets[0]!.destroyed, 'kept for the next request');
+  client.close();
+  await proxy.close();
+  await eventually(() => server.sockets[0]!.destroyed);
+  await server.close();
+});
+
+test('listeners that come and go leave no series behind, those that can not be bound neither', async (t) => {
+  const metrics = new Metrics({ maxSeries: 10 });
+  const proxy = plainProxy(metrics);
+  const listener = (index: number) => ({ ...listenerWith([section]), name: `shop/gw/${index}` });
+  const taken = await rawServer(() => {});
+  for (let index = 0; index < 20; index++) {
+    const bound = await proxy.listen(listener(index));
+    // Becomes one of another kind, and so has clients of before.
+    bound.update({ ...listener(index), sections: [{ ...section, protocol: 'HTTPS', certificates: [] }] });
+    await bound.close(0);
+    await t.throwsAsync(proxy.listen({ ...listener(100 + index), port: taken.port }));
+  }
+  const labels = { source: 'new', routeKind: '', routeNamespace: '', routeName: '', rule: '', backend: '' };
+  t.deepEqual(metrics.labels[metrics.series(labels)], labels);
+  await proxy.close();
+  await taken.close();
 });

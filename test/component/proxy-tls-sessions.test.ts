@@ -123,3 +123,11 @@ test('TLS 1.2: nobody has a second handshake on a connection, with or without a 
   t.deepEqual(rig.faults, []);
   await rig.close();
 });
+
+test('without a secret a session outlives what has nothing to do with certificates', async (t) => {
+  const { rig, port } = await up();
+  const { session } = await handshake(port);
+  applyTo(rig.proxy, { certificates: { changed: [], removed: [] }, endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: [] }] } });
+  t.true((await handshake(port, { session })).resumed);
+  await rig.close();
+});

@@ -197,6 +197,41 @@ test('one port: HTTPS, TLS that ends here and TLS that passes through, told apar
   through.close();
 });
 
+test('a section that no longer ends TLS while a handshake is under way: nothing of it goes on in the clear', async (t) => {
+  const rig = await startStreamRig();
+  const plain = await echoServer('plain');
+  setCertificates(rig, 'end.example');
+  setBackends(rig.proxy, { plain: [plain.port] });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('end', [{ backends: [streamBackend('plain')] }])] } });
+  const bound = await rig.listen([terminate('end', 'end.example', 'end.example')]);
+  // Passes the hello, and the rest when it is told to.
+  const held: Buffer[] = [];
+  let through: Socket | undefined;
+  const relay = createServer((client) => {
+    client.on('error', () => {});
+    const proxy = connect({ port: bound.port, host: '127.0.0.1' }).on('error', () => {});
+    proxy.on('data', (bytes) => client.write(bytes)).on('close', () => client.destroy());
+    client.once('data', (hello) => {
+      proxy.write(hello);
+      client.on('data', (bytes: Buffer) => held.push(bytes));
+      through = proxy;
+    });
+  });
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+  const exchanged = tlsExchange((relay.address() as AddressInfo).port, 'end.example', 'secret').catch(() => '');
+  await eventually(() => held.length > 0);
+  bound.update({ kind: 'Listener', name: 'shop/gw/1', gateway: { kind: 'Gateway', namespace: 'shop', name: 'gw' }, address: '127.0.0.1', port: 0, sections: [{ ...passthrough('end', 'end.example') }] });
+  for (const bytes of held) through!.write(bytes);
+  await eventually(async () => (await rig.logged()).length > 0);
+  t.like(rig.log[0], { protocol: 'tls', serverName: 'end.example', failure: 'no-listener' });
+  t.is(plain.sockets.length, 0);
+  relay.close();
+  await rig.close();
+  through!.destroy();
+  t.is(await exchanged, '');
+  plain.close();
+});
+
 test('drain of a mixed port: handshakes and joined connections go on as long as is allowed, then all is cut', async (t) => {
   const rig = await startStreamRig();
   const plain = await echoServer('plain');
