@@ -1,5 +1,5 @@
 import { inTurns, keepConnected, Subscriber, type ControllerChannel, type Destination, type Listener, type ProxyNode, type Resource, type ResourceKind, type Update } from '#snapshot';
-import type { Changes, Proxy, ResourceUpdate } from '../types.ts';
+import type { Changes, Proxy, Refusal, ResourceUpdate } from '../types.ts';
 import { checkResource } from './check.ts';
 
 export interface FollowOptions {
@@ -32,6 +32,7 @@ export interface Following {
 export function follow(options: FollowOptions): Following {
   const { proxy, node, now, random } = options;
   let ended = false;
+  const refused: Refused = new Map();
   const subscriber = new Subscriber({
     node,
     now,
@@ -42,15 +43,12 @@ export function follow(options: FollowOptions): Following {
     *prepare(update) {
       const refusals = yield* proxy.applyInSteps(additionsOf(update));
       // The check should have found these. The controller hears of them all the same; what was in force before still is.
-      for (const kind of new Set(refusals.map((refusal) => refusal.kind))) {
-        const ofKind = refusals.filter((refusal) => refusal.kind === kind).map(({ name, reason }) => [name, reason] as const);
-        queueMicrotask(() => subscriber.report(kind, new Map(ofKind)));
-      }
+      for (const kind of noteRefusals(refused, update, refusals)) queueMicrotask(() => subscriber.report(kind, refused.get(kind)!));
     },
     *apply(update) {
       if (ended) return;
       options.roots(rootsOf(update));
-      yield* proxy.applyInSteps(removalsOf(update));
+      if (update.removed.length > 0) yield* proxy.applyInSteps(removalsOf(update));
     },
   });
   const link = keepConnected(subscriber, { dial: () => options.dial(), random, after });
@@ -58,6 +56,25 @@ export function follow(options: FollowOptions): Following {
     ended = true;
     link.close();
   } };
+}
+
+/** Why the proxy did not take the last version, by kind and name. */
+type Refused = Map<ResourceKind, Map<string, string>>;
+
+/** Returns the kinds of which something else is refused now: also what was, and has another version or is gone. */
+function noteRefusals(refused: Refused, { resources, removed }: Update, refusals: readonly Refusal[]): ReadonlySet<ResourceKind> {
+  const changed = new Set<ResourceKind>();
+  const forget = (kind: ResourceKind, name: string): void => {
+    if (refused.get(kind)?.delete(name) === true) changed.add(kind);
+  };
+  for (const { kind, name } of resources) forget(kind, name);
+  for (const { type, name } of removed) forget(type, name);
+  for (const { kind, name, reason } of refusals) {
+    const ofKind = refused.get(kind) ?? new Map<string, string>();
+    refused.set(kind, ofKind.set(name, reason));
+    changed.add(kind);
+  }
+  return changed;
 }
 
 function additionsOf({ resources }: Update): ResourceUpdate {

@@ -238,6 +238,18 @@ test('a late report (a socket that can not be bound) reaches the controller and 
   t.is(rig.publisher?.progress('Listener').rejected.size, 0);
 });
 
+test('a controller that was started anew hears what can not be carried out, though that has not changed, and of what is gone', (t) => {
+  const rig = connected(...basic, listener('m', 't', 81));
+  rig.subscriber.report('Listener', new Map([['l', 'address in use'], ['m', 'address in use']]));
+  rig.disconnect();
+  rig.set(world(...basic));
+  rig.connect();
+  rig.deliver();
+  t.is(rig.publisher?.rejected('Listener').get('l'), 'address in use');
+  t.true(rig.publisher?.isCurrent('Listener'));
+  t.false(rig.proxy.live.has('Listener m'));
+});
+
 test('what is no longer referred to is unsubscribed after the grace, and not before', (t) => {
   const rig = connected(...basic);
   rig.set(world(listener('l', 't'), table('t', []), backend('b'), endpoints('b', 1)));

@@ -113,7 +113,8 @@ export class Subscriber {
     for (const [type, state] of this.#types) {
       state.lastNonce = undefined;
       if (state.subscribed.size === 0) continue;
-      const versions = [...state.held].flatMap(([name, { version }]) => (version === undefined ? [] : [[name, version] as const]));
+      // What can't be carried out comes again, to be answered: a controller that was started meanwhile has not heard of it.
+      const versions = [...state.held].flatMap(([name, { version }]) => (version === undefined ? [] : [[name, state.reported.has(name) ? '' : version] as const]));
       this.#request({ type, subscribe: [...state.subscribed], unsubscribe: [], initialVersions: Object.fromEntries(versions), ...(node && { node }) });
       node = undefined;
     }

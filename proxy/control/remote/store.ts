@@ -39,14 +39,15 @@ export async function writeHoldings(file: string, holdings: Holdings): Promise<v
 /** Characters that are written at a time; requests have their turn between two. */
 const slice = 65_536;
 
-/** `{"format":…,"resources":{…}}`, in pieces. */
+/** `{"format":…,"resources":{…}}`, in pieces; as it is now, whatever changes between two of them. */
 async function* textOf(holdings: Holdings): AsyncGenerator<string> {
+  const now = [...holdings].map(([kind, named]) => [kind, [...named.values()]] as const);
   let text = `{"format":${format},"resources":{`;
   let kinds = 0;
-  for (const [kind, named] of holdings) {
+  for (const [kind, list] of now) {
     text += `${kinds++ === 0 ? '' : ','}${JSON.stringify(kind)}:[`;
     let count = 0;
-    for (const each of named.values()) {
+    for (const each of list) {
       for (const piece of piecesOf(each)) {
         text += piece;
         if (text.length < slice) continue;
@@ -54,7 +55,7 @@ async function* textOf(holdings: Holdings): AsyncGenerator<string> {
         text = '';
         await new Promise((resolve) => setImmediate(resolve));
       }
-      if (++count < named.size) text += ',';
+      if (++count < list.length) text += ',';
     }
     text += ']';
   }
