@@ -77,6 +77,8 @@ export class Bindings {
     if (bound !== undefined && boundAs !== undefined && samePlace(boundAs, wanted)) {
       bound.update(wanted);
       binding.boundAs = wanted;
+      // It may have been on its way to a place that it could not have.
+      this.#report(name, undefined);
       return;
     }
     binding.busy = true;
@@ -87,10 +89,11 @@ export class Bindings {
       this.#report(name, undefined);
       void bound?.close(this.#options.drainMs);
     } catch (error) {
+      if (this.#closed) return;
       this.#report(name, explainBindFailure(error, wanted));
       const wait = retryWaits[Math.min(binding.tries, retryWaits.length - 1)];
       binding.tries += 1;
-      if (!this.#closed) binding.retry = setTimeout(() => void this.#advance(name, binding), wait).unref();
+      binding.retry = setTimeout(() => void this.#advance(name, binding), wait).unref();
     }
     binding.busy = false;
     if (binding.wanted !== wanted) void this.#advance(name, binding);

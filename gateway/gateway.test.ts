@@ -137,3 +137,14 @@ test('a listener that goes while it could not be bound is not tried any more', a
   t.deepEqual(rejected(), {});
   t.false(proxy.log.includes('bound 80'));
 });
+
+test('a listener that can not move, and is to stay then, is taken back from the report', async (t) => {
+  const { gateway, set, rejected } = rig(t, (proxy) => proxy.busy.set(8080, Infinity));
+  await settle();
+  await set(listener('shop/g/80', 80));
+  await set(listener('shop/g/80', 8080));
+  t.deepEqual(Object.keys(rejected()), ['shop/g/80']);
+  await set(listener('shop/g/80', 80, 'other'));
+  t.deepEqual(rejected(), {});
+  t.is(gateway.sockets().get('shop/g/80')?.port, 80);
+});

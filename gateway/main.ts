@@ -28,7 +28,8 @@ if (index > 0) process.on('disconnect', () => end.abort());
 
 /** The other processes, where this is the one that starts them. */
 function startWorkers({ log, metrics }: ProcessParts): Workers | undefined {
-  if (index > 0 || count === 1) return undefined;
+  // A signal to end that came before them tells nobody.
+  if (index > 0 || count === 1 || end.signal.aborted) return undefined;
   const workers = new Workers({
     count: count - 1,
     spawn: (worker) => forkWorker(process.argv[1]!, { ...process.env, WEFT_WORKER: String(worker) }),
@@ -79,6 +80,8 @@ function withAdmin(parts: ProcessParts, workers: Workers | undefined): ProcessPa
 try {
   const environment = { now: () => performance.now(), wallClock: Date.now, random: Math.random, write: (line: string) => process.stdout.write(line) };
   const parts = await assembleProcess(settings, 'gateway', environment);
+  // Nobody reads it any more: a fault to be logged would be that of its own log line, again and again.
+  process.stdout.on('error', () => {});
   process.on('uncaughtException', (error) => {
     // Whatever a peer sent, the others' connections go on.
     parts.metrics.count('internal_errors');

@@ -22,13 +22,20 @@ export interface GatewayProcess {
   admin(path: string): Promise<{ status: number; body: string }>;
 }
 
-/** `podIP`: 127.0.0.1 unless set. */
-export function startGatewayProcess(t: ExecutionContext, folder: string, adminPort: number, { workers = 1, podIP = '127.0.0.1' }: { readonly workers?: number; readonly podIP?: string }): GatewayProcess {
+export interface GatewayProcessOptions {
+  readonly workers?: number;
+  /** 127.0.0.1 unless set. */
+  readonly podIP?: string;
+  /** The text of a module that is run before it. */
+  readonly before?: string;
+}
+
+export function startGatewayProcess(t: ExecutionContext, folder: string, adminPort: number, { workers = 1, podIP = '127.0.0.1', before }: GatewayProcessOptions): GatewayProcess {
   const env = {
     PATH: process.env['PATH'], POD_NAME: 'p', POD_NAMESPACE: 'shop', POD_IP: podIP, WEFT_GATEWAY: 'gw', WEFT_CONTROLLER: 'localhost:1', WEFT_TOKEN_FILE: join(folder, 'token'),
     WEFT_CA_FILE: join(folder, 'ca'), WEFT_STATE_DIR: folder, WEFT_ADMIN_PORT: String(adminPort), WEFT_WORKERS: String(workers), WEFT_DRAIN_SECONDS: '2', WEFT_DRAIN_DELAY_SECONDS: '0',
   };
-  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...(before === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(before)}`]), program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += String(bytes)));
   t.teardown(() => child.kill('SIGKILL'));

@@ -120,3 +120,26 @@ test.serial('each process resumes the TLS sessions of the others, also one that 
   }, startMs);
   await each();
 });
+
+test.serial('a signal that comes before there are workers ends it at once, and there are none', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  // At the first wait of the program, as where it loads what exports traces.
+  const before = "process.on('newListener', (event) => event === 'SIGTERM' && queueMicrotask(() => process.emit('SIGTERM', 'SIGTERM')));";
+  const running = startGatewayProcess(t, folder, await closedPort(), { workers: 2, before });
+  t.is(await new Promise((resolve) => running.child.once('exit', resolve)), 0, running.output());
+  t.regex(running.output(), /"message":"ending"/);
+  t.notRegex(running.output(), /worker started/);
+});
+
+test.serial('a process whose output nobody reads any more goes on, and ends when it is told to', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const running = startGatewayProcess(t, folder, await closedPort(), {});
+  await eventually(() => /"message":"started"/.test(running.output()), startMs).catch(() => t.fail(running.output()));
+  running.child.stdout!.destroy();
+  const exited = new Promise((resolve) => running.child.once('exit', resolve));
+  // It says so.
+  running.child.kill('SIGTERM');
+  t.is(await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 20_000, 'still there'))]), 0);
+});
