@@ -79,8 +79,11 @@ export async function startCapture(options: CaptureOptions): Promise<Capture> {
     new CaptureListener({ ...shared, port: options.inboundPort, intake: inbound, silenceMs: silenceMs.inbound, wayTo: wayIn }),
   ] as const;
   const end = async (ms: number): Promise<void> => {
-    // The stream stays up meanwhile: a request in flight may still have to resolve a place.
-    await Promise.all([...listeners.map((listener) => listener.close(ms)), proxy.drain(ms)]);
+    const began = now();
+    proxy.retire();
+    // The stream stays up meanwhile: a request in flight may still have to resolve a place. And the proxy: what is not known yet may become HTTP.
+    await Promise.all(listeners.map((listener) => listener.close(ms)));
+    await proxy.drain(Math.max(0, ms - (now() - began)));
     following.close();
     destinations.close();
     await proxy.close();

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { ListeningSockets, plainAddress } from '#proxy';
+import { ListeningSockets, plainAddress, reset } from '#proxy';
 import { CapturedConnection, type CaptureEnvironment, type Way } from './connection.ts';
 import type { Address, OriginalDestination } from './original-destination.ts';
 import { ignore } from './sockets.ts';
@@ -20,8 +20,12 @@ export class CaptureListener {
   readonly #options: ListenerOptions;
   readonly #sockets: ListeningSockets;
   readonly #connections = new Set<CapturedConnection>();
+  /** Of which it is not known yet what is where they go. */
+  readonly #resolving = new Set<Socket>();
   #port = 0;
-  #emptied: (() => void) | undefined;
+  #isClosing = false;
+  /** No connection is left, after it began to close. */
+  readonly #empty = Promise.withResolvers<void>();
 
   constructor(options: ListenerOptions) {
     const { address, maxConnections, metrics } = options;
@@ -48,12 +52,11 @@ export class CaptureListener {
   /** Accepts no more, waits at most `drainMs` for what is open, then cuts it. Connections of the HTTP engine are not its own any more. */
   async close(drainMs: number): Promise<void> {
     void this.#sockets.close();
-    const empty = new Promise<void>((resolve) => {
-      this.#emptied = resolve;
-      if (this.#connections.size === 0) resolve();
-    });
-    if (drainMs > 0) await Promise.race([empty, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
+    this.#isClosing = true;
+    this.#left();
+    if (drainMs > 0) await Promise.race([this.#empty.promise, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
     for (const connection of this.#connections) connection.cut();
+    for (const socket of this.#resolving) reset(socket);
   }
 
   #accept(socket: Socket): void {
@@ -73,8 +76,11 @@ export class CaptureListener {
       this.#begin(socket, to, way);
       return;
     }
+    this.#resolving.add(socket);
     void way.then((found) => {
-      if (!socket.destroyed) this.#begin(socket, to, found);
+      this.#resolving.delete(socket);
+      if (socket.destroyed) this.#left();
+      else this.#begin(socket, to, found);
     });
   }
 
@@ -83,10 +89,14 @@ export class CaptureListener {
     const ended = (): void => {
       over = true;
       this.#connections.delete(connection);
-      if (this.#connections.size === 0) this.#emptied?.();
+      this.#left();
     };
     const connection = new CapturedConnection(socket, to, { way, env: this.#options, ended });
     if (!over) this.#connections.add(connection);
+  }
+
+  #left(): void {
+    if (this.#isClosing && this.#connections.size + this.#resolving.size === 0) this.#empty.resolve();
   }
 }
 

@@ -253,6 +253,33 @@ test.serial('draining: what is in flight ends, what stands still is cut', async 
   t.deepEqual(await Promise.all(ends), ['late', 'reset']);
 });
 
+test.serial('draining: what is not known yet to be HTTP may still become it', async (t) => {
+  const server = await httpPeer('here');
+  const rig = await rigged(t, { name: 'http' }, server);
+  const client = rig.dial(place);
+  client.write('GET / HTTP/1.1\r');
+  await eventually(() => counter(rig, 'client_connections_accepted') === 1);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const drained = rig.capture.drain(5000);
+  client.write('\nHost: a\r\n\r\n');
+  t.regex(await readAll(client), /^HTTP\/1\.1 200 OK\r\n.*connection: close\r\n.*here$/s);
+  client.end();
+  await drained;
+});
+
+test.serial('draining: a connection whose place is being asked for is not forgotten', async (t) => {
+  let isOver = false;
+  const server = await peer((socket) => socket.end(isOver ? 'too late' : 'here'));
+  const rig = await startCaptureRig([], { controller: 'away' });
+  const client = rig.dial({ host: '127.0.0.1', port: server.port });
+  await eventually(() => counter(rig, 'client_connections_accepted') === 1);
+  const drained = rig.capture.drain(5000).then(() => (isOver = true));
+  t.is(await readAll(client), 'here');
+  client.end();
+  await drained;
+  server.close();
+});
+
 const routeTo = (kind: string, backend: string, more: object = {}): object => ({
   apiVersion: 'gateway.networking.k8s.io/v1', kind, metadata: { name: `to-${backend}`, namespace: 'shop' },
   spec: { parentRefs: [{ group: '', kind: 'Service', name: 'a', port: 80 }], rules: [{ backendRefs: [{ name: backend, port: 80 }] }], ...more },
