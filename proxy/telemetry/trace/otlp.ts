@@ -30,6 +30,9 @@ export async function createTracer(options: OtlpOptions): Promise<Tracer | undef
   return new Tracer({ sink, sample: options.sample ?? 1 });
 }
 
+/** Spans behind a collector that is slow, or not there. */
+const maxWaiting = 2048;
+
 async function createOtlpSink(endpoint: string, options: OtlpOptions): Promise<SpanSink> {
   const url = tracesUrl(endpoint);
   const [{ createTraceState }, { BatchSpanProcessor }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
@@ -40,15 +43,25 @@ async function createOtlpSink(endpoint: string, options: OtlpOptions): Promise<S
   ]);
   const exportTimeout = options.exportTimeout ?? 5000;
   const resource = resourceFromAttributes({ 'service.name': options.serviceName, ...options.resource });
-  const exporter = counted(new OTLPTraceExporter({ url, timeoutMillis: exportTimeout }), options.onSpans ?? (() => {}));
+  const onSpans = options.onSpans ?? (() => {});
+  let waiting = 0;
+  const exporter = counted(new OTLPTraceExporter({ url, timeoutMillis: exportTimeout }), { onSpans, taken: (spans) => (waiting -= spans) });
   const processor = new BatchSpanProcessor(exporter, {
-    maxQueueSize: 2048,
+    maxQueueSize: maxWaiting,
     maxExportBatchSize: 512,
     scheduledDelayMillis: options.exportEvery ?? 5000,
     exportTimeoutMillis: exportTimeout,
   });
   return {
-    export: (span, end) => processor.onEnd(readable(span, end, { resource, traceState: createTraceState(span.tracestate) })),
+    export: (span, end) => {
+      // The processor would drop it, and tell nobody.
+      if (waiting >= maxWaiting) {
+        onSpans('lost', 1);
+        return;
+      }
+      waiting++;
+      processor.onEnd(readable(span, end, { resource, traceState: createTraceState(span.tracestate) }));
+    },
     // With a collector that is gone the exporter tries each batch for the whole timeout; a process that ends has no time for all of them.
     close: () => Promise.race([processor.shutdown().catch(() => {}), wait(exportTimeout)]),
   };
@@ -59,13 +72,15 @@ function exportsOf<Module extends object>(module: Module): Module {
   return { ...(module as { readonly default?: Module }).default, ...module };
 }
 
-function counted(exporter: SpanExporter, onSpans: NonNullable<OtlpOptions['onSpans']>): SpanExporter {
+function counted(exporter: SpanExporter, { onSpans, taken }: { readonly onSpans: NonNullable<OtlpOptions['onSpans']>; taken(spans: number): void }): SpanExporter {
   return {
-    export: (spans, done) =>
+    export: (spans, done) => {
+      taken(spans.length);
       exporter.export(spans, (result) => {
         onSpans(result.code === exportSucceeded ? 'exported' : 'lost', spans.length);
         done(result);
-      }),
+      });
+    },
     shutdown: () => exporter.shutdown(),
   };
 }

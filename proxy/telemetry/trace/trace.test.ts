@@ -128,3 +128,16 @@ test('a collector that is not there costs spans, nothing else', async (t) => {
   t.not(await Promise.race([tracer.close(), giveUp]), 'late');
   t.is(lost, 10);
 });
+
+test('spans beyond those that may wait are lost, and counted', async (t) => {
+  const counts = { exported: 0, lost: 0 };
+  const tracer = (await createTracer({ endpoint: 'http://127.0.0.1:1', serviceName: 'x', exportTimeout: 100, onSpans: (result, spans) => (counts[result] += spans) }))!;
+  const all = 5000;
+  for (let count = 0; count < all; count++) tracer.end(tracer.begin(undefined, undefined), { name: 'GET', kind: 'server', startedAt: 0, endedAt: 1, attributes: {}, status: 200 });
+  // The first batch is under way.
+  t.deepEqual(counts, { exported: 0, lost: all - 2048 - 512 });
+  await tracer.close();
+  // Its end does not wait for all of them.
+  for (let round = 0; round < 300 && counts.lost < all; round++) await new Promise((resolve) => setTimeout(resolve, 10));
+  t.deepEqual(counts, { exported: 0, lost: all });
+});
