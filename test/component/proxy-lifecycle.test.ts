@@ -73,7 +73,7 @@ test('updates take effect with the next request; one in flight ends on what it b
   const next = await rawServer(answering(ok('new')));
   const rig = await startRig({ backends: { a: [old.port] } });
   const client = new RawClient(rig.listener.port).send(getRequest());
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await eventually(() => old.received.length === 1);
   applyTo(rig.proxy, { endpoints: { changed: [{ kind: 'Endpoints', name: 'a', endpoints: endpointsOf([next.port]) }] } });
   t.is(bodyOf(await fetchRaw(rig.listener.port, getRequest('/', closing))), 'new');
   t.true((await client.until((text) => text.endsWith('old'))).startsWith('HTTP/1.1 200'));

@@ -129,7 +129,7 @@ test('a collector that is not there costs spans, nothing else', async (t) => {
   t.is(lost, 10);
 });
 
-test('spans beyond those that may wait are lost, and counted', async (t) => {
+test.serial('spans beyond those that may wait are lost, and counted', async (t) => {
   const counts = { exported: 0, lost: 0 };
   const tracer = (await createTracer({ endpoint: 'http://127.0.0.1:1', serviceName: 'x', exportTimeout: 100, onSpans: (result, spans) => (counts[result] += spans) }))!;
   const all = 5000;
