@@ -63,18 +63,10 @@ function processRegistry(metrics: Metrics): Registry {
       for (const [index, reason] of failureCodes.entries()) if (metrics.ejections[index]! > 0) this.inc({ reason }, metrics.ejections[index]!);
     },
   });
-  new Gauge({
-    name: 'weft_config_info', help: configInfoHelp, labelNames: ['kind', 'version'], registers,
-    collect() {
-      this.reset();
-      for (const [kind, version] of metrics.versions) this.set({ kind, version }, 1);
-    },
-  });
   return registry;
 }
 
 const ejections = { name: 'weft_upstream_ejections_total', help: 'Times that an endpoint was set aside, by the failure of the attempt that was the last straw.', labels: ['reason'] };
-const configInfoHelp = '1 for the version in force of each kind of resource.';
 
 /** A family's lines stand together, as the format asks; the lines of one series are of one moment. */
 async function seriesText(metrics: Metrics): Promise<string> {
@@ -123,5 +115,4 @@ export const families: readonly FamilyDescription[] = [
   ...counterNames.map((name) => ({ name: `weft_${name}_total`, type: 'counter' as const, help: processCounters[name], labels: [] })),
   ...gaugeNames.map((name) => ({ name: `weft_${name}`, type: 'gauge' as const, help: processGauges[name], labels: [] })),
   { ...ejections, type: 'counter' },
-  { name: 'weft_config_info', type: 'gauge', help: configInfoHelp, labels: ['kind', 'version'] },
 ];

@@ -78,7 +78,7 @@ test('the buckets of a histogram never fall, and the last is the count', (t) => 
   t.pass();
 });
 
-test('failures, retries, mirrors, process counters, gauges and versions', async (t) => {
+test('failures, retries, mirrors, process counters and gauges', async (t) => {
   const metrics = new Metrics();
   const series = metrics.series(labels('reviews'));
   metrics.observe(series, 503, 1, 0, 0);
@@ -91,7 +91,6 @@ test('failures, retries, mirrors, process counters, gauges and versions', async 
   metrics.move('client_connections_active', 2);
   metrics.move('client_connections_active', -1);
   metrics.set('control_plane_connected', 1);
-  metrics.serving('RouteTable', 'abc');
   const page = (await lines(metrics)).join('\n');
   t.regex(page, /weft_failures_total\{code="connect-failed",.*\} 2/);
   t.regex(page, /weft_retries_total\{result="made",.*\} 1/);
@@ -100,7 +99,6 @@ test('failures, retries, mirrors, process counters, gauges and versions', async 
   t.regex(page, /^weft_client_tls_handshakes_total 1$/m);
   t.regex(page, /^weft_client_connections_active 1$/m);
   t.regex(page, /^weft_control_plane_connected 1$/m);
-  t.regex(page, /^weft_config_info\{kind="RouteTable",version="abc"\} 1$/m);
 });
 
 test('every line of the page is one that Prometheus reads, whatever a name holds', async (t) => {

@@ -44,8 +44,6 @@ export class Metrics {
   /** Endpoints set aside, by place in `failureCodes`. */
   readonly ejections = new Float64Array(failureCodes.length);
   readonly gauges = new Float64Array(gaugeNames.length);
-  /** Version in force, by type of resource or name of a snapshot. */
-  readonly versions = new Map<string, string>();
   readonly #byKey = new Map<string, number>();
   /** How many `series` without a `release`, by series. */
   readonly #uses: number[] = [];
@@ -149,11 +147,6 @@ export class Metrics {
   /** Moves a gauge of the process. */
   move(name: GaugeName, by: number): void {
     this.gauges[gaugeIndex[name]]! += by;
-  }
-
-  /** The version of a kind of resource that serves now. */
-  serving(kind: string, version: string): void {
-    this.versions.set(clip(kind), clip(version));
   }
 
   /** Requests of a series that are over. */
