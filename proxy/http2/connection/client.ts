@@ -38,6 +38,16 @@ export class ClientSession extends Session {
     this.#keeper = keeper;
   }
 
+  /** The server is not reached yet: until `reached` nothing is expected of it. */
+  dialling(): void {
+    this.deadlines.postpone();
+  }
+
+  reached(): void {
+    this.deadlines.begin(this.environment.now());
+    this.watch();
+  }
+
   /** Whether another stream can be opened now. */
   get canOpen(): boolean {
     return this.phase === 'open' && this.streams.size < this.capacity && this.#next <= maxStreamId;

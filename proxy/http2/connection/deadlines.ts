@@ -30,6 +30,7 @@ export class Deadlines {
   #noticeDue = Infinity;
   #lingerDue = Infinity;
   #probeDue = Infinity;
+  #begun = true;
 
   constructor(limits: Http2Limits, now: number) {
     this.#limits = limits;
@@ -38,6 +39,18 @@ export class Deadlines {
     // The peer owes its preface.
     this.#incompleteSince = now;
     this.#lastHeard = this.#idleSince = now;
+  }
+
+  /** The connection is being dialled: until `begin` its peer owes nothing. How long that may take is for who dials to say. */
+  postpone(): void {
+    this.#begun = false;
+  }
+
+  begin(now: number): void {
+    this.#begun = true;
+    this.#settingsDue = later(now, this.#limits.settingsAckMs);
+    this.#incompleteSince = this.#lastHeard = this.#idleSince = now;
+    this.#stalledSince = Infinity;
   }
 
   /** Bytes have come. `units`: frames so far; where the peer is in the middle of one, its time runs from when it became the next. */
@@ -109,6 +122,7 @@ export class Deadlines {
   /** When the first of the waits may be over. */
   next(streams: number): number {
     if (this.#lingerDue < Infinity) return this.#lingerDue;
+    if (!this.#begun) return Infinity;
     const { frameMs, keepAliveMs, keepAliveTimeoutMs, stallMs } = this.#limits;
     let next = Math.min(this.#settingsDue, this.#noticeDue, this.#probeDue, later(this.#incompleteSince, frameMs));
     if (this.#pingedAt < Infinity) next = Math.min(next, this.#pingedAt + keepAliveTimeoutMs);
@@ -120,6 +134,7 @@ export class Deadlines {
   /** What has come due. `pending`: bytes that the peer does not take; 0 where it does. */
   due(now: number, streams: number, pending: number): Due {
     if (this.#lingerDue < Infinity) return now >= this.#lingerDue ? 'lingered' : undefined;
+    if (!this.#begun) return undefined;
     const { frameMs, keepAliveMs, keepAliveTimeoutMs } = this.#limits;
     if (this.#hasStalled(now, pending)) return 'stalled';
     if (now >= this.#settingsDue) return 'settings';

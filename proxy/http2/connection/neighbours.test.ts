@@ -132,3 +132,17 @@ test('there is room again: told when the server allows more, and when streams en
   t.is(told(answer(3)), 1);
   t.true(session.canOpen);
 });
+
+test('a connection that is being dialled owes nothing: times of ours run from when the server is reached', (t) => {
+  const { bench, session, transport, send } = clientBench({ settingsAckMs: 1000, frameMs: 1000, idleMs: 1000, keepAliveMs: 1000, stallMs: 1000 });
+  session.dialling();
+  bench.advance(30_000);
+  t.false(session.closed);
+  t.is(goawayCode(transport.frames()), undefined);
+  session.reached();
+  bench.advance(900);
+  t.true(session.reading);
+  send(frame(settings, 0, 0));
+  bench.advance(200);
+  t.is(goawayCode(transport.frames()), errorCode.settingsTimeout);
+});
