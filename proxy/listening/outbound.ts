@@ -57,6 +57,12 @@ export class OutboundBinding implements Binding {
       exchange.fail('connect-refused-method', 'http2');
       return;
     }
+    // RFC 9110, 9.3.6: there is none; it would go ahead as the tunnel's first bytes.
+    if (isTunnel && !exchange.requestComplete) {
+      exchange.keepAlive = false;
+      exchange.fail('bad-request', 'connect-content');
+      return;
+    }
     let destination: Destination | Promise<Destination>;
     try {
       destination = this.#options.resolve(bareHost(host), port);

@@ -322,6 +322,11 @@ test('outbound: CONNECT makes a tunnel to an endpoint or an address', async (t) 
     t.true((await client.all()).endsWith('LATE'));
   }
   t.is(statusOf(await fetchRaw(outbound.port, `CONNECT 127.0.0.1:${await closedPort()} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)), 503);
+  const told = server.received.length;
+  for (const lines of ['Content-Length: 5\r\n', 'Transfer-Encoding: chunked\r\n']) {
+    t.regex(await fetchRaw(outbound.port, `CONNECT 127.0.0.1:${server.port} HTTP/1.1\r\nHost: x\r\n${lines}\r\n5\r\nearly\r\n0\r\n\r\n`), /^HTTP\/1\.1 400 [^]*bad-request/);
+  }
+  t.is(server.received.length, told);
   await proxy.close();
   await server.close();
 });
