@@ -336,6 +336,7 @@ export class Exchange implements AccessRecord, RequestSource {
   /** Answers in the backend's place. `status` where it is not the table's. */
   fail(code: FailureCode, reason: string | undefined, status?: number): void {
     if (this.responseStarted) {
+      this.context.metrics.failed(this.settings.series, code);
       this.abort(code, reason);
       return;
     }

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { createExposition } from '#proxy';
 import type { EffectivePolicy, RetryFields, TimeoutFields } from '#snapshot';
 import { applyTo, answering, bodyOf, closedPort, fetchRaw, getRequest, ok, policyOf, rawServer, RawClient, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
 
@@ -179,6 +180,8 @@ test('a timeout in the middle of a response breaks it off', async (t) => {
   client.send(getRequest());
   t.true((await client.all()).endsWith('part'));
   t.is(client.error, 'ECONNRESET');
+  const failures = (await createExposition(rig.metrics)()).body.split('\n').filter((line) => line.startsWith('weft_failures_total{'));
+  t.regex(failures.join('\n'), /^weft_failures_total\{code="request-timeout",[^\n]*\} 1$/);
   await rig.close();
   await server.close();
 });

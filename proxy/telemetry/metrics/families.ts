@@ -27,7 +27,7 @@ export const seriesFamilies: readonly SeriesFamily[] = [
   single('weft_request_bytes_total', 'counter', 'Bytes received from clients.', 'bytesIn'),
   single('weft_response_bytes_total', 'counter', 'Bytes sent to clients.', 'bytesOut'),
   { name: 'weft_grpc_responses_total', type: 'counter', help: 'Requests of gRPC that are over, by the status that ended them.', labels: ['grpc_status'], lines: grpcLines, of: 'requests' },
-  { name: 'weft_failures_total', type: 'counter', help: 'Failures by code: replies of the proxy itself, and attempts that failed.', labels: ['code'], lines: failureLines },
+  { name: 'weft_failures_total', type: 'counter', help: 'Failures by code: replies of the proxy itself, responses that it cut off, and attempts that failed.', labels: ['code'], lines: failureLines },
   results('weft_retries_total', 'Attempts after the first (made), and those that the budget forbade (over-budget).', { 'made': 'retries', 'over-budget': 'retriesOverBudget' }),
   results('weft_mirrored_requests_total', 'Copies of requests for mirrors.', { sent: 'mirrored', failed: 'mirrorsFailed' }),
   ofStreams('weft_streams_total', 'counter', 'Connections of TCPRoutes and TLSRoutes and flows of UDPRoutes that are over.', { result: { completed: 'completed', failed: 'failed' } }),
