@@ -7,6 +7,7 @@ import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './explain/place.ts';
 import { injectManifests } from './inject/manifests.ts';
 import { failWith, pathsOption } from './options.ts';
+import { printable } from './table.ts';
 
 interface Options {
   readonly file: string[];
@@ -28,7 +29,7 @@ export function register(program: Command, environment: CliEnvironment): void {
         const paths = options.file.length > 0 ? options.file : ['-'];
         const texts = await Promise.all(paths.map((path) => read(path)));
         const { output, notes, faults } = injectManifests(texts.join('\n---\n'), options.namespace, config);
-        for (const line of [...notes, ...faults]) environment.err(`${line}\n`);
+        for (const line of [...notes, ...faults]) environment.err(printable(`${line}\n`));
         // Nothing is printed then: half of the manifests in `kubectl apply` would be worse than none.
         if (faults.length > 0) environment.exitStatus(1);
         else environment.out(output);

@@ -5,6 +5,7 @@ import { AccessLog, prepareV8, createTracer, descriptorSink, fileSink, socketMod
 import type { CliEnvironment } from './environment.ts';
 import { failWith, pathsOption } from './options.ts';
 import { UsageError } from './explain/place.ts';
+import { printable } from './table.ts';
 import { Reporter } from './up/reporter.ts';
 import { besideOf, keepStatusFile, type StatusFile } from './up/status-file.ts';
 
@@ -49,7 +50,7 @@ export function register(program: Command, environment: CliEnvironment): void {
 async function up(options: UpOptions, environment: CliEnvironment): Promise<void> {
   prepareV8();
   const reporter = new Reporter({ format: options.json === true ? 'json' : 'text', environment });
-  const statusFile = options.statusOut === undefined ? undefined : keepStatusFile(options.statusOut, (message) => environment.err(`${message}\n`));
+  const statusFile = options.statusOut === undefined ? undefined : keepStatusFile(options.statusOut, (message) => environment.err(printable(`${message}\n`)));
   const accessLog = accessLogOf(options.accessLog, environment);
   const tracer = await tracerOf(environment);
   const stop = Promise.withResolvers<void>();

@@ -79,9 +79,9 @@ function withAdmin(parts: ProcessParts, workers: Workers | undefined): ProcessPa
 
 try {
   const environment = { now: () => performance.now(), wallClock: Date.now, random: Math.random, write: (line: string) => process.stdout.write(line) };
-  const parts = await assembleProcess(settings, 'gateway', environment);
   // Nobody reads it any more: a fault to be logged would be that of its own log line, again and again.
   process.stdout.on('error', () => {});
+  const parts = await assembleProcess(settings, 'gateway', environment);
   process.on('uncaughtException', (error) => {
     // Whatever a peer sent, the others' connections go on.
     parts.metrics.count('internal_errors');

@@ -56,8 +56,9 @@ class Runtime implements Proxy {
       tables.delete(name);
     }
     for (const table of update.streamTables?.changed ?? []) {
-      streamTables.get(table.name)?.release();
+      const before = streamTables.get(table.name);
       streamTables.set(table.name, new StreamRouting(table, metrics));
+      before?.release();
     }
     for (const name of update.streamTables?.removed ?? []) {
       streamTables.get(name)?.release();

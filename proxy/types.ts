@@ -233,6 +233,8 @@ export interface Intake {
   pick(backend: string, tried: readonly PickedEndpoint[]): PickedEndpoint | undefined;
   /** Bytes pass as they are, no faster than the other side takes them, each direction to its own end; a reset stays one. */
   join(parts: JoinParts): void;
+  /** In a moment, connections that wait for a next request are closed; further ones are served. */
+  retire(): void;
   /** Lets requests in flight end for at most `drainMs`, then closes what is left. Never rejects. */
   close(drainMs: number): Promise<void>;
 }

@@ -18,9 +18,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (e
 
 try {
   const environment = { now: () => performance.now(), wallClock: Date.now, random: Math.random, write: (line: string) => process.stdout.write(line) };
-  const parts = await assembleProcess(settings, 'sidecar', environment);
   // Nobody reads it any more: a fault to be logged would be that of its own log line, again and again.
   process.stdout.on('error', () => {});
+  const parts = await assembleProcess(settings, 'sidecar', environment);
   process.on('uncaughtException', (error) => {
     // Whatever a peer sent, the others' connections go on.
     parts.metrics.count('internal_errors');

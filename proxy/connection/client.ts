@@ -178,11 +178,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
   /** Reads on: first what was held back. */
   resume(): void {
     if (this.#consuming || this.awaitsTurn || this.#phase === 'closed' || this.#tunnel?.congested === true || this.#lingering?.hasEnough === true) return;
-    const { input } = this;
-    if (input !== undefined && !this.#patience.inHead) {
-      this.input = undefined;
-      this.#consume(input);
-    }
+    if (this.input !== undefined && !this.#patience.inHead) this.#consume(this.takeInput()!);
     if (this.#paused && (this.input === undefined || this.#patience.inHead) && (this.#exchange?.requestComplete !== false || this.#takesBody())) {
       this.#paused = false;
       this.socket.resume();
@@ -457,11 +453,11 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     const { limits } = this.context;
     switch (this.#phase) {
       case 'lingering':
-        return this.#lingering!.hasAll ? this.#patience.since + limits.lingerMs : this.#patience.lingersUntil();
+        return this.#lingering!.hasAll ? this.#patience.since + limits.lingerMs : this.#patience.standingUntil();
       case 'tunnel':
         return Math.min(this.#tunnel!.idleMs > 0 ? this.#tunnel!.activity + this.#tunnel!.idleMs : Infinity, this.#tunnel!.endsAt);
       case 'open':
-        if (this.#exchange === undefined) return this.#patience.due();
+        if (this.#exchange === undefined) return this.#isHeld() ? this.#patience.standingUntil() : this.#patience.due();
         if (!this.halfClosed || this.#exchange.responseStarted) return this.#exchange.idleDue();
         return Math.min(this.#exchange.idleDue(), Math.max(this.#halfClosedAt, this.#exchange.startedAt) + limits.halfClosedMs);
       default:
@@ -481,16 +477,19 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     } else if (this.#patience.inHead) {
       this.#patience.inHead = false;
       this.#takePlace().exchange.refuse('header-timeout', 'head', glimpse(this.partial?.view() ?? this.input ?? noBytes));
-    } else this.linger();
+    } else if (this.#isHeld() && this.takesOn(this.socket.writableLength)) this.#waitOn(now);
+    else this.linger();
   }
 
   /** A slow client gets the last response as long as it takes some of it. */
   #lingeredOut(now: number): void {
     if (this.#lingering!.standsStill(this.socket.writableLength, now)) this.#gone();
-    else {
-      this.#patience.since = now;
-      this.#watch(this.#due());
-    }
+    else this.#waitOn(now);
+  }
+
+  #waitOn(now: number): void {
+    this.#patience.since = now;
+    this.#watch(this.#due());
   }
 
   #isTunnel(): boolean {

@@ -27,8 +27,8 @@ export class Patience {
     return this.inHead ? due : Math.min(due, Math.max(this.since, this.oldAt));
   }
 
-  /** When a client that takes the last response slowly has to have taken some more of it. */
-  lingersUntil(): number {
+  /** When a client that takes its responses slowly has to have taken some more of them. */
+  standingUntil(): number {
     return this.since + (this.timeouts.streamIdle || Infinity);
   }
 }

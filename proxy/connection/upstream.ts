@@ -328,7 +328,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   #writeFailed(code: string): boolean {
     if (this.#phase !== 'head' && this.#phase !== 'body') return false;
     this.reusable = false;
-    this.#lastAnswer = new LastAnswer(() => this.#paused || this.awaitsTurn, () => this.#guarded(() => this.#lost(code)));
+    this.#lastAnswer ??= new LastAnswer(() => this.#paused || this.awaitsTurn, () => this.#guarded(() => this.#lost(code)));
     this.#lastAnswer.readOn();
     return true;
   }

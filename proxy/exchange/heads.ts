@@ -112,7 +112,16 @@ function putForwarded(exchange: Exchange): void {
  */
 export function trustedAddresses({ bytes, context, binding }: Exchange): readonly string[] {
   const said = context.requestHead.fields.lookup(bytes, 'x-forwarded-for') ?? '';
-  return said.split(',').map((entry) => entry.trim()).filter((entry) => entry !== '').slice(-binding.trustedHops);
+  const entries: string[] = [];
+  // From its end, for a client may have sent tens of thousands.
+  for (let end = said.length; end > 0 && entries.length < binding.trustedHops; ) {
+    const comma = said.lastIndexOf(',', end - 1);
+    const entry = said.slice(comma + 1, end).trim();
+    if (entry === '') break;
+    entries.unshift(entry);
+    end = comma;
+  }
+  return entries;
 }
 
 /** Who asked the farthest trusted proxy; undefined where not all of them said by whom they were asked, or it is no address. */

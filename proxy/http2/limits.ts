@@ -16,7 +16,7 @@ export interface Http2Limits {
   /** Of one name. */
   readonly maxNameBytes: number;
   /**
-   * Of the heads of requests that are open, all clients of the process together. Beyond it each has as much as one head may have, as with HTTP/1.1;
+   * Of the heads of requests that are open, all clients of a proxy together. Beyond it each has as much as one head may have, as with HTTP/1.1;
    * further streams are refused, to be tried again.
    */
   readonly maxOpenHeadBytes: number;

@@ -26,6 +26,13 @@ export async function closeClients(clients: () => Iterable<Party>, closed: Promi
   }
 }
 
+/** Of clients that others may still join. */
+export function closeIdleSoon(clients: () => Iterable<Party>): void {
+  void wait(idleGraceMs).then(() => {
+    for (const client of clients()) client.closeIdle();
+  });
+}
+
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

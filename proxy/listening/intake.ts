@@ -12,7 +12,7 @@ import { chooseStream, Ledger, lifetimeOf, openStream, Splice } from '../streams
 import type { Intake, IntakeOptions, JoinParts, OpenedStream, PickedEndpoint, Place, StreamRequest } from '../types.ts';
 import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Binding } from './binding.ts';
-import { closeClients } from './closing.ts';
+import { closeClients, closeIdleSoon } from './closing.ts';
 
 /** HTTP on connections that were accepted elsewhere: where they were going decides, whatever the request's host says. */
 export class IntakeBinding implements Binding, Intake {
@@ -27,6 +27,7 @@ export class IntakeBinding implements Binding, Intake {
   readonly #clients = new Map<Client, Place>();
   readonly #outside: OutsidePlaces;
   readonly #outsideSettings: RequestSettings;
+  #hasEnded = false;
   /** No client is left, after it began to close. */
   readonly #empty = Promise.withResolvers<void>();
 
@@ -146,11 +147,18 @@ export class IntakeBinding implements Binding, Intake {
     if (this.closing && this.#clients.size === 0) this.#empty.resolve();
   }
 
+  retire(): void {
+    closeIdleSoon(() => this.#clients.keys());
+  }
+
   async close(drainMs: number): Promise<void> {
     this.closing = true;
     if (this.#clients.size === 0) this.#empty.resolve();
     await closeClients(() => this.#clients.keys(), this.#empty.promise, drainMs);
     this.#outside.close();
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    for (const { series } of [this.unrouted, this.#outsideSettings]) this.#context.metrics.release(series);
   }
 
   refreshCertificate(): void {}

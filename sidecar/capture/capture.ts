@@ -81,6 +81,8 @@ export async function startCapture(options: CaptureOptions): Promise<Capture> {
   const end = async (ms: number): Promise<void> => {
     const began = now();
     proxy.retire();
+    // What is not HTTP may take all of the time; who waits for nothing is told to go before.
+    for (const each of [outbound, inbound]) each.retire();
     // The stream stays up meanwhile: a request in flight may still have to resolve a place. And the proxy: what is not known yet may become HTTP.
     await Promise.all(listeners.map((listener) => listener.close(ms)));
     await proxy.drain(Math.max(0, ms - (now() - began)));

@@ -253,6 +253,23 @@ test.serial('draining: what is in flight ends, what stands still is cut', async 
   t.deepEqual(await Promise.all(ends), ['late', 'reset']);
 });
 
+test.serial('draining: who waits for nothing is told to go at once, though what is not HTTP takes all of the time', async (t) => {
+  const silent = await peer(() => {});
+  t.teardown(() => silent.close());
+  const server = await httpPeer('here');
+  const rig = await rigged(t, { name: 'http' }, server);
+  rig.dial({ host: '127.0.0.1', port: silent.port }, 'inbound').write('no HTTP at all\n');
+  const client = rig.dial(place);
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.regex(await next(client), /^HTTP\/1\.1 200 OK\r\n/);
+  let isOver = false;
+  const drained = rig.capture.drain(3000).then(() => (isOver = true));
+  t.is(await readAll(client), '');
+  t.false(isOver);
+  client.end();
+  await drained;
+});
+
 test.serial('draining: what is not known yet to be HTTP may still become it', async (t) => {
   const server = await httpPeer('here');
   const rig = await rigged(t, { name: 'http' }, server);

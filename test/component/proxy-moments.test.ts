@@ -166,3 +166,40 @@ test('the answer of an endpoint that breaks the upload off is read to its end, a
   client.socket.resume();
   t.is((await client.until((got) => got.endsWith('0\r\n\r\n'))).split('x').length - 1, pieces * piece.length);
 });
+
+test('requests that were sent ahead are served however slowly their client takes the answers; who takes none for too long is closed', async (t) => {
+  const end = ownEnds(t);
+  const { rig } = await behind(t, answering(ok('x'.repeat(30_000))), { listenerPolicy: policyOf({ timeouts: { idle: '200ms', streamIdle: '400ms', maxConnectionDuration: '0s' } }), policies: [policyOf({ timeouts: { streamIdle: '400ms' } })], rules: [{}] });
+  const client = new RawClient(rig.listener.port);
+  t.teardown(() => client.close());
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(450));
+  client.socket.removeAllListeners('data');
+  let heads = 0;
+  let taken = 0;
+  let rest = '';
+  const all = new Promise<void>((resolve) => {
+    client.socket.on('data', (bytes) => {
+      const text = rest + bytes.toString('latin1');
+      heads += text.split('HTTP/1.1 ').length - 1;
+      rest = text.slice(-8);
+      taken += bytes.length;
+      if (taken > 1_000_000) {
+        taken = 0;
+        client.socket.pause();
+        setTimeout(() => client.socket.resume(), 300);
+      }
+      if (heads === 450) resolve();
+    });
+    client.socket.on('close', () => resolve());
+  });
+  await all;
+  t.is(heads, 450);
+  client.close();
+  const silent = new RawClient(rig.listener.port);
+  t.teardown(() => silent.close());
+  silent.socket.pause();
+  silent.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(450));
+  await new Promise((resolve) => silent.socket.once('connect', resolve));
+  await pause(50);
+  await closed(end(rig.listener.port));
+});

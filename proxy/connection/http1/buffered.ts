@@ -8,6 +8,22 @@ export abstract class BufferedConnection extends PacedConnection {
   /** The same while a head comes in pieces. */
   protected partial: PartialHead | undefined = undefined;
 
+  #untaken = Infinity;
+
+  protected takeInput(): Buffer | undefined {
+    const { input } = this;
+    this.input = undefined;
+    this.#untaken = Infinity;
+    return input;
+  }
+
+  /** Whether its client has taken some of what waits for it since the last call, while the same is held back. `untaken`: bytes that wait now. */
+  protected takesOn(untaken: number): boolean {
+    const before = this.#untaken;
+    this.#untaken = untaken;
+    return untaken < before;
+  }
+
   /** What was held back and what has come. */
   protected join(bytes: Buffer): Buffer {
     return this.input === undefined ? bytes : Buffer.concat([this.input, bytes]);

@@ -57,7 +57,11 @@ export class Http2Connection implements Keeper, WheelTimer {
     this.socket = openSocket(endpoint.endpoint, owner.pool, context.io, (bytes, length) => this.#read(bytes, length));
     this.session = connectSession(owner.environment, this.socket, this);
     this.#listen();
-    if (connectMs > 0) context.wheel.schedule(this, context.now() + connectMs);
+    if (connectMs > 0) {
+      context.wheel.schedule(this, context.now() + connectMs);
+      // Without a limit of its own the session's times are what ends it, where nobody answers.
+      if (this.socket.connecting) this.session.dialling();
+    }
   }
 
   /** It is to come about yet. */
@@ -154,6 +158,7 @@ export class Http2Connection implements Keeper, WheelTimer {
     const { security } = this.#owner.pool;
     socket.once('connect', () => {
       if (this.#phase === 'connecting') this.#phase = security === undefined ? 'ready' : 'reached';
+      this.session.reached();
       metrics.move('upstream_connections_active', 1);
       socket.once('close', () => metrics.move('upstream_connections_active', -1));
       // Only now is it known where a name leads.

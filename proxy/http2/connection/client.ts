@@ -38,12 +38,13 @@ export class ClientSession extends Session {
     this.#keeper = keeper;
   }
 
-  /** The server is not reached yet: until `reached` nothing is expected of it. */
+  /** The server is not reached yet: until `reached` nothing is expected of it. For who ends it when that takes too long. */
   dialling(): void {
     this.deadlines.postpone();
   }
 
   reached(): void {
+    if (!this.reading) return;
     this.deadlines.begin(this.environment.now());
     this.watch();
   }

@@ -190,3 +190,13 @@ test('heads that stay open: beyond what all clients may have, each has as much a
   other.gone('cut');
   t.is(environment.openHeads.bytes, 0);
 });
+
+test('who is refused for the room that others took is not ended for asking again with heads as they are used', (t) => {
+  const { acceptor, session, send } = serverBench({ maxOpenHeadBytes: 0, maxHeaderListBytes: 600 });
+  const small = requestBlock({ 'x-small': 'a'.repeat(300) }, 'POST');
+  send(frame(headers, WHOLE, 1, small));
+  for (let id = 3; id < 1000; id += 2) send(frame(headers, WHOLE, id, small));
+  t.true(session.reading);
+  t.is(acceptor.requests.length, 1);
+  t.is(acceptor.events.filter((event) => event === 'refused open-heads').length, 499);
+});

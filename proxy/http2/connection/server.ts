@@ -10,6 +10,9 @@ const streamOrder = fault(errorCode.protocol, 'stream-order');
 const streamClosed = fault(errorCode.streamClosed, 'stream-closed');
 const excessive = fault(errorCode.enhanceYourCalm, 'header-lists');
 
+/** A request's, as nearly all are. */
+const smallHeadBytes = 8192;
+
 /** The server's side of a connection: takes requests. */
 export class ServerSession extends Session {
   readonly #acceptor: Acceptor;
@@ -151,7 +154,8 @@ export class ServerSession extends Session {
     if (!this.#hasRoom(headBytes)) {
       this.strayReset(id, errorCode.refusedStream);
       this.#acceptor.refused(this, 'open-heads');
-      this.countReset();
+      // Others may be the ones who took the room; small heads that are sent again are what the refusal asks for.
+      if (headBytes > smallHeadBytes) this.countReset();
       return;
     }
     const stream = new Stream(this, id, nobody);

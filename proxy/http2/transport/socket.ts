@@ -72,10 +72,6 @@ export function dialSession(environment: Http2Environment, options: TcpNetConnec
 export function connectSession(environment: Http2Environment, socket: Socket, keeper: Keeper): ClientSession {
   const transport = new SocketTransport(environment, socket);
   const session = new ClientSession(environment, transport, keeper);
-  if (socket.connecting) {
-    session.dialling();
-    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => session.reached());
-  }
   transport.serve(session);
   return session;
 }

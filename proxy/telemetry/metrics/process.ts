@@ -11,7 +11,7 @@ export const processCounters = {
   client_tls_handshakes_failed: 'TLS handshakes with clients that failed.',
   upstream_tls_handshakes: 'TLS handshakes with endpoints that succeeded.',
   upstream_tls_handshakes_failed: 'TLS handshakes with endpoints that failed.',
-  requests_rejected: 'Requests refused before a route was looked for: malformed, too large, too slow, taken back at once.',
+  requests_rejected: 'Requests refused before a route was looked for: malformed, too large, too slow, taken back at once, or without room for their heads.',
   upgrades: 'Exchanges that became a tunnel (WebSocket).',
   tcp_connections: 'Captured connections whose bytes pass as they are.',
   tcp_connections_failed: 'Captured connections closed because their destination could not be reached.',
