@@ -243,8 +243,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     if (bytes === undefined) response.established();
     else response.switching(bytes);
     this.flush();
-    const ahead = this.takeUnread(this.input);
-    this.input = undefined;
+    const ahead = this.takeUnread(this.takeInput());
     this.#phase = 'tunnel';
     this.#tunnel = tunnel;
     this.#paused = false;
@@ -290,7 +289,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
   protected override readLate(bytes: Buffer): void {
     const all = this.#patience.inHead ? this.joinHead(bytes, this.context.limits.maxHeadBytes) : this.join(bytes);
     if (all === undefined) return;
-    this.input = undefined;
+    this.takeInput();
     this.#consume(all);
     this.#settle();
   }

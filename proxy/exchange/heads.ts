@@ -110,7 +110,7 @@ function putForwarded(exchange: Exchange): void {
  * Whom the trusted proxies before us say they were asked by, the farthest one first: one entry of `x-forwarded-for` each, from its end. What
  * stands before those is what a client sent.
  */
-export function trustedAddresses({ bytes, context, binding }: Exchange): readonly string[] {
+function trustedAddresses({ bytes, context, binding }: Exchange): readonly string[] {
   const said = context.requestHead.fields.lookup(bytes, 'x-forwarded-for') ?? '';
   const entries: string[] = [];
   // From its end, for a client may have sent tens of thousands.

@@ -7,7 +7,7 @@ export abstract class BufferedConnection extends PacedConnection {
   protected input: Buffer | undefined = undefined;
   /** The same while a head comes in pieces. */
   protected partial: PartialHead | undefined = undefined;
-
+  /** Of what waits for its client while the same is held back, when that was last asked. Bytes. */
   #untaken = Infinity;
 
   protected takeInput(): Buffer | undefined {
