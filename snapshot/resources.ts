@@ -1,6 +1,8 @@
 /**
  * The resources that the control plane sends to a proxy. They know Gateway API's vocabulary but no Kubernetes object:
  * everything that needs a cluster to be understood was resolved before it got here.
+ *
+ * Proxies may be older than the controller, and refuse a resource with anything that they do not know (decision 0020 says how to add to it).
  */
 
 import type { PathEscape } from './path.ts';

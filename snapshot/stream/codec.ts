@@ -1,5 +1,5 @@
 import type { Resource, ResourceKind } from '../resources.ts';
-import { isObject, list, maxItems, maxName, object, oneOf, optional, record, text, type Check } from './check.ts';
+import { envelope, isObject, list, maxItems, maxName, oneOf, optional, record, text, type Check } from './check.ts';
 import type { Decoded, DeltaRequest, DeltaResponse, ProxyNode, Received, VersionedResource } from './messages.ts';
 import { resourceShapes, routeShape } from './shapes.ts';
 
@@ -11,10 +11,13 @@ export const resourceKinds: readonly ResourceKind[] = ['Listener', 'Destination'
 const name = text(maxName);
 const names = list(name);
 const kind = oneOf(...resourceKinds);
+/** A controller sends what fits its own version. */
+const skew = '; this proxy is of another version than the controller';
 
-const request = object<DeltaRequest>({
-  node: optional(object<ProxyNode>({ id: name, role: oneOf('gateway', 'sidecar'), namespace: name, name })),
-  type: kind,
+const request = envelope<DeltaRequest>({
+  node: optional(envelope<ProxyNode>({ id: name, role: oneOf('gateway', 'sidecar'), namespace: name, name })),
+  // A newer proxy may ask for kinds that are not known here.
+  type: name,
   subscribe: names,
   unsubscribe: names,
   initialVersions: optional(record(name)),
@@ -23,8 +26,8 @@ const request = object<DeltaRequest>({
   rejected: optional(record(text())),
 });
 
-const versioned = object<VersionedResource>({ name, version: name, resource: () => undefined });
-const response = object<DeltaResponse>({ type: kind, nonce: name, resources: list(versioned), removed: names });
+const versioned = envelope<VersionedResource>({ name, version: name, resource: () => undefined });
+const response = envelope<DeltaResponse>({ type: kind, nonce: name, resources: list(versioned), removed: names });
 
 export function decodeRequest(message: string): Decoded<DeltaRequest> {
   return decode(message, request);
@@ -64,7 +67,7 @@ export function* isSound(type: ResourceKind, received: VersionedResource): Gener
 export function resourceFault(type: ResourceKind, received: VersionedResource): string | undefined {
   if (sound.has(received)) return undefined;
   const fault = resourceShapes[type](received.resource);
-  if (fault !== undefined) return `${type}${fault}`;
+  if (fault !== undefined) return `${type}${fault}${skew}`;
   return (received.resource as Resource).name === received.name ? undefined : `${type}.name: is not ${received.name}`;
 }
 

@@ -86,5 +86,5 @@ test('a long table takes many steps, is checked on the way, and is known at the 
   t.is(decoded.ok ? resourceFault('RouteTable', decoded.value.resources[0]!) : 'no', undefined);
   const bad = run([message([...routes, { ...route(1), rules: 'none' }])], prepare).decoded;
   t.is(prepared, 1, 'what has the wrong shape is not prepared');
-  t.is(bad.ok ? resourceFault('RouteTable', bad.value.resources[0]!) : 'no', 'RouteTable.routes[5000].rules: not a list');
+  t.is(bad.ok ? resourceFault('RouteTable', bad.value.resources[0]!) : 'no', 'RouteTable.routes[5000].rules: not a list; this proxy is of another version than the controller');
 });

@@ -80,6 +80,8 @@ export class Publisher {
     const request = decoded.value;
     const fault = this.#admit(request);
     if (fault !== undefined) return fault;
+    // A newer proxy does without what this controller has not; nothing that it is sent refers to that.
+    if (!resourceKinds.includes(request.type)) return undefined;
     const subscription = this.#subscription(request.type);
     const pace = new Pace(namesAtOnce);
     // A long message takes a step to be read.

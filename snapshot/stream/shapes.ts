@@ -60,7 +60,7 @@ const policy = object<r.EffectivePolicy>({ retry: optional(retry), timeouts: opt
 const target = variants('kind', {
   backend: object<Extract<r.BackendTarget, { kind: 'backend' }>>({ kind: name, ref, port, backend: name }),
   // An invalid backend may have no port; JSON leaves the field out.
-  invalid: object<Omit<Extract<r.BackendTarget, { kind: 'invalid' }>, 'port'>>({ kind: name, ref, status: integer(100, 599), reason: text() }),
+  invalid: object<Extract<r.BackendTarget, { kind: 'invalid' }>>({ kind: name, ref, port: optional(port), status: integer(100, 599), reason: text() }),
 });
 
 const headerValues = list(object<r.HeaderValue>({ name, value: text() }), 1000);

@@ -17,6 +17,8 @@ export interface SubscriberEnvironment {
   readonly node: ProxyNode;
   /** Why the proxy can't use this resource (its compiler's word), or undefined. The last good version stays in force. */
   check(resource: Resource): string | undefined;
+  /** What an earlier run of the proxy worked with: asked for where what comes can't be used, and none came before that could. */
+  lastGood?(type: ResourceKind, name: string): VersionedResource | undefined;
   /** Makes what is new ready to serve, before `live` tells of it and before the update is applied. */
   prepare?(update: Update): Steps<void>;
   apply(update: Update): Steps<void> | void;
@@ -95,8 +97,23 @@ export class Subscriber {
 
   /** Whether the controller has answered for the name: with a resource, with a refused one, or that there is none. */
   answered(type: ResourceKind, name: string): 'present' | 'absent' | undefined {
-    const held = this.#of(type).held.get(name);
-    return held === undefined ? undefined : held.resource === undefined ? 'absent' : 'present';
+    const { held, rejected } = this.#of(type);
+    if (rejected.has(name)) return 'present';
+    const newest = held.get(name);
+    return newest === undefined ? undefined : newest.resource === undefined ? 'absent' : 'present';
+  }
+
+  /** Why no version of the resource can be in force although the controller has sent one: what is refused of it, or of what it refers to. */
+  refusal(type: ResourceKind, name: string): string | undefined {
+    const { live, held, rejected } = this.#of(type);
+    if (live.has(name)) return undefined;
+    const reason = rejected.get(name);
+    if (reason !== undefined) return `${type} ${name}: ${reason}`;
+    for (const id of held.get(name)?.refers ?? []) {
+      const below = this.refusal(id.type, id.name);
+      if (below !== undefined) return below;
+    }
+    return undefined;
   }
 
   /** Says which resources of a type the proxy can't carry out at present (a socket that can't be bound), by name. */
@@ -112,6 +129,8 @@ export class Subscriber {
     let node: ProxyNode | undefined = this.#env.node;
     for (const [type, state] of this.#types) {
       state.lastNonce = undefined;
+      // What is refused still comes again; a controller that has gone back to what is held brings nothing.
+      state.rejected.clear();
       if (state.subscribed.size === 0) continue;
       // What can't be carried out comes again, to be answered: a controller that was started meanwhile has not heard of it.
       const versions = [...state.held].flatMap(([name, { version }]) => (version === undefined ? [] : [[name, state.reported.has(name) ? '' : version] as const]));
@@ -181,15 +200,18 @@ export class Subscriber {
     for (const received of response.resources) {
       const { name } = received;
       if (!state.subscribed.has(name) && !state.subscribed.has('*')) continue;
-      const fault = resourceFault(response.type, received) ?? this.#check(received);
+      const fault = this.#fault(response.type, received);
       if (fault === undefined) {
         state.rejected.delete(name);
         const old = state.held.get(name);
-        const held = { version: received.version, resource: received.resource, refers: references(received.resource) };
+        const held = heldOf(received);
         state.held.set(name, held);
         if (old?.resource !== undefined && state.live.get(name) === old && sameReferences(old.refers, held.refers)) versions.set(name, held);
         else reshaped = true;
-      } else state.rejected.set(name, fault);
+      } else {
+        state.rejected.set(name, fault);
+        reshaped = this.#takeEarlier(response.type, name) || reshaped;
+      }
       if (pace.spend()) yield;
     }
     for (const name of response.removed) {
@@ -200,13 +222,24 @@ export class Subscriber {
     return { versions, reshaped };
   }
 
+  /** Whether there is one, and it can be used. */
+  #takeEarlier(type: ResourceKind, name: string): boolean {
+    const { held } = this.#of(type);
+    const earlier = held.has(name) ? undefined : this.#env.lastGood?.(type, name);
+    if (earlier === undefined || this.#fault(type, earlier) !== undefined) return false;
+    held.set(name, heldOf(earlier));
+    return true;
+  }
+
   /** What `#settle` comes to where resources in force have new versions that refer to the same as before: nothing else is touched. */
   *#replace(type: ResourceKind, versions: Taken['versions'], pace: Pace): Steps<void> {
     const picked = new Map([[type, versions]]);
     yield* this.#putInForce(picked, { resources: yield* this.#news(picked, pace), removed: [] }, pace);
   }
 
-  #check(received: VersionedResource): string | undefined {
+  #fault(type: ResourceKind, received: VersionedResource): string | undefined {
+    const fault = resourceFault(type, received);
+    if (fault !== undefined) return fault;
     try {
       return this.#env.check(received.resource);
     } catch (error) {
@@ -302,6 +335,10 @@ export class Subscriber {
     if (roots === undefined) throw new Error(`unknown resource kind ${type}`);
     return roots;
   }
+}
+
+function heldOf({ version, resource }: VersionedResource): Held {
+  return { version, resource, refers: references(resource) };
 }
 
 function sameReferences(a: readonly ResourceId[], b: readonly ResourceId[]): boolean {

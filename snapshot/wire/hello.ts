@@ -1,4 +1,4 @@
-import { integer, object, optional, text } from '../stream/check.ts';
+import { envelope, integer, optional, text } from '../stream/check.ts';
 
 /** The first frame of a proxy. */
 export interface Hello {
@@ -14,7 +14,7 @@ export interface Hello {
 export const streamAudience = 'weft-mesh.io';
 export const wireVersion = 1;
 
-const shape = object<Hello>({ version: integer(1, 1000), token: text(24 << 10), instance: optional(text(32)) });
+const shape = envelope<Hello>({ version: integer(1, 1000), token: text(24 << 10), instance: optional(text(32)) });
 
 /** A text says why it is none. */
 export function decodeHello(encoded: string): Hello | string {
