@@ -1,4 +1,4 @@
-import { follow, type Proxy } from '#proxy';
+import { follow, type FollowOptions, type Proxy } from '#proxy';
 import type { ControllerChannel, ProxyNode } from '#snapshot';
 import { Bindings } from './bindings.ts';
 
@@ -8,6 +8,8 @@ export interface GatewayOptions {
   readonly proxy: Pick<Proxy, 'applyInSteps' | 'listen' | 'drain' | 'close'>;
   /** Opens a channel to the controller. */
   dial(): Promise<ControllerChannel> | ControllerChannel;
+  /** As a Subscriber's. */
+  readonly lastGood?: FollowOptions['lastGood'];
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;
@@ -57,6 +59,7 @@ export function startGateway(options: GatewayOptions): GatewayProxy {
     now,
     random,
     dial: () => options.dial(),
+    lastGood: (type, name) => options.lastGood?.(type, name),
     roots: ({ listeners, removedListeners }) => {
       arrived ||= listeners.length > 0;
       // First those that go: one that comes may want their port.

@@ -94,6 +94,7 @@ try {
     node: { id: `gateway/${namespace}/${name}/${pod}${index === 0 ? '' : `/${index}`}`, role: 'gateway', namespace, name },
     proxy: parts.proxy,
     dial: () => parts.dial(),
+    lastGood: (type, name) => parts.lastGood(type, name),
     now: environment.now,
     random: environment.random,
     // The address is the Service's; here all of the Pod's are meant.

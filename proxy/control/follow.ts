@@ -1,4 +1,4 @@
-import { inTurns, keepConnected, Subscriber, type ControllerChannel, type Destination, type Listener, type ProxyNode, type Resource, type ResourceKind, type Update } from '#snapshot';
+import { inTurns, keepConnected, Subscriber, type ControllerChannel, type Destination, type Listener, type ProxyNode, type Resource, type ResourceKind, type Update, type VersionedResource } from '#snapshot';
 import type { Changes, Proxy, Refusal, ResourceUpdate } from '../types.ts';
 import { checkResource } from './check.ts';
 
@@ -7,6 +7,8 @@ export interface FollowOptions {
   readonly node: ProxyNode;
   /** Opens a channel to the controller. */
   dial(): Promise<ControllerChannel> | ControllerChannel;
+  /** As a Subscriber's. */
+  lastGood?(type: ResourceKind, name: string): VersionedResource | undefined;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;
@@ -37,6 +39,7 @@ export function follow(options: FollowOptions): Following {
     node,
     now,
     check: checkResource,
+    lastGood: (type, name) => options.lastGood?.(type, name),
     run: (steps) => {
       inTurns(steps, { monotonic: now, failed: raise });
     },

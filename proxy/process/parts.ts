@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { familyOf, type ControllerChannel } from '#snapshot';
+import { familyOf, type ControllerChannel, type ResourceKind, type VersionedResource } from '#snapshot';
 import { dialController, inSlices, keepLastGood, type LastGood } from '../control/index.ts';
 import { createProxy } from '../proxy.ts';
 import { openSocketIO, type SocketIO } from '../sockets/index.ts';
@@ -31,6 +31,8 @@ export interface ProcessParts {
   readonly log: ProcessLog;
   /** To the controller, or the last good snapshot while that is away. */
   dial(): Promise<ControllerChannel>;
+  /** Of an earlier run, from the same file. */
+  lastGood(type: ResourceKind, name: string): VersionedResource | undefined;
   /** Serves /ready, /metrics and /config. Rejects where the port can't be bound. */
   admin(state: AdminState): Promise<AdminServer>;
   /** After the proxy: writes what waits to be written. */
@@ -70,6 +72,7 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
     exposition,
     log,
     dial: () => (kept === undefined ? toController() : kept.dial()),
+    lastGood: (type, name) => kept?.lastGood(type, name),
     admin: ({ notReady, config, metrics: page }) =>
       startAdmin({
         address: anyAddress(settings),

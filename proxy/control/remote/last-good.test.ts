@@ -39,6 +39,11 @@ class Controller {
     return theirs;
   }
 
+  /** By the proxies that are there. */
+  rejected(): readonly string[] {
+    return [...this.#open].flatMap(({ publisher }) => [...publisher.rejected('Endpoints').keys()]);
+  }
+
   leave(): void {
     this.away = true;
     for (const { channel } of this.#open) channel.close();
@@ -49,15 +54,19 @@ interface Proxy {
   readonly keeper: LastGood;
   readonly link: Link;
   readonly subscriber: Subscriber;
+  /** Messages for the log. */
+  readonly told: readonly string[];
   address(name: string): string | undefined;
   stop(): Promise<void>;
 }
 
 function proxy(file: string, controller: Controller, refuse: (name: string) => boolean = () => false): Proxy {
-  const keeper = keepLastGood({ file, dial: () => controller.dial(), random: () => 0.05, patienceMs: 30, saveMs: 10 });
+  const told: string[] = [];
+  const keeper = keepLastGood({ file, dial: () => controller.dial(), random: () => 0.05, patienceMs: 30, saveMs: 10, failed: (message) => told.push(message) });
   const subscriber = new Subscriber({
     node: { id: 'sidecar/shop/web', role: 'sidecar', namespace: 'shop', name: 'web' },
     check: (resource) => (resource.kind === 'Endpoints' && refuse(resource.endpoints[0]?.address ?? '') ? 'refused' : undefined),
+    lastGood: (type, name) => keeper.lastGood(type, name),
     apply: () => {},
     now: () => performance.now(),
   });
@@ -73,6 +82,7 @@ function proxy(file: string, controller: Controller, refuse: (name: string) => b
     keeper,
     link,
     subscriber,
+    told,
     address: (name) => {
       const live = subscriber.live('Endpoints', name);
       return live?.kind === 'Endpoints' ? live.endpoints[0]?.address : undefined;
@@ -141,9 +151,51 @@ test('what the proxy refuses does not take the place of what it works with', asy
   t.notRegex(text, /10\.0\.0\.9/);
 });
 
-test('a file that is broken, or of another format, counts as none', async (t) => {
+test('a proxy that starts anew goes on with what it had where the controller says what it refuses, and keeps that', async (t) => {
   const file = await fileIn();
-  for (const text of ['{"format":1,"resources":{"Endpoi', '{"format":99}', 'null']) {
+  const controller = new Controller();
+  const refuses = (address: string): boolean => address === '10.0.0.9';
+  for (const name of ['a', 'b', 'c']) controller.put(name, '10.0.0.1');
+  const first = proxy(file, controller, refuses);
+  for (const name of ['a', 'b', 'c']) first.subscriber.want('Endpoints', name);
+  await until(() => ['a', 'b', 'c'].every((name) => first.address(name) !== undefined));
+  await first.stop();
+  controller.put('a', '10.0.0.9');
+  controller.put('b', '10.0.0.2');
+  for (let run = 0; run < 2; run++) {
+    const next = proxy(file, controller, refuses);
+    for (const name of ['a', 'b']) next.subscriber.want('Endpoints', name);
+    await until(() => next.address('a') !== undefined && next.address('b') !== undefined);
+    t.is(next.keeper.source(), 'controller');
+    t.is(next.address('a'), '10.0.0.1');
+    t.is(next.address('b'), '10.0.0.2');
+    await until(() => controller.rejected().join() === 'a');
+    t.is(next.keeper.lastGood('Endpoints', 'b'), undefined, 'a newer one was taken');
+    await next.stop();
+  }
+  // What this run was told in its place, that there is none, counts: not what an earlier one had.
+  const last = proxy(file, controller, refuses);
+  controller.resources.delete('Endpoints a');
+  last.subscriber.want('Endpoints', 'a');
+  await until(() => last.subscriber.answered('Endpoints', 'a') === 'absent');
+  controller.put('a', '10.0.0.9');
+  await until(() => controller.rejected().includes('a'));
+  t.is(last.address('a'), undefined);
+  t.is(last.keeper.lastGood('Endpoints', 'a'), undefined);
+  await last.stop();
+});
+
+const holding = (format: number, ...resources: readonly object[]): string => JSON.stringify({ format, resources: { Tomorrow: [{}], Endpoints: resources.map((resource) => ({ name: 'a', version: '1', ...resource })) } });
+
+for (const [what, text, said] of [
+  ['is cut off', '{"format":1,"resources":{"Endpoi', /it is not JSON, or not all of it is there$/],
+  ['is empty', '', /it is not JSON/],
+  ['is of another format', holding(2), /it is of format 2, and 1 is read here: another version of the proxy has written it$/],
+  ['says nothing', 'null', /it is of format undefined/],
+  ['has what is no resource', holding(1, { name: 7 }), /Endpoints: message\.resources\[0\]\.name: not a string$/],
+] as const) {
+  test(`a file that ${what} counts as none, and the log says so without its text`, async (t) => {
+    const file = await fileIn();
     await writeFile(file, text);
     const controller = new Controller();
     controller.put('a', '10.0.0.1');
@@ -151,8 +203,25 @@ test('a file that is broken, or of another format, counts as none', async (t) =>
     each.subscriber.want('Endpoints', 'a');
     await until(() => each.address('a') !== undefined);
     t.is(each.keeper.source(), 'controller');
+    t.is(each.told.length, 1);
+    t.regex(each.told[0]!, said);
+    t.notRegex(each.told[0]!, /Endpoi$/);
     await each.stop();
-  }
+  });
+}
+
+test('of a file that another version of the proxy has written, all that is known here is used, and what is not is told', async (t) => {
+  const file = await fileIn();
+  const endpoints = (name: string, more: object): object => ({ name, resource: { kind: 'Endpoints', name, endpoints: [{ address: '10.0.0.1', port: 1, ...more }] } });
+  await writeFile(file, holding(1, endpoints('a', { authorization: 'x' }), endpoints('b', {})));
+  const controller = new Controller();
+  controller.leave();
+  const each = proxy(file, controller);
+  for (const name of ['a', 'b']) each.subscriber.want('Endpoints', name);
+  await until(() => each.address('b') !== undefined && each.told.length > 0);
+  t.is(each.address('a'), undefined);
+  t.regex(each.told[0]!, /Endpoints\.endpoints\[0\]: has a field "authorization", which is not known here/);
+  await each.stop();
 });
 
 test('a proxy that was connected once needs no file when the controller goes away', async (t) => {

@@ -18,6 +18,8 @@ export interface LastGoodOptions {
 export interface LastGood {
   /** To be given to the proxy as its way to the controller. */
   dial(): Promise<ControllerChannel>;
+  /** What an earlier run took, as long as this one has taken nothing in its place. From then on it is kept again. */
+  lastGood(type: ResourceKind, name: string): VersionedResource | undefined;
   /** From where the proxy is served. */
   source(): 'none' | 'kept' | 'controller';
   /** Writes what is still to be written. */
@@ -41,6 +43,8 @@ class Keeper implements LastGood {
   readonly #options: LastGoodOptions;
   readonly #holdings = new Map<ResourceKind, Map<string, VersionedResource>>(resourceKinds.map((kind) => [kind, new Map()]));
   readonly #read: Promise<Holdings | undefined>;
+  /** Of an earlier run, but for what this one was told anew. */
+  readonly #earlier = new Map<ResourceKind, Map<string, VersionedResource>>();
   #source: 'none' | 'kept' | 'controller' = 'none';
   /** A stream that was opened while the kept snapshot was served; the next dial takes it. */
   #ready: ControllerChannel | undefined;
@@ -52,7 +56,11 @@ class Keeper implements LastGood {
 
   constructor(options: LastGoodOptions) {
     this.#options = options;
-    this.#read = readHoldings(options.file);
+    this.#read = readHoldings(options.file).catch((error: unknown) => {
+      // The controller has it all; only while that is away is it missed.
+      options.failed?.(`the snapshot kept in ${options.file} is not used: ${messageOf(error)}`);
+      return undefined;
+    });
   }
 
   source(): 'none' | 'kept' | 'controller' {
@@ -64,11 +72,20 @@ class Keeper implements LastGood {
     this.#ready = undefined;
     if (ready !== undefined) return this.#recording(ready);
     const kept = this.#source === 'controller' ? undefined : await this.#read;
+    for (const [kind, named] of kept ?? []) this.#earlier.set(kind, new Map(named));
     // A proxy that was connected once holds everything itself.
     if (kept === undefined) return this.#recording(await this.#options.dial());
     const dialled = Promise.resolve(this.#options.dial());
     const first = await Promise.race([dialled.catch(() => undefined), later(this.#options.patienceMs ?? 500)]);
     return first === undefined ? this.#serveKept(kept, dialled) : this.#recording(first);
+  }
+
+  lastGood(type: ResourceKind, name: string): VersionedResource | undefined {
+    const found = this.#earlier.get(type)?.get(name);
+    if (found === undefined) return undefined;
+    this.#holdings.get(type)?.set(name, found);
+    this.#saveSoon();
+    return found;
   }
 
   async close(): Promise<void> {
@@ -86,7 +103,7 @@ class Keeper implements LastGood {
     const [proxySide, ourSide] = channelPair();
     let open = true;
     ourSide.onClose(() => (open = false));
-    answerFrom(ourSide, kept);
+    answerFrom(ourSide, kept, (fault) => this.#options.failed?.(`of the snapshot kept in ${this.#options.file} something is not used: ${fault}`));
     void (async () => {
       let next: Promise<ControllerChannel> = dialled;
       while (!this.#closed && open) {
@@ -147,10 +164,14 @@ class Keeper implements LastGood {
     for (const name of unsubscribe) changed = named.delete(name) || changed;
     const answered = nonce === undefined ? undefined : unanswered.get(nonce);
     if (nonce !== undefined) unanswered.delete(nonce);
-    for (const name of answered?.removed ?? []) changed = named.delete(name) || changed;
+    for (const name of answered?.removed ?? []) {
+      this.#earlier.get(type)?.delete(name);
+      changed = named.delete(name) || changed;
+    }
     for (const resource of answered?.resources ?? []) {
       // What the proxy refuses must not take the place of what it works with.
       if (Object.hasOwn(rejected, resource.name)) continue;
+      this.#earlier.get(type)?.delete(resource.name);
       named.set(resource.name, resource);
       changed = true;
     }
@@ -170,18 +191,23 @@ class Keeper implements LastGood {
     try {
       await writeHoldings(this.#options.file, this.#holdings);
     } catch (error) {
-      this.#options.failed?.(`the snapshot could not be kept in ${this.#options.file}: ${error instanceof Error ? error.message : String(error)}`);
+      this.#options.failed?.(`the snapshot could not be kept in ${this.#options.file}: ${messageOf(error)}`);
     }
   }
 }
 
-/** Answers with what is kept. What is not stays without an answer: only the controller can say that there is none. */
-function answerFrom(channel: Channel, kept: Holdings): void {
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Answers with what is kept. What is not stays without an answer: only the controller can say that there is none. `refused`: what the proxy, perhaps of another version by now, does not take. */
+function answerFrom(channel: Channel, kept: Holdings, refused: (fault: string) => void): void {
   let count = 0;
   channel.onMessage((message) => {
     const request = decodeRequest(message);
     if (!request.ok) return channel.close();
-    const { type, subscribe } = request.value;
+    const { type, subscribe, error } = request.value;
+    if (error !== undefined) refused(error);
     const named = kept.get(type) ?? new Map<string, VersionedResource>();
     const resources = subscribe.includes('*') ? [...named.values()] : subscribe.flatMap((name) => named.get(name) ?? []);
     if (resources.length > 0) channel.send(JSON.stringify({ type, nonce: `kept-${++count}`, resources, removed: [] }));

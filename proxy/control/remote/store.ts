@@ -1,5 +1,5 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
-import { resourceKinds, type ResourceKind, type VersionedResource } from '#snapshot';
+import { adoptResponse, resourceKinds, type ResourceKind, type VersionedResource } from '#snapshot';
 
 /** Resources by kind and name. */
 export type Holdings = ReadonlyMap<ResourceKind, ReadonlyMap<string, VersionedResource>>;
@@ -8,17 +8,39 @@ const format = 1;
 /** A file that is longer was not written by us. Bytes. */
 const maxFile = 1 << 30;
 
-/** What an earlier run of this proxy held; undefined where there is nothing that can be read. */
+/** What an earlier run of this proxy held, perhaps in another version of it; undefined where it held nothing. Rejects where that can't be read. */
 export async function readHoldings(file: string): Promise<Holdings | undefined> {
+  let text: string;
   try {
-    const text = await readFile(file, 'utf8');
-    if (text.length > maxFile) return undefined;
-    const saved = JSON.parse(text) as { readonly format?: unknown; readonly resources?: Readonly<Record<string, readonly VersionedResource[]>> };
-    if (saved.format !== format) return undefined;
-    // Each resource is checked like one that comes over the wire before it is put into force.
-    return new Map(resourceKinds.map((kind) => [kind, new Map((saved.resources?.[kind] ?? []).map((each) => [String(each.name), each]))]));
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  if (text.length > maxFile) throw new Error(`it is longer than ${maxFile}`);
+  const { format: written, resources } = parsed(text);
+  if (written !== format) throw new Error(`it is of format ${JSON.stringify(written)?.slice(0, 20)}, and ${format} is read here: another version of the proxy has written it`);
+  const holdings = new Map<ResourceKind, ReadonlyMap<string, VersionedResource>>();
+  for (const kind of resourceKinds) {
+    // As if it came over the wire; so is each resource checked before it is put into force.
+    const response = adoptResponse({ type: kind, nonce: '', resources: resources?.[kind] ?? [], removed: [] });
+    if (!response.ok) throw new Error(`${kind}: ${response.error}`);
+    holdings.set(kind, new Map(response.value.resources.map((each) => [each.name, each])));
+  }
+  return holdings;
+}
+
+interface Saved {
+  readonly format?: unknown;
+  readonly resources?: Readonly<Record<string, unknown>>;
+}
+
+/** What is wrong is not shown, for it may be a part of a key. */
+function parsed(text: string): Saved {
+  try {
+    return (JSON.parse(text) ?? {}) as Saved;
   } catch {
-    return undefined;
+    throw new Error('it is not JSON, or not all of it is there');
   }
 }
 
