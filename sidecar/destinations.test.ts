@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Destination } from '#snapshot';
-import { Destinations, type DestinationsOptions } from './destinations.ts';
+import { Destinations, RefusedDestination, type DestinationsOptions } from './destinations.ts';
 
 const passthrough = (name: string): Destination => ({ kind: 'Destination', name, target: { kind: 'passthrough' } });
 
@@ -24,6 +24,7 @@ function rig(options: Partial<DestinationsOptions> = {}): Rig {
         unwant: (_, name) => void log.push(`-${name}`),
         live: (_, name) => live.get(name),
         answered: () => undefined,
+        refusal: () => undefined,
       },
       now: () => rigged.now,
       maxNames: 2,
@@ -61,6 +62,16 @@ test('without an answer in time the request is refused, and for a while the next
   await t.throwsAsync(async () => rigged.destinations.resolve('x', 80), { message: 'x:80 could not be resolved a moment ago' });
   rigged.live.set('x:80', passthrough('x:80'));
   t.deepEqual(rigged.destinations.resolve('x', 80), passthrough('x:80'), 'a late answer counts');
+});
+
+test('what the controller has said and is refused is told apart from silence, at once, until there is something that is not', async (t) => {
+  let refusal: string | undefined = 'RouteTable t: has a field "x"';
+  const live = new Map<string, Destination>();
+  const { destinations } = rig({ timeoutMs: 60_000, subscriber: { want: () => {}, unwant: () => {}, live: (_, name) => live.get(name), answered: () => 'present', refusal: () => refusal } });
+  await t.throwsAsync(async () => destinations.resolve('x', 80), { instanceOf: RefusedDestination, message: 'x:80 is refused: RouteTable t: has a field "x"' });
+  refusal = undefined;
+  live.set('x:80', passthrough('x:80'));
+  t.deepEqual(destinations.resolve('x', 80), passthrough('x:80'));
 });
 
 test('the name that was not dialled for the longest time makes way', (t) => {

@@ -1,7 +1,7 @@
 import { hostPort, type Destination, type Subscriber } from '#snapshot';
 
 export interface DestinationsOptions {
-  readonly subscriber: Pick<Subscriber, 'want' | 'unwant' | 'live' | 'answered'>;
+  readonly subscriber: Pick<Subscriber, 'want' | 'unwant' | 'live' | 'answered' | 'refusal'>;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   /** Names kept subscribed; the one not dialled for the longest time makes way. */
@@ -24,6 +24,9 @@ interface Known {
   refusedUntil: number;
 }
 
+/** The controller has said what is there, and this sidecar can't carry that out: nothing else may take its place. */
+export class RefusedDestination extends Error {}
+
 /** What the workload dials, by `{host}:{port}`. A name is asked for when it is first dialled, and followed from then on. */
 export class Destinations {
   readonly #options: DestinationsOptions;
@@ -38,12 +41,14 @@ export class Destinations {
     return this.#known.size;
   }
 
-  /** The destination, from memory where it is known. Rejects where the controller knows none or does not answer in time. */
+  /** The destination, from memory where it is known. Rejects where the controller knows none, does not answer in time, or said what is refused. */
   resolve(host: string, port: number): Destination | Promise<Destination> {
     const name = hostPort(host, port);
     const known = this.#use(name);
     const live = this.#options.subscriber.live('Destination', name);
     if (live?.kind === 'Destination') return live;
+    const refused = this.#refused(name);
+    if (refused !== undefined) return Promise.reject(refused);
     if (known.waiting !== undefined) return known.waiting.promise;
     if (this.#options.now() < known.refusedUntil) return Promise.reject(new Error(`${name} could not be resolved a moment ago`));
     known.waiting = this.#wait(name, known);
@@ -102,10 +107,17 @@ export class Destinations {
       const live = this.#options.subscriber.live('Destination', name);
       known.waiting = undefined;
       if (live?.kind === 'Destination') return resolve(live);
+      const refused = this.#refused(name);
+      if (refused !== undefined) return reject(refused);
       known.refusedUntil = this.#options.now() + this.#options.refusalMs;
       const absent = this.#options.subscriber.answered('Destination', name) === 'absent';
       reject(new Error(absent ? `the controller knows no destination ${name}` : `the controller did not say in time what ${name} is`));
     }, this.#options.timeoutMs).unref();
     return { promise, resolve, reject, timer };
+  }
+
+  #refused(name: string): RefusedDestination | undefined {
+    const reason = this.#options.subscriber.refusal('Destination', name);
+    return reason === undefined ? undefined : new RefusedDestination(`${name} is refused: ${reason}`);
   }
 }

@@ -32,6 +32,7 @@ try {
     proxy: parts.proxy,
     metrics: parts.metrics,
     dial: () => parts.dial(),
+    lastGood: (type, name) => parts.lastGood(type, name),
     now: environment.now,
     random: environment.random,
     original: await linuxOriginalDestination(),

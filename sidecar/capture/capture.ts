@@ -1,6 +1,6 @@
-import { explainBindFailure, follow, type Intake, type Metrics, type Proxy } from '#proxy';
+import { explainBindFailure, follow, type FollowOptions, type Intake, type Metrics, type Proxy } from '#proxy';
 import { hostPort, type ControllerChannel, type Destination, type ProxyNode } from '#snapshot';
-import { Destinations } from '../destinations.ts';
+import { Destinations, RefusedDestination } from '../destinations.ts';
 import type { Way } from './connection.ts';
 import { open, openEndpoint, uncounted } from './dial.ts';
 import { CaptureListener } from './listener.ts';
@@ -13,6 +13,8 @@ export interface CaptureOptions {
   readonly metrics: Metrics;
   /** Opens a channel to the controller. */
   dial(): Promise<ControllerChannel> | ControllerChannel;
+  /** As a Subscriber's. */
+  readonly lastGood?: FollowOptions['lastGood'];
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   random(): number;
@@ -47,7 +49,7 @@ const silenceMs = { outbound: 50, inbound: 10 } as const;
 /** Both sides of one Pod, for connections that iptables redirects. Rejects where it can't bind. */
 export async function startCapture(options: CaptureOptions): Promise<Capture> {
   const { proxy, node, now, random, metrics, original, address } = options;
-  const following = follow({ proxy, node, now, random, dial: () => options.dial(), roots: (change) => destinations.arrived(change.destinations) });
+  const following = follow({ proxy, node, now, random, dial: () => options.dial(), lastGood: (type, name) => options.lastGood?.(type, name), roots: (change) => destinations.arrived(change.destinations) });
   const destinations = new Destinations({
     subscriber: following.subscriber,
     now,
@@ -62,8 +64,9 @@ export async function startCapture(options: CaptureOptions): Promise<Capture> {
   const shared = { metrics, original, address, isOwn, maxConnections: options.maxConnections ?? 20_000 };
   const wayOut = (to: Address): Way | Promise<Way> => {
     const found = destinations.resolve(to.host, to.port);
+    if (!(found instanceof Promise)) return wayOf(found, to);
     // Nobody knows at present: the network does, as it would without us.
-    return found instanceof Promise ? found.then((destination) => wayOf(destination, to), () => through(to)) : wayOf(found, to);
+    return found.then((destination) => wayOf(destination, to), (error: unknown) => (error instanceof RefusedDestination ? nowhere(error) : through(to)));
   };
   const wayOf = ({ target }: Destination, to: Address): Way => {
     if (target.kind === 'passthrough') return through(to);
@@ -114,6 +117,11 @@ function untouched(host: string, port: number): Destination {
 /** To where it was going, bytes as they are. */
 function through(to: Address): Way {
   return { protocol: 'tcp', http2: false, byServerName: false, open: async ({ signal }) => uncounted(await open(to, 0, signal)) };
+}
+
+/** HTTP is answered with an error, all else is reset. */
+function nowhere(why: Error): Way {
+  return { protocol: 'detect', http2: false, byServerName: false, open: () => Promise.reject(why) };
 }
 
 /** By the routes that its Service has for what is not HTTP. */

@@ -2,12 +2,12 @@ import { connect, createServer, type Socket } from 'node:net';
 import { createController, ManifestStore, translateInSteps } from '#controller';
 import { createProxy, Metrics } from '#proxy';
 import { startCapture, type Address, type Capture } from '#sidecar';
-import { channelPair, type Channel } from '#snapshot';
+import { channelPair, type Channel, type DeltaResponse, type ResourceKind } from '#snapshot';
 import { stringify } from 'yaml';
 import { socketIO } from './socket-io.ts';
 import { boundServer, type StreamServer } from './streams-rig.ts';
 
-/** A sidecar of namespace shop whose captured connections are said to have gone wherever the test says. */
+/** A sidecar of namespace shop whose captured connections are said to have gone wherever the test says. `newer`: a kind that a newer controller sends. */
 export interface CaptureRig {
   readonly capture: Capture;
   readonly metrics: Metrics;
@@ -16,7 +16,7 @@ export interface CaptureRig {
   close(): Promise<void>;
 }
 
-export async function startCaptureRig(objects: readonly object[], options: { readonly controller: 'there' | 'away'; readonly original?: Address } = { controller: 'there' }): Promise<CaptureRig> {
+export async function startCaptureRig(objects: readonly object[], options: { readonly controller: 'there' | 'away'; readonly original?: Address; readonly newer?: ResourceKind } = { controller: 'there' }): Promise<CaptureRig> {
   const metrics = new Metrics();
   const proxy = createProxy({ now: () => performance.now(), wallClock: () => Date.now(), random: Math.random, metrics, io: socketIO });
   const { promise: ready, resolve } = Promise.withResolvers<void>();
@@ -27,7 +27,9 @@ export async function startCaptureRig(objects: readonly object[], options: { rea
     if (options.controller === 'away') throw new Error('away');
     const [ours, theirs] = channelPair();
     controller.accept(theirs);
-    return ours;
+    const { newer } = options;
+    if (newer === undefined) return ours;
+    return { send: (message) => ours.send(message), onMessage: (listener) => ours.onMessage((message) => listener(ofNewer(message, newer))), onClose: (listener) => ours.onClose(listener), close: () => ours.close() };
   };
   let next = options.original;
   const capture = await startCapture({
@@ -59,6 +61,13 @@ export async function startCaptureRig(objects: readonly object[], options: { rea
       await capture.close();
     },
   };
+}
+
+/** As a newer controller would send it, whose resources of the kind have a field that is not known here. */
+function ofNewer(message: string, kind: ResourceKind): string {
+  const response = JSON.parse(message) as DeltaResponse;
+  if (response.type !== kind) return message;
+  return JSON.stringify({ ...response, resources: response.resources.map((each) => ({ ...each, resource: { ...each.resource, authorization: 'x' } })) });
 }
 
 /** Manifests of a Service and where its endpoints are. */

@@ -184,6 +184,23 @@ test.serial('what is no Service of the mesh passes untouched; so does everything
   }
 });
 
+for (const newer of ['Destination', 'RouteTable', 'Backend'] as const) {
+  test.serial(`a Service of which a newer controller says in its ${newer} what is not known here is not reached without its routes`, async (t) => {
+    const server = await peer((socket) => socket.write('reached'));
+    t.teardown(() => server.close());
+    // What passes as it is goes to the address that is dialled.
+    const [{ spec, ...web }, ...slices] = service('web', '127.0.0.1', {}, [server.port]) as readonly [{ readonly spec: object }, ...object[]];
+    const rig = await startCaptureRig([{ ...web, spec: { ...spec, ports: [{ port: server.port }] } }, ...slices], { controller: 'there', newer });
+    t.teardown(() => rig.close());
+    const socket = rig.dial({ host: '127.0.0.1', port: server.port });
+    socket.write(request('web'));
+    t.regex(await next(socket), /^HTTP\/1.1 503 /);
+    socket.destroy();
+    t.is(await readAll(rig.dial({ host: '127.0.0.1', port: server.port })), 'reset', 'a client that waits for the server to speak');
+    t.is(server.sockets.length, 0);
+  });
+}
+
 test.serial('a destination that refuses: the client gets a reset', async (t) => {
   const gone = await peer(() => {});
   gone.close();
