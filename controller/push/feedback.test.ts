@@ -1,4 +1,5 @@
 import test from 'ava';
+import { references } from '#snapshot';
 import { conditionsOf, listenerOf, statusOf, translateYaml } from '../testing.ts';
 import type { Translation } from '../types.ts';
 import { joinFeedback, joinShortfalls } from './feedback.ts';
@@ -69,3 +70,40 @@ test('a Gateway that could not be given its proxies is not programmed, for that 
   t.is(joinShortfalls(world, new Map([['infra/another', { reason: 'NoResources', message } as const]]), world).statuses.find(({ kind }) => kind === 'ListenerSet'), world.statuses.find(({ kind }) => kind === 'ListenerSet'));
   t.is(joinShortfalls(world, new Map(), world).statuses, world.statuses);
 });
+
+const routed = translateYaml(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: shop }
+spec: { gatewayClassName: weft, listeners: [{ name: http, port: 80, protocol: HTTP }, { name: alt, port: 81, protocol: HTTP }, { name: tcp, port: 82, protocol: TCP }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { clusterIP: 10.96.0.10, clusterIPs: [10.96.0.10], ports: [{ port: 80 }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: r, namespace: shop }
+spec: { parentRefs: [{ name: edge, sectionName: http }], rules: [{ backendRefs: [{ name: web, port: 80 }] }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: { name: t, namespace: shop }
+spec: { parentRefs: [{ name: edge, sectionName: tcp }], rules: [{ backendRefs: [{ name: web, port: 80 }] }] }
+`);
+
+for (const type of ['Backend', 'Endpoints'] as const) {
+  test(`of a refused ${type} the listeners are told whose table can't be put in force without it`, (t) => {
+    const proxy = { id: 'gateway/shop/edge/0', role: 'gateway', namespace: 'shop', name: 'edge' } as const;
+    const of = (listener: string, backend: string): string => {
+      const table = routed.snapshots.listeners.get('shop/edge')!.flatMap(({ sections }) => sections).find(({ name }) => name === listener)!.routes;
+      const names = references((routed.snapshots.routeTable(table) ?? routed.snapshots.streamTable(table))!).map(({ name }) => name);
+      const translation = { ...routed, ...joinFeedback(routed, names.filter((name) => name.startsWith(backend)).map((name) => ({ proxy, type, name, reason: 'has a field "x", which is not known here' }))) };
+      return JSON.stringify(['http', 'alt', 'tcp'].map((each) => conditionsOf(listenerOf(translation, 'edge', each))['Programmed']));
+    };
+    t.regex(of('http', 'shop/web:80'), /^\["False Invalid","True Programmed",/);
+    t.regex(of('tcp', 'shop/web:80'), /"False Invalid"\]$/);
+    t.is(of('http', 'none'), '["True Programmed","True Programmed","True Programmed"]');
+  });
+}

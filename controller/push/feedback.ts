@@ -1,4 +1,4 @@
-import type { Listener, ObjectRef } from '#snapshot';
+import { references, type Listener, type ObjectRef } from '#snapshot';
 import type { ConditionDraft, ObjectStatus, Problem, Translation } from '../types.ts';
 import type { Rejection } from './sessions.ts';
 
@@ -80,7 +80,8 @@ function failuresOf(translation: Translation, rejections: readonly Rejection[]):
   for (const [key, refused] of refusals) {
     const gateway = `Gateway ${key}`;
     const listeners = translation.snapshots.listeners.get(key) ?? [];
-    const failed = new Map(refused.flatMap(({ type, name, reason }) => listeners.flatMap((listener) => sectionsOf(listener, type, name).map((section) => [section, reason] as const))));
+    const backends = backendsInTables(translation.snapshots);
+    const failed = new Map(refused.flatMap((rejection) => listeners.flatMap((listener) => sectionsOf(listener, rejection, backends).map((section) => [section, rejection.reason] as const))));
     byObject.set(gateway, new Map());
     for (const { name } of listeners.flatMap(({ sections }) => sections)) {
       const { object, listener } = ownerOfSection(gateway, name);
@@ -102,11 +103,36 @@ function keyOf(kind: string, namespace: string, name: string): string {
   return `${kind} ${namespace}/${name}`;
 }
 
-function sectionsOf(listener: Listener, type: Rejection['type'], name: string): readonly string[] {
+/** Of each table the Backends that it can't be put in force without; looked up once, and only where one of them is refused. */
+function backendsInTables(snapshots: Translation['snapshots']): (table: string) => ReadonlySet<string> {
+  const known = new Map<string, ReadonlySet<string>>();
+  return (table) => {
+    const found = known.get(table);
+    if (found !== undefined) return found;
+    const resource = snapshots.routeTable(table) ?? snapshots.streamTable(table);
+    const names = new Set(resource === undefined ? [] : references(resource).map(({ name }) => name));
+    known.set(table, names);
+    return names;
+  };
+}
+
+function sectionsOf(listener: Listener, { type, name }: Rejection, backends: (table: string) => ReadonlySet<string>): readonly string[] {
   const concerned = listener.sections.filter((section) => {
-    if (type === 'Listener') return listener.name === name;
-    if (type === 'RouteTable' || type === 'StreamTable') return section.routes === name;
-    return type === 'Certificate' && section.certificates?.includes(name) === true;
+    switch (type) {
+      case 'Listener':
+        return listener.name === name;
+      case 'RouteTable':
+      case 'StreamTable':
+        return section.routes === name;
+      case 'Certificate':
+        return section.certificates?.includes(name) === true;
+      // Of one name.
+      case 'Backend':
+      case 'Endpoints':
+        return backends(section.routes).has(name);
+      case 'Destination':
+        return false;
+    }
   });
   return concerned.map((section) => section.name);
 }
