@@ -14,10 +14,12 @@ const listener = (name: string, port: number, section = 'http'): Listener => ({
 const table: RouteTable = { kind: 'RouteTable', name: 'listener/shop/g/http', routes: [], policies: [] };
 
 /** A proxy without sockets that writes down what it is asked. */
-class FakeProxy implements Pick<Proxy, 'applyInSteps' | 'listen' | 'drain' | 'close'> {
+class FakeProxy implements Pick<Proxy, 'applyInSteps' | 'countRefused' | 'listen' | 'drain' | 'close'> {
   readonly log: string[] = [];
   /** By port: how often binding fails before it works. */
   readonly busy = new Map<number, number>();
+
+  countRefused(): void {}
 
   *applyInSteps({ routeTables }: Parameters<Proxy['applyInSteps']>[0]): ReturnType<Proxy['applyInSteps']> {
     for (const { name } of routeTables?.changed ?? []) this.log.push(`table ${name}`);

@@ -5,7 +5,7 @@ import { Bindings } from './bindings.ts';
 export interface GatewayOptions {
   /** `id` is unique among connected proxies; namespace and name are the Gateway's. */
   readonly node: ProxyNode & { readonly role: 'gateway' };
-  readonly proxy: Pick<Proxy, 'applyInSteps' | 'listen' | 'drain' | 'close'>;
+  readonly proxy: Pick<Proxy, 'applyInSteps' | 'countRefused' | 'listen' | 'drain' | 'close'>;
   /** Opens a channel to the controller. */
   dial(): Promise<ControllerChannel> | ControllerChannel;
   /** As a Subscriber's. */

@@ -68,9 +68,14 @@ class Runtime implements Proxy {
     // Only then: without a secret for their keys, session tickets of before are worth nothing afterwards.
     if (certificates.length + certificatesGone.length > 0) for (const acceptor of this.#bound) acceptor.refreshCertificate();
     this.#budgets.retain(backends.names());
-    metrics.count(refusals.length === 0 ? 'config_updates' : 'config_refused');
+    if (refusals.length === 0) metrics.count('config_updates');
+    else metrics.count('config_refused', refusals.length);
     metrics.set('last_config_timestamp_seconds', environment.wallClock() / 1000);
     return refusals;
+  }
+
+  countRefused(): void {
+    this.#context.metrics.count('config_refused');
   }
 
   async listen(listener: Listener): Promise<BoundListener> {

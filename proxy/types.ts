@@ -255,6 +255,8 @@ export interface Proxy {
    * backends change one after the other, tables all at once when those are through.
    */
   applyInSteps(update: ResourceUpdate): Steps<readonly Refusal[]>;
+  /** A resource did not get as far as that: it failed the check before. For the metrics. */
+  countRefused(): void;
   /** Rejects where the address can't be bound. */
   listen(listener: Listener): Promise<BoundListener>;
   /**

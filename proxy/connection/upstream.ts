@@ -97,7 +97,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     this.reusable = false;
     this.#interims = 0;
     if (this.#phase === 'connecting') return;
-    this.#leaveIdle();
+    this.#context.metrics.move('upstream_connections_idle', -1);
     this.#phase = 'head';
     user.connected(this);
   }
@@ -212,7 +212,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   close(): void {
     if (this.#phase === 'closed') return;
     this.#pool.remove(this);
-    if (this.#phase === 'idle') this.#leaveIdle();
+    if (this.#phase === 'idle') this.#context.metrics.move('upstream_connections_idle', -1);
     const isConnected = this.#phase !== 'connecting';
     this.#phase = 'closed';
     this.#user = undefined;
@@ -307,6 +307,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     const { security } = this.#pool;
     if (security === undefined || 'unusable' in security || !speaksAsAsked(this.socket, security)) this.#fail('tls-failed', 'alpn');
     else {
+      this.#context.metrics.count('upstream_tls_handshakes');
       this.#connected();
       this.socket.uncork();
     }
@@ -455,10 +456,6 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     } else this.#lost('ended');
   }
 
-  #leaveIdle(): void {
-    this.#context.metrics.move('upstream_connections_idle', -1);
-  }
-
   /** The socket has failed, or is gone. */
   #lost(reason: string): void {
     this.#noteClosing();
@@ -488,6 +485,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     if (this.#phase === 'closed') return;
     const user = this.#user;
     if (this.#phase === 'connecting') this.#context.metrics.count('upstream_connections_failed');
+    if (code === 'tls-failed') this.#context.metrics.count('upstream_tls_handshakes_failed');
     this.close();
     user?.failed(this, code, reason);
   }

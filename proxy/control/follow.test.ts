@@ -16,8 +16,11 @@ const table = (...backends: readonly string[]): RouteTable => ({
   }],
 });
 
+let refused = 0;
+
 /** Takes no Backend whose port is 13. */
 const proxy = {
+  countRefused: () => void refused++,
   *applyInSteps({ backends }: ResourceUpdate): Generator<undefined, readonly Refusal[]> {
     yield;
     return (backends?.changed ?? []).flatMap(({ name, port }) => (port === 13 ? [{ kind: 'Backend' as const, name, reason: 'unlucky' }] : []));
@@ -62,4 +65,8 @@ test('what the proxy did not take is told until it takes a newer version, or it 
   t.deepEqual(await set(...others, table('a', 'b', 'c'), backend('a', 13), backend('b', 13), backend('c', 81)), new Map([['a', 'unlucky'], ['b', 'unlucky']]));
   t.deepEqual(await set(...others, table('a', 'b', 'c'), backend('a', 80), backend('b', 13), backend('c', 13)), new Map([['b', 'unlucky'], ['c', 'unlucky']]));
   t.deepEqual(await set(...others, table('a', 'c'), backend('a', 80), backend('c', 82)), new Map());
+  t.is(refused, 0);
+  // What does not pass the check never comes to the proxy, which counts it all the same.
+  t.is((await set(...others, table('a', 'c'), backend('a', 70_000), backend('c', 82)))?.size, 1);
+  t.is(refused, 1);
 });

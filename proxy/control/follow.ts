@@ -3,7 +3,7 @@ import type { Changes, Proxy, Refusal, ResourceUpdate } from '../types.ts';
 import { checkResource } from './check.ts';
 
 export interface FollowOptions {
-  readonly proxy: Pick<Proxy, 'applyInSteps'>;
+  readonly proxy: Pick<Proxy, 'applyInSteps' | 'countRefused'>;
   readonly node: ProxyNode;
   /** Opens a channel to the controller. */
   dial(): Promise<ControllerChannel> | ControllerChannel;
@@ -40,6 +40,7 @@ export function follow(options: FollowOptions): Following {
     now,
     check: checkResource,
     lastGood: (type, name) => options.lastGood?.(type, name),
+    refused: () => proxy.countRefused(),
     run: (steps) => {
       inTurns(steps, { monotonic: now, failed: raise });
     },

@@ -53,7 +53,8 @@ export async function dialBackend(context: Context, name: string, ledger: Ledger
       endpoint.active--;
       if (options.signal.aborted) throw new ProxyError('client-closed', { cause: error });
       failure = error instanceof ProxyError ? error : new ProxyError('connect-failed', { cause: error, reason: codeOf(error) });
-      context.metrics.count(failure.code === 'tls-failed' ? 'upstream_tls_handshakes_failed' : 'upstream_connections_failed');
+      context.metrics.count('upstream_connections_failed');
+      if (failure.code === 'tls-failed') context.metrics.count('upstream_tls_handshakes_failed');
       backend.attemptFailed(endpoint, failure, startedAt);
     }
   }

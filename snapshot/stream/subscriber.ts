@@ -19,6 +19,8 @@ export interface SubscriberEnvironment {
   check(resource: Resource): string | undefined;
   /** What an earlier run of the proxy worked with: asked for where what comes can't be used, and none came before that could. */
   lastGood?(type: ResourceKind, name: string): VersionedResource | undefined;
+  /** A version of a resource failed this check, or the one of its shape. */
+  refused?(): void;
   /** Makes what is new ready to serve, before `live` tells of it and before the update is applied. */
   prepare?(update: Update): Steps<void>;
   apply(update: Update): Steps<void> | void;
@@ -211,6 +213,7 @@ export class Subscriber {
       } else {
         state.rejected.set(name, fault);
         reshaped = this.#takeEarlier(response.type, name) || reshaped;
+        this.#env.refused?.();
       }
       if (pace.spend()) yield;
     }

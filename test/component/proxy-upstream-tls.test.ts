@@ -1,6 +1,7 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type TlsOptions, type TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
+import { createExposition } from '#proxy';
 import type { Backend, BackendTls, Certificate } from '#snapshot';
 import { Authority, type Pair } from './authority.ts';
 import { applyTo, backendNamed, endpointsOf, getRequest, ok, policyOf, RawClient, rawServer, startRig, tableOf, type Rig, type RigOptions } from './proxy-rig.ts';
@@ -114,6 +115,23 @@ test('TLS 1.1, another authority, an expired certificate and another name: 502, 
     const text = await get(rig);
     t.regex(text, /^HTTP\/1.1 502 [^]*x-weft-error: tls-failed\r\n/, what);
     t.deepEqual(server.seen.map((one) => one.text).join(''), '', what);
+  }
+});
+
+test('handshakes are counted, those that came about and those that failed', async (t) => {
+  const policies = [policyOf({ timeouts: { connect: '300ms' } })];
+  for (const protocol of ['http1', 'http2'] as const) {
+    const server = await serve(t);
+    const counted = async (authorities: string): Promise<readonly number[]> => {
+      const rig = await startRig({ backends: { a: [server.port] }, policies });
+      t.teardown(() => rig.close());
+      applyTo(rig.proxy, { backends: { changed: [secured({ hostname: host, authorities }, { protocol })] } });
+      await get(rig);
+      const { body } = await createExposition(rig.metrics)();
+      return ['', '_failed'].map((end) => Number(new RegExp(`^weft_upstream_tls_handshakes${end}_total (\\d+)$`, 'm').exec(body)![1]));
+    };
+    t.deepEqual(await counted(authority.certificate), [1, 0], protocol);
+    t.deepEqual(await counted(other.certificate), [0, 1], protocol);
   }
 });
 

@@ -149,6 +149,7 @@ export class Http2Connection implements Keeper, WheelTimer {
     this.#context.wheel.cancel(this);
     this.turnTo(undefined);
     if (failure !== undefined) this.#context.metrics.count('upstream_connections_failed');
+    if (failure === 'tls-failed') this.#context.metrics.count('upstream_tls_handshakes_failed');
     this.#owner.closed(this, failure, this.#failureReason || reason);
   }
 
@@ -169,6 +170,7 @@ export class Http2Connection implements Keeper, WheelTimer {
       if ('unusable' in security || !speaksAsAsked(socket, security)) this.#fail('tls-failed', 'alpn');
       else {
         this.#phase = 'ready';
+        metrics.count('upstream_tls_handshakes');
         socket.uncork();
       }
     });
