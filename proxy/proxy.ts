@@ -48,8 +48,9 @@ class Runtime implements Proxy {
     // In one turn: who sees one of them new sees all of them new.
     for (const table of update.routeTables?.changed ?? []) {
       const before = tables.get(table.name);
-      tables.set(table.name, new RoutingTable(table, { metrics, budgets: this.#budgets }));
-      before?.release();
+      const after = new RoutingTable(table, { metrics, budgets: this.#budgets });
+      tables.set(table.name, after);
+      before?.release(after);
     }
     for (const name of update.routeTables?.removed ?? []) {
       tables.get(name)?.release();
@@ -57,8 +58,9 @@ class Runtime implements Proxy {
     }
     for (const table of update.streamTables?.changed ?? []) {
       const before = streamTables.get(table.name);
-      streamTables.set(table.name, new StreamRouting(table, metrics));
-      before?.release();
+      const after = new StreamRouting(table, metrics);
+      streamTables.set(table.name, after);
+      before?.release(after);
     }
     for (const name of update.streamTables?.removed ?? []) {
       streamTables.get(name)?.release();

@@ -1,8 +1,9 @@
 import { compile, type Candidate, type CompiledTable, type Rule } from '#routing';
-import type { EffectivePolicy, RouteTable } from '#snapshot';
+import type { EffectivePolicy, RouteTable, WeightedBackend } from '#snapshot';
 import { attemptTimeout, budgetOf, retrySettings, timeoutSettings, type RetryBudget, type RetryBudgets, type RetrySettings, type TimeoutSettings } from '../retry/index.ts';
 import { sessionSettings, type SessionSettings } from '../sessions/index.ts';
 import { describeTarget, type Metrics } from '../telemetry/index.ts';
+import { nameOfBackend, TableSeries, type CountedRule } from './series.ts';
 
 /** What holds for all requests that one rule sends to one backend (or answers by itself). */
 export interface RequestSettings {
@@ -39,12 +40,15 @@ export class RoutingTable {
   /** Made for the rules that get requests: a table may have ten thousand. */
   readonly #rules = new Map<Rule, RuleSettings>();
   readonly #policies: readonly EffectivePolicy[];
+  /** What it counts under. */
+  readonly series: TableSeries;
 
   constructor(table: RouteTable, inputs: TableInputs) {
     this.compiled = compile(table);
     this.#inputs = inputs;
     this.#policies = table.policies;
     this.#source = sourceOf(table.name);
+    this.series = new TableSeries(inputs.metrics, this.#source, () => rulesOf(table));
     this.unmatched = {
       ...plainSettings,
       series: inputs.metrics.series({ source: this.#source, routeKind: '', routeNamespace: '', routeName: '', rule: '', backend: '' }),
@@ -57,12 +61,8 @@ export class RoutingTable {
     if (known !== undefined) return known;
     const { rule } = candidate;
     const backends: RequestSettings[] = [];
-    for (const backend of rule.backends) {
-      const { target } = backend;
-      const name = target.kind === 'backend' ? target.backend : `${target.ref.namespace}/${target.ref.name}:${target.port ?? ''}`;
-      backends[backend.index] = this.#target(candidate, name, this.#policy(backend.policy));
-    }
-    const made = { own: this.#target(candidate, '', this.#policy(rule.policy)), backends };
+    for (const backend of rule.backends) backends[backend.index] = this.#target(candidate, backend, this.#policy(backend.policy));
+    const made = { own: this.#target(candidate, undefined, this.#policy(rule.policy)), backends };
     this.#rules.set(rule, made);
     return made;
   }
@@ -73,39 +73,41 @@ export class RoutingTable {
     return grpc || backends.values().some(speaks);
   }
 
-  /** The table is no longer in force: its series may go once nothing uses them. */
-  release(): void {
+  /** The table is no longer in force: its series may go once nothing uses them. `after`: the one in its place. */
+  release(after?: RoutingTable): void {
     this.#inputs.metrics.release(this.unmatched.series);
-    for (const { own, backends } of this.#rules.values()) for (const target of [own, ...backends]) if (target !== undefined) this.#inputs.metrics.release(target.series);
+    this.series.release(after?.series);
   }
 
   #policy(index: number | undefined): EffectivePolicy | undefined {
     return index === undefined ? undefined : this.#policies[index];
   }
 
-  #target(candidate: Candidate, backend: string, policy: EffectivePolicy | undefined): RequestSettings {
-    const { metrics, budgets } = this.#inputs;
-    const { ref } = candidate.route;
-    const rule = candidate.rule.name ?? String(candidate.rule.index);
+  #target({ route: { ref }, rule }: Candidate, backend: WeightedBackend | undefined, policy: EffectivePolicy | undefined): RequestSettings {
+    const name = backend === undefined ? undefined : nameOfBackend(backend);
     const retry = retrySettings(policy);
     const timeouts = timeoutSettings(policy);
-    const budget = backend === '' ? undefined : budgetOf(policy);
+    const budget = budgetOf(policy);
     return {
       retry,
-      budget: budget === undefined ? undefined : budgets.of(backend, budget),
+      budget: name === undefined || budget === undefined ? undefined : this.#inputs.budgets.of(name, budget),
       timeouts,
-      session: backend === '' ? undefined : sessionSettings(policy),
+      session: name === undefined ? undefined : sessionSettings(policy),
       attemptTimeout: attemptTimeout(timeouts, retry),
-      series: metrics.series({ source: this.#source, routeKind: ref.kind, routeNamespace: ref.namespace, routeName: ref.name, rule, backend }),
+      series: this.series.of({ ref, rule }, backend),
       description: describeTarget({
         source: this.#source,
         route: ref,
-        rule: candidate.rule.name ?? candidate.rule.index,
-        ...(backend === '' ? {} : { backend }),
+        rule: rule.name ?? rule.index,
+        ...(name === undefined ? {} : { backend: name }),
         ...(policy === undefined ? {} : { policy }),
       }),
     };
   }
+}
+
+function* rulesOf({ routes }: RouteTable): Iterable<CountedRule> {
+  for (const { ref, rules } of routes) for (const rule of rules) yield { ref, rule };
 }
 
 const plainSettings = { retry: undefined, budget: undefined, session: undefined, timeouts: timeoutSettings(undefined), attemptTimeout: 0 } as const;

@@ -1,4 +1,5 @@
 import type { EffectivePolicy, StreamRoute, StreamTable, WeightedBackend } from '#snapshot';
+import { nameOfBackend, TableSeries } from '../configuration/series.ts';
 import { sourceOf } from '../configuration/tables.ts';
 import type { FailureCode } from '../failures.ts';
 import { timeoutSettings } from '../retry/index.ts';
@@ -35,12 +36,15 @@ export class StreamRouting {
   readonly #times: readonly StreamTimes[];
   /** Made for what gets connections. By backend, `undefined` for the route alone. */
   readonly #settings = new Map<StreamRoute, Map<WeightedBackend | undefined, StreamSettings>>();
+  /** What it counts under. */
+  readonly series: TableSeries;
 
   constructor(table: StreamTable, metrics: Metrics) {
     this.#chooser = streamChooser(table.routes);
     this.#metrics = metrics;
     this.#source = sourceOf(table.name);
     this.#unmatched = unroutedSettings(metrics, this.#source);
+    this.series = new TableSeries(metrics, this.#source, () => table.routes);
     this.#times = (table.policies ?? []).map(streamTimes);
   }
 
@@ -67,9 +71,10 @@ export class StreamRouting {
     return this.#chooser.find(serverName)?.rule.backends.some(({ target, weight }) => target.kind === 'backend' && target.backend === backend && weight > 0) === true;
   }
 
-  /** The table is no longer in force: its series may go once nothing uses them. */
-  release(): void {
-    for (const { series } of [this.#unmatched, ...[...this.#settings.values()].flatMap((each) => [...each.values()])]) this.#metrics.release(series);
+  /** The table is no longer in force: its series may go once nothing uses them. `after`: the one in its place. */
+  release(after?: StreamRouting): void {
+    this.#metrics.release(this.#unmatched.series);
+    this.series.release(after?.series);
   }
 
   #settingsOf(route: StreamRoute, backend: WeightedBackend | undefined): StreamSettings {
@@ -81,10 +86,9 @@ export class StreamRouting {
   }
 
   #make({ ref, rule }: StreamRoute, backend: WeightedBackend | undefined): StreamSettings {
-    const name = backend === undefined ? '' : nameOf(backend);
     return {
-      series: this.#metrics.series({ source: this.#source, routeKind: ref.kind, routeNamespace: ref.namespace, routeName: ref.name, rule: rule.name ?? String(rule.index), backend: name }),
-      description: describeTarget({ source: this.#source, route: ref, rule: rule.name ?? rule.index, ...(name === '' ? {} : { backend: name }) }),
+      series: this.series.of({ ref, rule }, backend),
+      description: describeTarget({ source: this.#source, route: ref, rule: rule.name ?? rule.index, ...(backend === undefined ? {} : { backend: nameOfBackend(backend) }) }),
     };
   }
 }
@@ -99,8 +103,4 @@ const plainTimes = streamTimes(undefined);
 /** Of connections that get no route, or whose table has not come. */
 export function unroutedSettings(metrics: Metrics, source: string): StreamSettings {
   return { series: metrics.series({ source, routeKind: '', routeNamespace: '', routeName: '', rule: '', backend: '' }), description: describeTarget({ source }) };
-}
-
-function nameOf({ target }: WeightedBackend): string {
-  return target.kind === 'backend' ? target.backend : `${target.ref.namespace}/${target.ref.name}:${target.port ?? ''}`;
 }
