@@ -61,7 +61,7 @@ export const failures = {
 
   // Limits and life cycle.
   'too-many-connections': reply(503, 'Too many connections.', 'A connection limit of the proxy is reached.'),
-  'draining': reply(503, 'This proxy is shutting down.', 'The process got its signal to end and takes no new request.'),
+  'draining': reply(503, 'This proxy is shutting down.', 'The process got its signal to end and takes no new request; or a request, or a connection whose bytes pass as they are, was not over in the time that it had for that.'),
   'internal-error': reply(500, 'Internal error.', 'A fault in the proxy; please report it.'),
 
   // Why there was no further attempt. GEP-3388: a retry over budget "MUST" end in 503.

@@ -3,6 +3,7 @@ import { framing, glimpse, invalid, needMore, type OutputBuffer } from '../codec
 import type { Context } from '../context.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { Reply } from '../exchange/replies.ts';
+import type { FailureCode } from '../failures.ts';
 import { matchPreface } from '../http2/index.ts';
 import type { Binding } from '../listening/binding.ts';
 import type { TimeoutSettings } from '../retry/index.ts';
@@ -230,12 +231,12 @@ export class ClientConnection extends BufferedConnection implements Client, Down
   }
 
   /** At once, so that what was sent can't be taken for a complete response. */
-  cut(): void {
+  cut(why: FailureCode): void {
     if (this.#phase === 'closed') return;
     if (this.#place !== undefined) this.#place.response.pending = false;
     // Without TLS an end of stream would look like the end of a response that is told by it; a reset does not.
     reset(this.socket);
-    this.#gone();
+    this.#gone(why);
   }
 
   becomeTunnel(tunnel: TunnelEnd, bytes: Buffer | undefined): void {
@@ -268,7 +269,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
   crash(error: unknown): void {
     this.context.fault(error);
     try {
-      this.cut();
+      this.cut('internal-error');
     } catch (another) {
       this.context.fault(another);
     }
@@ -430,7 +431,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     this.socket.destroy();
   }
 
-  #gone(): void {
+  #gone(why: FailureCode = 'client-closed'): void {
     if (this.#phase === 'closed') return;
     const before = this.#phase;
     this.#phase = 'closed';
@@ -438,8 +439,8 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     this.dropRead();
     this.context.wheel.cancel(this);
     this.binding.closed(this);
-    if (before === 'tunnel') this.#tunnel?.clientClosed();
-    else this.#exchange?.clientGone();
+    if (before === 'tunnel') this.#tunnel?.clientClosed(why);
+    else this.#exchange?.clientGone(why);
     drain(this.socket);
     this.context.turns.departures.add(this.socket);
   }
@@ -469,9 +470,9 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     else if (this.#phase === 'tunnel') {
       if (this.#tunnel!.grownOld(now)) return this.#watch(this.#due());
       this.socket.destroy();
-      this.#gone();
+      this.#gone('stream-idle-timeout');
     } else if (this.#exchange !== undefined) {
-      if (this.halfClosed && !this.#exchange.responseStarted) this.cut();
+      if (this.halfClosed && !this.#exchange.responseStarted) this.cut('client-closed');
       else this.#exchange.stoodStill();
     } else if (this.#patience.inHead) {
       this.#patience.inHead = false;

@@ -24,8 +24,8 @@ export interface Client {
   adopt(timeouts: TimeoutSettings): void;
   /** Takes no further request: closes when those under way are over. */
   closeIdle(): void;
-  /** At once. */
-  cut(): void;
+  /** At once. `why`: of what is under way, for the log and the metrics. */
+  cut(why: FailureCode): void;
 }
 
 /** How a response is passed on, where that differs from how it came. */
@@ -72,6 +72,8 @@ export interface Downstream {
   reply(reply: Reply): 'over' | 'rest';
   /** A response that began can't be completed; the client must not take it for complete. */
   cut(code: FailureCode): void;
+  /** Whether `cut` tells a client of gRPC why, by a status; absent: never. */
+  tellsStatus?(code: FailureCode): boolean;
   /** The exchange is over, its response has been passed on in full. */
   exchangeEnded(now: number): void;
   /** The request's body has to wait. */
@@ -90,10 +92,10 @@ export interface TunnelEnd {
   lentByClient(bytes: Buffer, start: number, end: number): void;
   /** The client sends no more. */
   clientEnded(): void;
-  /** The client is gone. */
-  clientClosed(): void;
+  /** The client is gone, or its connection was closed for another reason. */
+  clientClosed(why: FailureCode): void;
   /** Its stream was reset, or is lost with its connection. */
-  clientReset(): void;
+  clientReset(why: FailureCode): void;
   /** What was written to the client has left. */
   clientDrained(): void;
   /** When a byte last went through, in milliseconds. */

@@ -68,15 +68,15 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
     else this.#upstream.endRaw();
   }
 
-  clientClosed(): void {
-    if (!this.#over) this.#exchange.failure = this.#whyCut();
+  clientClosed(why: FailureCode): void {
+    if (!this.#over) this.#exchange.failure = this.#isOld ? 'max-connection-duration' : why;
     this.#close();
   }
 
   /** RFC 8441, 5: what a reset is to a stream, one is to the endpoint's connection. */
-  clientReset(): void {
+  clientReset(why: FailureCode): void {
     if (!this.#over) this.#upstream.breakOff();
-    this.clientClosed();
+    this.clientClosed(why);
   }
 
   clientDrained(): void {
@@ -134,14 +134,6 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
   drained(): void {
     this.#touch();
     this.#client.resume();
-  }
-
-  /** The client's connection is closed, by it or by us: for the log. */
-  #whyCut(): FailureCode {
-    const { context } = this.#exchange;
-    if (this.#isOld) return 'max-connection-duration';
-    if (this.idleMs > 0 && context.now() - this.activity >= this.idleMs) return 'stream-idle-timeout';
-    return context.draining ? 'draining' : 'client-closed';
   }
 
   #touch(): void {

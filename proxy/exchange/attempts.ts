@@ -58,7 +58,7 @@ export class Attempts {
     this.#usedFreeRetry = false;
   }
 
-  /** `fresh`: on a new connection, whatever is idle. */
+  /** `fresh`: on a new connection, whatever is idle; of another attempt, because the connection of the one before was no longer good. */
   start(connection: 'any' | 'fresh'): void {
     const exchange = this.#exchange;
     const { context, settings } = exchange;
@@ -71,7 +71,7 @@ export class Attempts {
     this.#endpoint = endpoint;
     endpoint.active++;
     this.#startedAt = this.made === 0 ? exchange.startedAt : context.now();
-    this.made++;
+    if (++this.made > 1) context.metrics.retried(settings.series, connection === 'any' ? 'made' : 'resent');
     const { connect } = settings.timeouts;
     if (settings.attemptTimeout > 0) this.#schedule(this.#startedAt + settings.attemptTimeout);
     if (exchange.purpose === 'connect') exchange.attachRaw(dialRaw(context, endpoint, connect));
@@ -87,7 +87,7 @@ export class Attempts {
 
   /** The response is complete: gives the connection back. */
   succeed(upstream: Upstream): void {
-    this.#leave();
+    this.#leave(this.#exchange.status, undefined);
     if (upstream.reusable && this.#exchange.requestComplete) upstream.release(this.#exchange.settings.timeouts.upstreamIdle, this.#exchange.activity);
     else upstream.close();
   }
@@ -95,9 +95,9 @@ export class Attempts {
   /** Ends an attempt under way, whose result nobody waits for. */
   abandon(): void {
     this.#cancelTimer();
-    const { upstream } = this.#exchange;
+    const { upstream, status, failure } = this.#exchange;
     if (upstream === undefined) return;
-    this.#leave();
+    this.#leave(status, failure);
     upstream.close();
   }
 
@@ -108,7 +108,8 @@ export class Attempts {
 
   /** The tunnel is over, and has closed the connection. */
   endTunnel(): void {
-    this.#leave();
+    const { status, failure } = this.#exchange;
+    this.#leave(status, failure);
   }
 
   /** A response's head is there. True: it does not go to the client, something else was begun. */
@@ -132,7 +133,7 @@ export class Attempts {
     const { sequel, delay } = this.#consider(retry, { status, ...(isGrpcFailure ? { grpcStatus: grpc } : {}), sent: true, replayable: exchange.replayable }, retryAfter);
     if (sequel === 'result') return false;
     this.#note(status);
-    this.#leave();
+    this.#leave(status, undefined);
     this.#drop(upstream);
     this.#follow(sequel, delay);
     return true;
@@ -150,7 +151,7 @@ export class Attempts {
     const exchange = this.#exchange;
     const { context, settings } = exchange;
     this.#note(code);
-    this.#leave();
+    this.#leave(exchange.status, code);
     context.metrics.failed(settings.series, code);
     if (!exchange.responseStarted && !wasReused(upstream, code) && this.#wasHeard(code)) this.#blame(code, reason);
     if (exchange.responseStarted) {
@@ -226,7 +227,6 @@ export class Attempts {
       exchange.fail('retry-budget-exhausted', undefined);
       return;
     }
-    exchange.context.metrics.retried(exchange.settings.series, 'made');
     this.#retries++;
     (this.#tried ??= []).push(this.#endpoint!);
     this.#schedule(exchange.context.now() + delay);
@@ -247,11 +247,11 @@ export class Attempts {
     this.fail(upstream, 'per-try-timeout', 'attempt');
   }
 
-  /** The attempt's end, as far as endpoint and timer are concerned. */
-  #leave(): void {
+  /** The attempt's end, as far as endpoint, timer and span are concerned. `status`: what it answered, 0 for nothing. */
+  #leave(status: number, failure: FailureCode | undefined): void {
     this.#cancelTimer();
     this.#endpoint!.active--;
-    endAttemptSpan(this.#exchange, this.#startedAt, this.endpointText);
+    endAttemptSpan(this.#exchange, { startedAt: this.#startedAt, endpoint: this.endpointText, status, failure });
     this.#exchange.upstream = undefined;
   }
 

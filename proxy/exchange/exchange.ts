@@ -336,7 +336,6 @@ export class Exchange implements AccessRecord, RequestSource {
   /** Answers in the backend's place. `status` where it is not the table's. */
   fail(code: FailureCode, reason: string | undefined, status?: number): void {
     if (this.responseStarted) {
-      this.context.metrics.failed(this.settings.series, code);
       this.abort(code, reason);
       return;
     }
@@ -345,11 +344,10 @@ export class Exchange implements AccessRecord, RequestSource {
     this.answer(this.isGrpc ? grpcReply(code) : failureReply(code, status));
   }
 
-  /** For the log and the metrics: why it is not the endpoint's plain response that the client gets. */
+  /** For the log and the metrics, which tell of it when the exchange is over: why it is not the endpoint's plain response that the client gets. */
   noteFailure(code: FailureCode, reason: string | undefined): void {
     this.failure = code;
     this.failureReason = reason;
-    this.context.metrics.failed(this.settings.series, code);
   }
 
   /** The proxy's own response. */
@@ -359,7 +357,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.status = reply.status;
     this.responseStarted = true;
     this.body.abandon();
-    this.bytesOut = reply.body.length;
+    this.bytesOut = this.method === 'HEAD' ? 0 : reply.body.length;
     const rest = this.downstream.reply(reply);
     this.activity = this.context.now();
     if (rest === 'over') this.finish();
@@ -368,9 +366,8 @@ export class Exchange implements AccessRecord, RequestSource {
 
   /** The response began and can't be completed: the client must not take it for complete. */
   abort(code: FailureCode, reason: string | undefined): void {
-    this.failure = code;
-    this.failureReason = reason;
-    if (this.isGrpc) this.grpcStatus = grpcStatusOf(code);
+    this.noteFailure(code, reason);
+    if (this.downstream.tellsStatus?.(code) === true) this.grpcStatus = grpcStatusOf(code);
     this.#end();
     this.downstream.cut(code);
   }
@@ -393,10 +390,11 @@ export class Exchange implements AccessRecord, RequestSource {
     this.#end();
   }
 
-  clientGone(): void {
+  /** The client has left, or its connection was closed for another reason. */
+  clientGone(why: FailureCode): void {
     if (!this.active) return;
-    this.failure = 'client-closed';
-    if (!this.responseStarted) this.status = failures['client-closed'].status;
+    this.noteFailure(why, undefined);
+    if (!this.responseStarted && why === 'client-closed') this.status = failures[why].status;
     this.#end();
   }
 
@@ -432,6 +430,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.#count();
     context.metrics.observe(this.settings.series, this.status, this.durationMs, this.bytesIn, this.bytesOut);
     if (this.grpcStatus >= 0) context.metrics.grpc(this.settings.series, this.grpcStatus);
+    if (this.failure !== undefined) context.metrics.failed(this.settings.series, this.failure);
     context.accessLog?.write(this);
     endSpan(this);
     this.body.abandon();

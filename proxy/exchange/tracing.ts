@@ -1,3 +1,4 @@
+import type { FailureCode } from '../failures.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Spans of an exchange and of its attempts. Without a tracer none is begun, and nothing here costs anything. */
@@ -14,7 +15,16 @@ export function beginAttemptSpan(exchange: Exchange): void {
   if (exchange.span !== undefined) exchange.attemptSpan = exchange.context.tracer!.attempt(exchange.span);
 }
 
-export function endAttemptSpan(exchange: Exchange, startedAt: number, endpoint: string): void {
+export interface AttemptOutcome {
+  readonly startedAt: number;
+  /** `address:port`. */
+  readonly endpoint: string;
+  /** 0: there was no answer. */
+  readonly status: number;
+  readonly failure: FailureCode | undefined;
+}
+
+export function endAttemptSpan(exchange: Exchange, { startedAt, endpoint, status, failure }: AttemptOutcome): void {
   const span = exchange.attemptSpan;
   if (span === undefined) return;
   exchange.attemptSpan = undefined;
@@ -25,8 +35,8 @@ export function endAttemptSpan(exchange: Exchange, startedAt: number, endpoint: 
     startedAt: endedAt - (now - startedAt),
     endedAt,
     attributes: { 'http.request.method': exchange.method, 'server.address': endpoint },
-    status: exchange.status,
-    failure: exchange.failure,
+    status,
+    failure,
   });
 }
 

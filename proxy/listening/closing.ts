@@ -1,9 +1,11 @@
+import type { FailureCode } from '../failures.ts';
+
 /** Something with a connection to a client. */
 export interface Party {
   /** Closes it if it waits for nothing but a next request. */
   closeIdle(): void;
-  /** At once. */
-  cut(): void;
+  /** At once. `why`: for the log and the metrics. */
+  cut(why: FailureCode): void;
 }
 
 /** A client that is about to send its next request gets an orderly last response instead of a closed connection. */
@@ -19,7 +21,7 @@ export async function closeClients(clients: () => Iterable<Party>, closed: Promi
       for (const client of clients()) client.closeIdle();
       await Promise.race([closed, wait(Math.max(0, drainMs - idleGraceMs))]);
     }
-    for (const client of clients()) client.cut();
+    for (const client of clients()) client.cut('draining');
     await closed;
   } finally {
     clearInterval(alive);

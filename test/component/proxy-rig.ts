@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { createProxy, Metrics, type AccessLog, type BoundListener, type Proxy, type ProxyLimits } from '#proxy';
+import { createProxy, Metrics, type AccessLog, type BoundListener, type Proxy, type ProxyLimits, type Tracer } from '#proxy';
 import type { Backend, EffectivePolicy, Endpoint, Filter, Listener, ListenerSection, Route, RouteTable, Rule, WeightedBackend } from '#snapshot';
 import { socketIO } from './socket-io.ts';
 import { runSteps } from '#snapshot';
@@ -32,6 +32,7 @@ export interface RigOptions {
   /** The proxy's own; of both families unless set. */
   readonly addresses?: readonly string[];
   readonly accessLog?: AccessLog;
+  readonly tracer?: Tracer;
   readonly trustedHops?: number;
 }
 
@@ -92,6 +93,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     ...(options.limits === undefined ? {} : { options: options.limits }),
     ...(options.addresses === undefined ? {} : { addresses: options.addresses }),
     ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
+    ...(options.tracer === undefined ? {} : { tracer: options.tracer }),
   });
   const backends = Object.entries(options.backends ?? {});
   const policies = options.policies ?? [];

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Context } from '../../context.ts';
+import type { FailureCode } from '../../failures.ts';
 import { acceptSession, errorCode, type Acceptor, type ErrorCode, type HeaderBlock, type Http2Environment, type ServerSession, type Stream, type StreamUser } from '../../http2/index.ts';
 import type { Binding } from '../../listening/binding.ts';
 import type { TimeoutSettings } from '../../retry/index.ts';
@@ -32,6 +33,8 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
   #active = 0;
   /** While there is no request. */
   readonly #patience: Patience;
+  /** Why its streams are lost, where the connection is not theirs any more. */
+  endedBy: FailureCode = 'client-closed';
   #over = false;
   #leaving = false;
 
@@ -72,7 +75,8 @@ export class Http2Client implements Client, Acceptor, WheelTimer {
     this.#session?.leave();
   }
 
-  cut(): void {
+  cut(why: FailureCode): void {
+    this.endedBy = why;
     this.#session?.gone('cut');
   }
 

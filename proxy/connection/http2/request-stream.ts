@@ -122,8 +122,9 @@ export class RequestStream implements Downstream, Tunnels, StreamUser, WheelTime
 
   failed(stream: Stream): void {
     if (stream !== this.#stream) return;
-    if (this.#tunnel === undefined) this.exchange.clientGone();
-    else this.#tunnel.clientReset();
+    const { endedBy } = this.client;
+    if (this.#tunnel === undefined) this.exchange.clientGone(endedBy);
+    else this.#tunnel.clientReset(endedBy);
     this.#release();
   }
 
@@ -184,14 +185,18 @@ export class RequestStream implements Downstream, Tunnels, StreamUser, WheelTime
 
   cut(code: FailureCode): void {
     const stream = this.#stream;
-    // A client of gRPC learns why; one that takes nothing would not hear of it.
-    if (stream !== undefined && this.exchange.isGrpc && this.#responds && !(code === 'stream-idle-timeout' && stream.queued > 0)) {
-      stream.trailers(encodeOwnTrailers(this.context, grpcTrailers(code)));
+    if (this.tellsStatus(code)) {
+      stream!.trailers(encodeOwnTrailers(this.context, grpcTrailers(code)));
       this.exchangeEnded();
       return;
     }
     this.#release();
     stream?.reset(errorCode.internal);
+  }
+
+  /** Who takes nothing would not hear of it. */
+  tellsStatus(code: FailureCode): boolean {
+    return this.#stream !== undefined && this.exchange.isGrpc && this.#responds && !(code === 'stream-idle-timeout' && this.#stream.queued > 0);
   }
 
   exchangeEnded(): void {
@@ -237,7 +242,7 @@ export class RequestStream implements Downstream, Tunnels, StreamUser, WheelTime
     else if (this.#tunnel === undefined) exchange.stoodStill();
     else {
       this.destroy();
-      this.#tunnel.clientClosed();
+      this.#tunnel.clientClosed('stream-idle-timeout');
     }
   }
 

@@ -111,6 +111,9 @@ function inOnePiece(ascii: string): string {
   return Buffer.from(ascii, 'latin1').toString('latin1');
 }
 
+/** What `source` may be, for people. */
+export const sourceForms = '`{namespace}/{gateway}/{listener}` (the port in place of a listener where none was found), `mesh/{client namespace}` (`mesh` alone where no destination was found), or `inbound/{namespace}` of the workload';
+
 /** The members of a line: type and meaning, in order. For the log's page; a test holds lines against it. */
 export const accessLogFields = {
   time: ['string', 'When the exchange ended: ISO 8601, UTC, milliseconds.'],
@@ -122,13 +125,13 @@ export const accessLogFields = {
   status: ['number', 'Status that the client got; 101 for a WebSocket, over HTTP/2 as well; 0 where it got none; 499 where it left before.'],
   grpcStatus: ['number', '`grpc-status` that the client got, where the request is gRPC.'],
   durationMs: ['number', "From the request's head to the end of the response, in milliseconds with three decimals."],
-  bytesIn: ['number', 'Bytes received from the client.'],
-  bytesOut: ['number', 'Bytes sent to the client.'],
+  bytesIn: ['number', 'Bytes received from the client: of the body, or of a tunnel. Heads and framing do not count.'],
+  bytesOut: ['number', 'Bytes sent to the client, likewise.'],
   client: ['string', "The client's address; behind trusted proxies, that of who asked the farthest one."],
-  source: ['string', 'Where the request came in: `{namespace}/{gateway}/{listener}`, or `mesh/{client namespace}`.'],
+  source: ['string', `Where the request came in: ${sourceForms}.`],
   route: ['string', '`{kind}/{namespace}/{name}` of the route; absent where none matched.'],
   rule: ['string or number', "The rule's name, else its index in the route."],
-  backend: ['string', '`{namespace}/{service}:{port}` that was chosen.'],
+  backend: ['string', '`{namespace}/{service}:{port}` that was chosen; `passthrough` outside of the mesh, and of what a sidecar hands its workload.'],
   policy: ['object', 'By field of retry and timeouts in force: which object gave it, `{kind}/{namespace}/{name} ({stanza} at {level})`.'],
   endpoint: ['string', '`address:port` of the last attempt.'],
   attempts: ['number', 'Attempts made; absent where it was one.'],

@@ -21,14 +21,14 @@ type Cell = keyof typeof offsets;
 const duration = 'weft_request_duration_seconds';
 
 export const seriesFamilies: readonly SeriesFamily[] = [
-  { name: 'weft_requests_total', type: 'counter', help: 'Requests that are over, by status; status 0 is one whose client got no response.', labels: ['status'], lines: requestLines, of: 'requests' },
+  { name: 'weft_requests_total', type: 'counter', help: 'Requests that are over, by status; status 0 is one whose client got no response, or stands for a connection of HTTP/2 that was ended for what its client sent.', labels: ['status'], lines: requestLines, of: 'requests' },
   { name: duration, type: 'histogram', help: "Time from a request's head to the end of its response.", labels: ['le'], lines: durationLines, of: 'requests' },
   single('weft_requests_active', 'gauge', 'Requests in flight.', 'active'),
-  single('weft_request_bytes_total', 'counter', 'Bytes received from clients.', 'bytesIn'),
-  single('weft_response_bytes_total', 'counter', 'Bytes sent to clients.', 'bytesOut'),
+  single('weft_request_bytes_total', 'counter', 'Bytes received from clients: of bodies and of tunnels. Heads and framing do not count.', 'bytesIn'),
+  single('weft_response_bytes_total', 'counter', 'Bytes sent to clients, likewise.', 'bytesOut'),
   { name: 'weft_grpc_responses_total', type: 'counter', help: 'Requests of gRPC that are over, by the status that ended them.', labels: ['grpc_status'], lines: grpcLines, of: 'requests' },
-  { name: 'weft_failures_total', type: 'counter', help: 'Failures by code: replies of the proxy itself, responses that it cut off, and attempts that failed.', labels: ['code'], lines: failureLines },
-  results('weft_retries_total', 'Attempts after the first (made), and those that the budget forbade (over-budget).', { 'made': 'retries', 'over-budget': 'retriesOverBudget' }),
+  { name: 'weft_failures_total', type: 'counter', help: 'Failures by code: of requests and streams (`failure` in the access log), of attempts (`failedAttempts` there), and of datagrams that began no flow.', labels: ['code'], lines: failureLines },
+  results('weft_retries_total', 'Attempts after the first, of retry policies (made) or because the connection of the one before was no longer good (resent), and those that the budget forbade (over-budget).', { 'made': 'retries', 'resent': 'resent', 'over-budget': 'retriesOverBudget' }),
   results('weft_mirrored_requests_total', 'Copies of requests for mirrors.', { sent: 'mirrored', failed: 'mirrorsFailed' }),
   ofStreams('weft_streams_total', 'counter', 'Connections of TCPRoutes and TLSRoutes and flows of UDPRoutes that are over.', { result: { completed: 'completed', failed: 'failed' } }),
   ofStreams('weft_streams_active', 'gauge', 'Such connections and flows that are open.', 'active'),

@@ -51,7 +51,7 @@ export function latencyCellEnd(cell: number): number {
   return firstDoublingMs * 2 ** power * (1 + step / stepsPerDoubling);
 }
 
-const singles = ['durationSum', 'active', 'bytesIn', 'bytesOut', 'retries', 'retriesOverBudget', 'mirrored', 'mirrorsFailed'] as const;
+const singles = ['durationSum', 'active', 'bytesIn', 'bytesOut', 'retries', 'resent', 'retriesOverBudget', 'mirrored', 'mirrorsFailed'] as const;
 type Single = (typeof singles)[number];
 
 export const latencyStart = statusLabels.length;

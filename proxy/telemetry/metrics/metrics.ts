@@ -100,7 +100,7 @@ export class Metrics {
     cells[base + offsets.bytesOut]! += bytesOut;
   }
 
-  /** The proxy answered in the backend's place, or an attempt failed. */
+  /** A request or a stream failed, or an attempt did. */
   failed(series: number, code: FailureCode): void {
     let counts = this.failures.get(series);
     if (counts === undefined) {
@@ -120,9 +120,9 @@ export class Metrics {
     counts[status]!++;
   }
 
-  /** Another attempt was made, or the budget forbade it. */
-  retried(series: number, result: 'made' | 'over-budget'): void {
-    this.cells[series * cellsPerSeries + (result === 'made' ? offsets.retries : offsets.retriesOverBudget)]!++;
+  /** Another attempt was made, for a policy or for a connection that was no longer good, or the budget forbade it. */
+  retried(series: number, result: 'made' | 'resent' | 'over-budget'): void {
+    this.cells[series * cellsPerSeries + (result === 'made' ? offsets.retries : result === 'resent' ? offsets.resent : offsets.retriesOverBudget)]!++;
   }
 
   mirrored(series: number, result: 'sent' | 'failed'): void {
