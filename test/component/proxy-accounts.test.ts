@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { AccessLog, createExposition, createProxy, Metrics, Tracer, type Proxy } from '#proxy';
-import type { RouteTable } from '#snapshot';
-import { faults, visit, type Asked, type FaultName, type Seen, type Visit } from './accounts/client.ts';
+import type { Destination, RouteTable } from '#snapshot';
+import { faults, visit, type Asked, type Doors, type FaultName, type Seen, type Visit } from './accounts/client.ts';
 import { judgeLine, judgePage, judgeSpans, rules as order, type Line, type Span, type Stage } from './accounts/judge.ts';
 import { readPage, seriesOf, type Sample } from './accounts/page.ts';
 import { callNames, callUpstream, type CallUpstream } from './accounts/upstream.ts';
@@ -46,6 +46,7 @@ const asked: fc.Arbitrary<Asked> = fc
 
 const eachVisit: fc.Arbitrary<Visit> = fc
   .record({
+    door: fc.oneof({ weight: 4, arbitrary: fc.constant('gateway' as const) }, { weight: 2, arbitrary: fc.constant('soon' as const) }, fc.constant('never' as const)),
     speaks: fc.constantFrom('HTTP/1.1', 'HTTP/2'),
     asked: fc.array(asked, { minLength: 1, maxLength: 4 }),
     leaves: fc.oneof({ weight: 4, arbitrary: fc.constant('never' as const) }, fc.constantFrom('behind the head' as const, 'within the body' as const, 'soon' as const, 'within the answer' as const)),
@@ -71,7 +72,7 @@ class Rig {
   readonly spans: Span[] = [];
   readonly faults: unknown[] = [];
   readonly proxy: Proxy;
-  port = 0;
+  doors: Doors = { gateway: 0, sidecar: 0 };
   readonly #peers: Peers;
   readonly #lines: Line[] = [];
   readonly #accessLog: AccessLog;
@@ -93,7 +94,15 @@ class Rig {
   }
 
   async listen(): Promise<void> {
-    ({ port: this.port } = await this.proxy.listen(listenerWith([{ name: 'http', hostname: '', protocol: 'HTTP', routes: 'listener/shop/gw/http', policy }])));
+    const routes = 'listener/shop/gw/http';
+    const { port } = await this.proxy.listen(listenerWith([{ name: 'http', hostname: '', protocol: 'HTTP', routes, policy }]));
+    const target = { kind: 'service', service: { kind: 'Service', namespace: 'shop', name: 'a' }, port: 80, routes } as const;
+    const resolve = async (host: string): Promise<Destination> => {
+      await pause(5);
+      if (host.startsWith('never')) throw new Error('not found');
+      return { kind: 'Destination', name: `${host}:80`, target };
+    };
+    this.doors = { gateway: port, sidecar: (await this.proxy.listenOutbound({ address: '127.0.0.1', port: 0, resolve })).port };
   }
 
   turn(to: Run['turns'][number]['to']): void {
@@ -154,7 +163,7 @@ async function play(peers: Peers, { visits, turns, endsAfterMs }: Run): Promise<
     }
   })();
   const ended = endsAfterMs === undefined ? undefined : pause(endsAfterMs).then(() => rig.proxy.close());
-  const seen = (await Promise.all(visits.map((each, index) => visit(each, `${name}v${index}`, rig.port)))).flat();
+  const seen = (await Promise.all(visits.map((each, index) => visit(each, `${name}v${index}`, rig.doors)))).flat();
   await turned;
   await ended;
   const wrong = [...(await wrongWith(rig, { peers, seen, pages, ends: ended !== undefined })), ...rig.faults.map(String), ...[...peers.endpoints, peers.mirror].flatMap((each) => each.faults.splice(0))];

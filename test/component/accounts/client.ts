@@ -35,6 +35,8 @@ export interface Asked {
 }
 
 export interface Visit {
+  /** A gateway's listener, or a sidecar's that learns soon, or not, where it is going. */
+  readonly door: 'gateway' | 'soon' | 'never';
   readonly speaks: 'HTTP/1.1' | 'HTTP/2';
   /** Over HTTP/1.1 one after the other, over HTTP/2 together. */
   readonly asked: readonly Asked[];
@@ -45,7 +47,7 @@ export interface Visit {
 
 export interface Seen {
   readonly asked: Asked;
-  readonly speaks: Visit['speaks'];
+  readonly door: Visit['door'];
   readonly path: string;
   readonly traceId: string;
   /** Of the client's own span. */
@@ -68,9 +70,12 @@ export interface Seen {
 
 const stuckMs = 10_000;
 
-export async function visit(each: Visit, name: string, port: number): Promise<readonly Seen[]> {
+export type Doors = Readonly<Record<'gateway' | 'sidecar', number>>;
+
+export async function visit(each: Visit, name: string, doors: Doors): Promise<readonly Seen[]> {
+  const port = each.door === 'gateway' ? doors.gateway : doors.sidecar;
   const seen = each.asked.map((asked, index): Seen => ({
-    asked, speaks: each.speaks, path: pathOf(asked.rule, `${name}.${index}`, asked.script as readonly BehaviourName[]),
+    asked, door: each.door, path: pathOf(asked.rule, `${name}.${index}`, asked.script as readonly BehaviourName[]),
     traceId: randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex'),
     sent: 0, sentWhole: false, left: false, status: undefined, own: undefined, grpcStatus: undefined, got: 0, whole: false, last: false,
   }));
@@ -133,7 +138,7 @@ async function sendLines(client: RawClient, seen: Seen, leaves: Visit['leaves'])
   const wrong: { readonly lines?: string; readonly suffix?: string; readonly version?: string } = fault === undefined ? {} : faults[fault];
   const framing = !hasBody(asked) ? '' : chunks ? 'Transfer-Encoding: chunked\r\n' : `Content-Length: ${bodyBytes * rests.length}\r\n`;
   const upgrade = upgrades ? 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n' : '';
-  const host = fault === 'no host' ? '' : 'Host: shop.example\r\n';
+  const host = fault === 'no host' ? '' : `Host: ${seen.door}.example\r\n`;
   client.send(`${method} ${seen.path}${wrong.suffix ?? ''} ${wrong.version ?? 'HTTP/1.1'}\r\n${host}traceparent: ${parentOf(seen)}\r\n${wrong.lines ?? ''}${fault === undefined ? framing + upgrade : ''}\r\n`);
   if (leaves === 'behind the head') {
     await pause(2);
@@ -194,7 +199,7 @@ async function visitStreams(each: Visit, all: readonly Seen[], port: number): Pr
 async function askStream(client: StreamClient, seen: Seen, { leaves, afterMs }: { readonly leaves: Visit['leaves']; readonly afterMs: number }): Promise<void> {
   const { asked } = seen;
   const more = asked.grpc ? { 'content-type': 'application/grpc', te: 'trailers' } : {};
-  const stream = client.open({ ':method': asked.method, ':path': seen.path, traceparent: parentOf(seen), ...more }, hasBody(asked) ? 'goes-on' : 'ends');
+  const stream = client.open({ ':authority': `${seen.door}.example`, ':method': asked.method, ':path': seen.path, traceparent: parentOf(seen), ...more }, hasBody(asked) ? 'goes-on' : 'ends');
   const over = listen(stream, seen);
   const leave = (): void => {
     if (seen.whole || stream.closed) return;

@@ -67,27 +67,35 @@ export function judgeLine(seen: Seen, lines: readonly Line[], stage: Stage): rea
     check(seen.left || stage.ends || line.failure !== undefined, 'a response that broke off, without a failure');
     check(seen.left || line.failure !== 'client-closed', 'a client that did not leave');
     check(line.bytesOut >= seen.got, 'fewer bytes than the client got');
-    if (seen.status === undefined) check(line.grpcStatus === undefined || line.grpcStatus === seen.grpcStatus || seen.left, 'a status that did not come');
+    if (seen.status === undefined) check(line.grpcStatus === undefined || line.grpcStatus === seen.grpcStatus || seen.left || stage.ends, 'a status that did not come');
   }
   check(line.bytesIn <= seen.sent + (seen.left ? asked.bodyBytes : 0), 'more bytes than the client sent');
   if (seen.whole && seen.sentWhole && line.failure === undefined && line.backend !== undefined && !asked.script.some((name) => name.toLowerCase().includes('early'))) {
     check(line.bytesIn === seen.sent, 'bytes from the client');
   }
-  if (asked.fault !== undefined) check(line.failure === faults[asked.fault].own || seen.left, 'the fault');
+  const isLate = asked.fault === 'escaped slash' && seen.door === 'never';
+  if (asked.fault !== undefined) check(line.failure === faults[asked.fault].own || seen.left || stage.ends || isLate, 'the fault');
   wrong.push(...judgeWay(seen, line, stage));
   return wrong;
 }
 
 /** Where it went. */
-function judgeWay(seen: Seen, line: Line, { arrived, places }: Stage): readonly string[] {
+function judgeWay(seen: Seen, line: Line, stage: Stage): readonly string[] {
   const wrong: string[] = [];
   const check = (is: boolean, what: string): void => void (is || wrong.push(`${what}: ${JSON.stringify(line)} of ${JSON.stringify(seen)}`));
+  const { arrived, places } = stage;
   const id = seen.path.split('/')[2]!;
   if (seen.asked.fault !== undefined) {
     check(arrived(id) === 0 && line.backend === undefined && line.attempts === 0, 'a refused request that went on');
     return wrong;
   }
   const { rule } = seen.asked;
+  check(line.source === (line.route === undefined && seen.door !== 'gateway' && rule !== 'x' ? 'mesh' : line.source), 'source');
+  check(seen.door !== 'never' || line.failure === 'config-missing' || seen.left || stage.ends, 'a destination that nobody knows');
+  // It may be over before it was known where it goes.
+  const isLost = seen.door !== 'gateway' && line.route === undefined && (seen.door === 'never' || line.failure === 'client-closed' || line.failure === 'draining' || line.failure === 'stream-idle-timeout');
+  if (isLost) check(line.backend === undefined && line.endpoint === undefined && line.attempts === 0, 'attempts without a destination');
+  if (isLost) return wrong;
   check(rule === 'x' ? line.route === undefined : line.route?.startsWith('HTTPRoute/shop/') === true && line.rule === rules.indexOf(rule), 'route and rule');
   check(line.backend === backends[rule], 'backend');
   check(line.traceId === seen.traceId, 'trace');
