@@ -25,6 +25,8 @@ export class OutboundBinding implements Binding {
   /** Hosts outside of the mesh. */
   readonly #outside: OutsidePlaces;
   readonly #passthroughSettings: RequestSettings;
+  /** Of tunnels to Services that no route of connections is attached to, by backend. */
+  readonly #tunnelSettings = new Map<string, RequestSettings>();
   #hasEnded = false;
 
   constructor(context: Context, options: OutboundOptions) {
@@ -101,7 +103,7 @@ export class OutboundBinding implements Binding {
     this.#outside.close();
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    for (const { series } of [this.unrouted, this.#passthroughSettings]) this.#context.metrics.release(series);
+    for (const { series } of [this.unrouted, this.#passthroughSettings, ...this.#tunnelSettings.values()]) this.#context.metrics.release(series);
   }
 
   #send(exchange: Exchange, destination: Destination, dialled: { host: string; port: number; isTunnel: boolean }): void {
@@ -127,9 +129,11 @@ export class OutboundBinding implements Binding {
   /** A server name is not known yet: the one that a client of TLS will send is the host that it dials; none, where that is an address (RFC 6066, 3). */
   #tunnel(exchange: Exchange, { service, port, backend: own, streams, protocol }: Extract<Destination['target'], { kind: 'service' }>, host: string): void {
     let name = own ?? `${service.namespace}/${service.name}:${port}`;
-    let settings = this.#passthroughSettings;
+    let settings: RequestSettings | undefined;
     if (streams !== undefined) {
       const choice = chooseStream(this.#context, { streams, source: 'mesh', protocol: 'tcp', serverName: protocol === 'tls' && isIP(host) === 0 ? host : '' });
+      settings = { ...this.#passthroughSettings, ...choice.settings };
+      exchange.settings = settings;
       if (choice.kind === 'refused') {
         exchange.fail(choice.failure, choice.reason);
         return;
@@ -139,7 +143,13 @@ export class OutboundBinding implements Binding {
     }
     const backend = this.#context.backends.get(name);
     if (backend === undefined) exchange.fail('config-missing', name);
-    else exchange.connect(backend, settings);
+    else exchange.connect(backend, settings ?? this.#settingsOf(name));
+  }
+
+  #settingsOf(backend: string): RequestSettings {
+    let settings = this.#tunnelSettings.get(backend);
+    if (settings === undefined) this.#tunnelSettings.set(backend, (settings = tablelessSettings(this.#context.metrics, 'mesh', backend)));
+    return settings;
   }
 }
 

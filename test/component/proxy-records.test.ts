@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { AccessLog, createExposition, mergePages, Tracer } from '#proxy';
+import type { Destination } from '#snapshot';
 import { judgePage, type Line, type Span } from './accounts/judge.ts';
 import { readPage, type Sample } from './accounts/page.ts';
 import { StreamClient, streamServer } from './proxy-http2-rig.ts';
@@ -163,6 +164,39 @@ test('a call whose client takes nothing ends without a status, in the log as for
   t.deepEqual([line!.failure, line!.grpcStatus, trailers], ['stream-idle-timeout', undefined, []]);
   client.close();
   await origin.close();
+});
+
+test('a tunnel to a Service is the route\'s and the backend\'s that it leads to', async (t) => {
+  const endpoint = await boundServer(createServer((socket) => void socket.end('bye')), []);
+  const rig = await startStreamRig();
+  t.teardown(async () => {
+    await rig.close();
+    endpoint.close();
+  });
+  setBackends(rig.proxy, { 'shop/a:80': [endpoint.port] });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tcp', [{ backends: [streamBackend('shop/a:80')] }]), streamTable('none', [])] } });
+  const service = { kind: 'Service', namespace: 'shop', name: 'a' };
+  const resolve = (host: string): Destination => ({
+    kind: 'Destination', name: host,
+    target: host === 'outside' ? { kind: 'passthrough' } : { kind: 'service', service, port: 80, routes: 'none', ...(host === 'plain' ? {} : { streams: `listener/shop/gw/${host}` }) },
+  });
+  const { port } = await rig.proxy.listenOutbound({ address: '127.0.0.1', port: 0, resolve });
+  const seen: unknown[] = [];
+  for (const [index, host] of ['plain', 'tcp', 'none'].entries()) {
+    const client = new RawClient(port);
+    await client.send(`CONNECT ${host}:80 HTTP/1.1\r\nHost: ${host}:80\r\n\r\n`).until((text) => text.includes('\r\n\r\n'));
+    client.socket.end();
+    await eventually(async () => (await rig.logged()).length === index + 1);
+    const { source, route, backend, failure } = rig.log[index]!;
+    seen.push([host, source, route, backend, failure]);
+    client.close();
+  }
+  t.deepEqual(seen, [
+    ['plain', 'mesh', undefined, 'shop/a:80', undefined],
+    ['tcp', 'shop/gw/tcp', 'TCPRoute/shop/tcp-0', 'shop/a:80', undefined],
+    ['none', 'shop/gw/none', undefined, undefined, 'no-route'],
+  ]);
+  t.deepEqual(judgePage(readPage((await createExposition(rig.metrics)()).body), rig.log as unknown as readonly Line[]), []);
 });
 
 test('pages of several processes are one page, whose numbers are told apart', async (t) => {
