@@ -112,7 +112,7 @@ function inOnePiece(ascii: string): string {
 }
 
 /** What `source` may be, for people. */
-export const sourceForms = '`{namespace}/{gateway}/{listener}` (the port in place of a listener where none was found), `mesh/{client namespace}` (`mesh` alone where no destination was found), or `inbound/{namespace}` of the workload';
+export const sourceForms = '`{namespace}/{gateway}/{listener}` (the port in place of a listener where none was found), `mesh/{client namespace}` (`mesh` alone of tunnels to what has no route, and where no destination was found), or `inbound/{namespace}` of the workload';
 
 /** The members of a line: type and meaning, in order. For the log's page; a test holds lines against it. */
 export const accessLogFields = {

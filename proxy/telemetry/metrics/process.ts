@@ -1,7 +1,7 @@
 /** Numbers of a proxy process as a whole; `docs/reference/metrics.md` lists them. Counters get `_total`, all get the prefix `weft_`. */
 
 export const processCounters = {
-  client_connections_accepted: 'Connections that clients opened.',
+  client_connections_accepted: 'Connections that clients opened; where TLS ends here, those whose handshake succeeded.',
   client_sessions_broken: 'HTTP/2 connections ended because of what their client sent, or left out.',
   client_connections_refused: 'Connections of clients closed at once, for a limit or while draining.',
   upstream_connections_opened: 'Connections to endpoints that came about.',
@@ -33,7 +33,7 @@ export const processCounters = {
 } as const;
 
 export const processGauges = {
-  client_connections_active: 'Connections of clients that are open.',
+  client_connections_active: 'Connections of clients that are open, likewise.',
   upstream_connections_active: 'Connections to endpoints that are open.',
   upstream_connections_idle: 'Connections to endpoints that wait for a request.',
   upstream_endpoints_aside: 'Endpoints that get trials alone, because attempts there fail without an answer.',
