@@ -61,19 +61,22 @@ class LeastRequest implements Balancer {
 
 class RoundRobin implements Balancer {
   readonly #inputs: BalancerInputs;
+  /** A further attempt takes no turn: else, of two endpoints, the one that makes such attempts necessary would be the first of each request. */
+  readonly #further: LeastRequest;
 
   constructor(inputs: BalancerInputs) {
     this.#inputs = inputs;
+    this.#further = new LeastRequest(inputs);
   }
 
   pick<Pool>(set: EndpointSet<Pool>, tried?: readonly EndpointState<Pool>[]): EndpointState<Pool> | undefined {
     const states = set.states;
     if (states.length < 2) return states[0];
+    if (tried !== undefined && tried.length > 0) return this.#further.pick(set, tried);
     const start = set.cursor >= states.length ? 0 : set.cursor;
-    const isFirst = tried === undefined || tried.length === 0;
-    const due = isFirst && set.aside > 0 ? set.trial(this.#inputs.now()) : undefined;
+    const due = set.aside > 0 ? set.trial(this.#inputs.now()) : undefined;
     if (due !== undefined) return due;
-    const picked = isFirst && set.aside === 0 ? states[start]! : choose(states, tried, start)!;
+    const picked = set.aside === 0 ? states[start]! : choose(states, undefined, start)!;
     set.cursor = picked.index + 1;
     return picked;
   }

@@ -59,6 +59,50 @@ test('round robin takes each in turn, also after the set shrank', (t) => {
   t.deepEqual([turn(), turn(), turn()], ['10.0.0.0', '10.0.0.1', '10.0.0.0']);
 });
 
+for (const kind of ['least-request', 'round-robin'] as const) {
+  test(`${kind}: first attempts are shared evenly also where those of one endpoint are followed by others`, (t) => {
+    for (const count of [2, 3, 5]) {
+      const set = new EndpointSet(endpoints(count));
+      const balancer = createBalancer(kind, { random: chance(5), now: () => 0 });
+      const [bad] = set.states;
+      const [firsts, seconds] = [new Map<EndpointState, number>(), new Map<EndpointState, number>()];
+      for (let turn = 0; turn < 1000 * count; turn++) {
+        const first = balancer.pick(set)!;
+        firsts.set(first, (firsts.get(first) ?? 0) + 1);
+        if (first !== bad) continue;
+        const second = balancer.pick(set, [first])!;
+        seconds.set(second, (seconds.get(second) ?? 0) + 1);
+      }
+      for (const state of set.states) t.true(Math.abs((firsts.get(state) ?? 0) - 1000) < 150, `${firsts.get(state)} of ${count}`);
+      for (const state of set.states.slice(1)) t.true(Math.abs((seconds.get(state) ?? 0) - 1000 / (count - 1)) < 150, `${seconds.get(state)} of ${count}`);
+    }
+  });
+
+  test(`${kind}: while endpoints come and go, each that stays gets its share`, (t) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1 }), fc.integer({ min: 2, max: 5 }), fc.integer({ min: 1, max: 4 }), (seed, staying, every) => {
+        const random = chance(seed);
+        const all = endpoints(staying + 6);
+        const isStaying = (index: number): boolean => index % 2 === 0 && index < 2 * staying;
+        const set = new EndpointSet(all);
+        const balancer = createBalancer(kind, { random, now: () => 0 });
+        let due = 0;
+        const got = new Map<string, number>();
+        for (let turn = 0; turn < 6000; turn++) {
+          // Those that come and go stand between the others and behind them.
+          if (turn % every === 0) set.update(all.filter((_, index) => isStaying(index) || random() < 0.5));
+          due += 1 / set.size;
+          const { address } = balancer.pick(set)!.endpoint;
+          got.set(address, (got.get(address) ?? 0) + 1);
+        }
+        return all.filter((_, index) => isStaying(index)).every(({ address }) => Math.abs((got.get(address) ?? 0) - due) < due * 0.3);
+      }),
+      { numRuns: 20 },
+    );
+    t.pass();
+  });
+}
+
 test('an update keeps the state of unchanged address:port, and says which left', (t) => {
   const set = new EndpointSet(endpoints(3));
   const [a, b, c] = set.states;
