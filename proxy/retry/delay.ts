@@ -46,7 +46,7 @@ export interface DelayInputs {
 export function retryDelay(settings: RetrySettings, inputs: DelayInputs): number | undefined {
   const backoff = backoffMs(settings, inputs.retryNumber, inputs.random);
   const asked = settings.respectRetryAfter ? (inputs.retryAfter ?? 0) : 0;
-  if (asked > Math.min(inputs.remaining, patienceMs)) return undefined;
+  if (asked > (inputs.remaining === Infinity ? patienceMs : inputs.remaining)) return undefined;
   const wait = Math.max(backoff, asked);
   return wait < inputs.remaining ? wait : undefined;
 }
