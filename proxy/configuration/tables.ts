@@ -93,7 +93,7 @@ export class RoutingTable {
       budget: name === undefined || budget === undefined ? undefined : this.#inputs.budgets.of(name, budget),
       timeouts,
       session: name === undefined ? undefined : sessionSettings(policy),
-      attemptTimeout: attemptTimeout(timeouts, retry),
+      attemptTimeout: attemptTimeout(policy),
       series: this.series.of({ ref, rule }, backend),
       description: describeTarget({
         source: this.#source,

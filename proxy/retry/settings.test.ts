@@ -15,7 +15,7 @@ test('nothing retries that nobody asked for', (t) => {
 test('once any field is there, the others have their defaults', (t) => {
   const settings = retrySettings({ retry: { backoff: { max: '1s' } }, origins: {} })!;
   t.like(settings, {
-    maxRetries: 1, methodsAre: 'default', perTryTimeout: 0, backoffBase: 25, backoffMax: 1000, respectRetryAfter: true,
+    maxRetries: 1, methodsAre: 'default', backoffBase: 25, backoffMax: 1000, respectRetryAfter: true,
     maxBufferedBodyBytes: 65_536, budget: { percent: 20, interval: 10_000, minPerSecond: 10 },
   });
   t.deepEqual([...settings.methods].toSorted(), ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PUT', 'TRACE']);
@@ -65,10 +65,11 @@ test('backendRequest is clamped to request, unless either is disabled', (t) => {
   t.deepEqual([of('1s', '5s'), of('5s', '1s'), of('0s', '5s'), of('1s', '0s')], [1000, 1000, 5000, 0]);
 });
 
-test('one attempt has the shorter of backendRequest and perTryTimeout', (t) => {
-  const of = (backendRequest: string, perTryTimeout: string) => attemptTimeout(timeoutSettings(timeouts({ backendRequest })), retrySettings(retry({ perTryTimeout })));
+test('one attempt has the shorter of backendRequest and perTryTimeout, also where it is the only one', (t) => {
+  const of = (backendRequest: string, perTryTimeout: string, fields: RetryFields = {}) => attemptTimeout({ ...retry({ perTryTimeout, ...fields }), timeouts: { backendRequest } });
   t.deepEqual([of('2s', '1s'), of('1s', '2s'), of('0s', '1s'), of('1s', '0s'), of('0s', '0s')], [1000, 1000, 1000, 1000, 0]);
-  t.is(attemptTimeout(timeoutSettings(undefined), undefined), 0);
+  t.is(of('0s', '1s', { maxRetries: 0 }), 1000);
+  t.is(attemptTimeout(undefined), 0);
 });
 
 test('a constraint limits retries and asks for none; but what its backend gets counts for the budget', (t) => {

@@ -13,8 +13,6 @@ export interface RetrySettings {
   readonly methods: ReadonlySet<string>;
   /** Whether `methods` is the default, which does not hold for attempts of which the endpoint got nothing. */
   readonly methodsAre: 'default' | 'written';
-  /** 0: none. */
-  readonly perTryTimeout: number;
   readonly backoffBase: number;
   readonly backoffMax: number;
   readonly respectRetryAfter: boolean;
@@ -85,7 +83,6 @@ export function retrySettings(policy: EffectivePolicy | undefined): RetrySetting
     grpcStatuses: grpcStatusesOf(conditions),
     methods: retry.methods === undefined ? idempotentMethods : new Set(retry.methods),
     methodsAre: retry.methods === undefined ? 'default' : 'written',
-    perTryTimeout: duration(retry.perTryTimeout) ?? 0,
     backoffBase,
     backoffMax: Math.max(backoffBase, duration(retry.backoff?.max) ?? backoffBase * retryDefaults.backoffMaxFactor),
     respectRetryAfter: retry.respectRetryAfter ?? true,
@@ -134,11 +131,12 @@ export function timeoutSettings(policy: EffectivePolicy | undefined): TimeoutSet
   };
 }
 
-/** The limit of one attempt: the shorter of `backendRequest` and `perTryTimeout`; 0: none. */
-export function attemptTimeout(timeouts: TimeoutSettings, retry: RetrySettings | undefined): number {
-  const perTry = retry?.perTryTimeout ?? 0;
-  if (perTry === 0) return timeouts.backendRequest;
-  return timeouts.backendRequest === 0 ? perTry : Math.min(perTry, timeouts.backendRequest);
+/** The limit of one attempt, be it the only one: the shorter of `backendRequest` and `perTryTimeout`. Milliseconds; 0: none. */
+export function attemptTimeout(policy: EffectivePolicy | undefined): number {
+  const { backendRequest } = timeoutSettings(policy);
+  const perTry = duration(policy?.retry?.perTryTimeout) ?? 0;
+  if (perTry === 0) return backendRequest;
+  return backendRequest === 0 ? perTry : Math.min(perTry, backendRequest);
 }
 
 /**
