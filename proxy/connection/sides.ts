@@ -144,6 +144,8 @@ export interface Upstream {
   readonly endpoint: PooledEndpoint;
   /** Requests that its connection has carried, this one included. */
   readonly uses: number;
+  /** Whether any byte of the request may have gone out: there is, or was, a connection for it. */
+  readonly begun: boolean;
   /** Whether any byte of the response has come. */
   readonly answered: boolean;
   /** Whether the response ended in such a way that the connection can be of further use. */

@@ -35,6 +35,8 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   readonly socket: Socket;
   /** Requests that it has carried, this one included. */
   uses = 0;
+  /** Whether it was connected: until then nothing leaves. */
+  begun = false;
   /** Whether any byte of the current response has come. */
   answered = false;
   /** Whether the response ended in such a way that another request may follow. */
@@ -76,10 +78,6 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     this.socket = openSocket(endpoint.endpoint, this.#pool, context.io, (bytes, length) => this.#readSafely(bytes, length));
     this.#listen();
     if (connectMs > 0) context.wheel.schedule(this, context.now() + connectMs);
-  }
-
-  get connecting(): boolean {
-    return this.#phase === 'connecting';
   }
 
   get closed(): boolean {
@@ -321,6 +319,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
     }
     this.#context.wheel.cancel(this);
     this.#context.metrics.count('upstream_connections_opened');
+    this.begun = true;
     this.#phase = this.#method === 'CONNECT' ? 'raw' : 'head';
     this.#user?.connected(this);
   }

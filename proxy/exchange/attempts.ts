@@ -14,8 +14,6 @@ import { endAttemptSpan } from './tracing.ts';
 /** What comes after an attempt: its result goes to the client, or there is another, or the budget's refusal. */
 type Sequel = 'result' | 'wait' | 'over-budget';
 
-const refusedCodes: ReadonlySet<FailureCode> = new Set(['connect-failed', 'connect-timeout', 'tls-failed']);
-
 /**
  * What the sidecar before a workload answers where the workload refused its connection: the workload got nothing of the request, whatever
  * the method. Believed only of endpoints that the control plane says have a sidecar. That drops such a header from what the workload itself
@@ -163,7 +161,7 @@ export class Attempts {
       this.#again('fresh');
       return;
     }
-    const outcome: Outcome = { status: 0, failure: code, sent: !refusedCodes.has(code), replayable: exchange.replayable };
+    const outcome: Outcome = { status: 0, failure: code, sent: upstream.begun, replayable: exchange.replayable };
     const { sequel, delay } = settings.retry === undefined ? noRetry : this.#consider(settings.retry, outcome, undefined);
     if (sequel === 'result') exchange.fail(code, reason);
     else this.#follow(sequel, delay);

@@ -8,6 +8,7 @@ import { Timer } from '../connection/timer.ts';
 import type { Context } from '../context.ts';
 import { failures, type FailureCode } from '../failures.ts';
 import type { Binding } from '../listening/binding.ts';
+import { idempotentMethods } from '../retry/index.ts';
 import { RequestSession, type SessionSettings } from '../sessions/index.ts';
 import type { AccessRecord, FailedAttempt, IdBytes, PathBytes, TraceSpan } from '../telemetry/index.ts';
 import { Attempts } from './attempts.ts';
@@ -24,7 +25,10 @@ import { beginAttemptSpan, beginSpan, endSpan } from './tracing.ts';
 import { answeredBy, escapesRefused } from './unforwarded.ts';
 
 const noBytes = Buffer.alloc(0);
-/** Kept of a body without retries: servers that announce the end of a connection of HTTP/2 say what they have not begun with, calls of gRPC above all. */
+/**
+ * Kept of a body without retries: servers that announce the end of a connection of HTTP/2 say what they have not begun with, calls of gRPC above all;
+ * with HTTP/1.1 an idle connection may have ended, and what is idempotent is sent again.
+ */
 const unbegunBodyBytes = 16_384;
 
 /** Of a request that is refused. */
@@ -274,7 +278,7 @@ export class Exchange implements AccessRecord, RequestSource {
     this.backend = backend;
     settings.budget?.request(this.startedAt);
     if (settings.retry !== undefined) this.body.keep(settings.retry.maxBufferedBodyBytes);
-    else if (backend.protocol === 'http2') this.body.keep(unbegunBodyBytes);
+    else if (backend.protocol === 'http2' || idempotentMethods.has(this.method)) this.body.keep(unbegunBodyBytes);
     const limit = this.#timeLimit();
     if (limit < Infinity) {
       this.deadline = this.startedAt + limit;

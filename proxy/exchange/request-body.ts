@@ -15,9 +15,8 @@ export class RequestBody {
   mirrors: Mirrors | undefined;
   readonly #exchange: Exchange;
   #untouched = true;
-  /** What came so far, for another attempt; undefined where nothing is kept. */
+  /** What came so far, for another attempt; undefined where nothing is kept, or no more. */
   #kept: ByteStore | undefined;
-  #lost = false;
   /** Lines, with the empty one behind them. */
   #trailers: Buffer | undefined;
   /** The response is out or given up: what still comes is dropped. */
@@ -30,7 +29,7 @@ export class RequestBody {
   reset(): void {
     this.framing = framing.none;
     this.complete = this.#untouched = true;
-    this.#lost = this.#dropped = false;
+    this.#dropped = false;
     this.#kept = this.#trailers = undefined;
     this.mirrors = undefined;
   }
@@ -47,7 +46,7 @@ export class RequestBody {
 
   /** Whether another attempt would get all that came so far. */
   get replayable(): boolean {
-    return this.#untouched || (this.#kept !== undefined && !this.#lost);
+    return this.#untouched || this.#kept !== undefined;
   }
 
   /** Whether bytes can go on now; else they have to wait at the client's. */
@@ -79,7 +78,7 @@ export class RequestBody {
     this.#untouched = false;
     this.#exchange.bytesIn += end - start;
     if (this.#dropped) return;
-    if (this.#kept !== undefined && !this.#lost && !this.#kept.append(bytes, start, end)) this.#lost = true;
+    if (this.#kept?.append(bytes, start, end) === false) this.#kept = undefined;
     this.mirrors?.append(bytes, start, end);
     this.#put(bytes, start, end);
   }

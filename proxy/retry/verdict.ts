@@ -10,7 +10,7 @@ export interface Outcome {
   readonly grpcStatus?: number;
   /** Where there was no response. */
   readonly failure?: FailureCode;
-  /** Whether the endpoint may have begun to work on the request: any byte of it was handed to a connection. */
+  /** Whether the endpoint may have begun to work on the request: there was a connection for it, however long that lasted. */
   readonly sent: boolean;
   /** Whether the request can be sent again as it was: it has no body, or all that was sent of it is still in the buffer. */
   readonly replayable: boolean;

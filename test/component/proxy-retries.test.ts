@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createExposition } from '#proxy';
-import type { EffectivePolicy, RetryFields, TimeoutFields } from '#snapshot';
-import { applyTo, answering, bodyOf, closedPort, fetchRaw, getRequest, ok, policyOf, rawServer, RawClient, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
+import type { Backend, EffectivePolicy, RetryFields, TimeoutFields } from '#snapshot';
+import { applyTo, answering, backendNamed, bodyOf, closedPort, fetchRaw, getRequest, ok, policyOf, rawServer, RawClient, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
 
 const closing = 'Connection: close\r\n';
 const fast = { base: '1ms', max: '2ms' } as const;
@@ -94,6 +94,25 @@ test('a retry prefers another endpoint', async (t) => {
   await good.close();
 });
 
+const mutes: readonly [name: string, backend: Backend][] = [
+  ['TLS', { ...backendNamed('a'), tls: { hostname: 'shop.example' } }],
+  ['HTTP/2', backendNamed('a', 'http2')],
+];
+for (const [name, backend] of mutes) {
+  test(`an attempt whose time ends before there is ${name} to send it by is followed by another, also for POST`, async (t) => {
+    const mute = await rawServer(() => {});
+    const gone = await closedPort();
+    const rig = await rigWith([mute.port, gone], { retry: { maxRetries: 1, perTryTimeout: '100ms' } });
+    applyTo(rig.proxy, { backends: { changed: [backend] } });
+    const text = await fetchRaw(rig.listener.port, `POST / HTTP/1.1\r\nHost: x\r\n${closing}Content-Length: 5\r\n\r\nhello`);
+    // The other one's failure, for which there is no further attempt.
+    t.true(text.includes('x-weft-error: connect-failed'), text);
+    t.false(mute.received.some((bytes) => bytes.includes('hello')));
+    await rig.close();
+    await mute.close();
+  });
+}
+
 test('a body is sent again while it fits the buffer', async (t) => {
   for (const [length, tries] of [[1000, 2], [5000, 1]] as const) {
     for (const framing of ['length', 'chunked']) {
@@ -172,6 +191,26 @@ test('timeouts answer 504 and their code; 0s is none', async (t) => {
   }
   await server.close();
 });
+
+for (const [name, request] of [['with a length', 'Content-Length: 5\r\n\r\nhello'], ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n']] as const) {
+  test(`a PUT ${name} runs into the end of an idle connection, and is sent again, without a policy`, async (t) => {
+    const ended = new Set<number>();
+    const server = await rawServer((socket, _text, connection) => {
+      // The second request on a connection finds it closed.
+      if (ended.has(connection)) socket.resetAndDestroy();
+      else if (/hello|GET/.test(server.received[connection]!)) {
+        ended.add(connection);
+        socket.write(ok('well'));
+      }
+    });
+    const rig = await rigWith([server.port], {});
+    t.is(bodyOf(await fetchRaw(rig.listener.port, getRequest('/', closing))), 'well');
+    t.is(bodyOf(await fetchRaw(rig.listener.port, `PUT / HTTP/1.1\r\nHost: x\r\n${closing}${request}`)), 'well');
+    t.is(server.received.length, 2);
+    await rig.close();
+    await server.close();
+  });
+}
 
 test('a timeout in the middle of a response breaks it off', async (t) => {
   const server = await rawServer((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\npart'));

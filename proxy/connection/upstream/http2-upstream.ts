@@ -51,6 +51,10 @@ export class Http2Upstream implements RawUpstream, ResponseUser {
     this.connectMs = connectMs;
   }
 
+  get begun(): boolean {
+    return this.#stream !== undefined;
+  }
+
   assign(user: UpstreamUser, request: RequestSource): void {
     this.#user = user;
     this.#method = request.method;
