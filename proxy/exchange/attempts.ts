@@ -151,7 +151,7 @@ export class Attempts {
     this.#note(code);
     this.#leave(exchange.status, code);
     context.metrics.failed(settings.series, code);
-    if (!exchange.responseStarted && !wasReused(upstream, code) && this.#wasHeard(code)) this.#blame(code, reason);
+    if (!exchange.responseStarted && !wasReused(upstream, code) && this.#isFault(upstream, code)) this.#blame(code, reason);
     if (exchange.responseStarted) {
       exchange.abort(code, reason);
       return;
@@ -171,13 +171,16 @@ export class Attempts {
   ranOut(): void {
     const { upstream, settings, context, startedAt } = this.#exchange;
     const { request } = settings.timeouts;
-    if (upstream !== undefined && this.made === 1 && request > 0 && context.now() - startedAt >= request && this.#wasHeard('request-timeout')) this.#blame('request-timeout', undefined);
+    if (upstream !== undefined && this.made === 1 && request > 0 && context.now() - startedAt >= request && this.#isFault(upstream, 'request-timeout')) this.#blame('request-timeout', undefined);
   }
 
-  /** Time that ran out is the endpoint's fault only where for most of it the endpoint had the whole request: clients may send slowly. */
-  #wasHeard(code: FailureCode): boolean {
+  /**
+   * Time that ran out is the endpoint's fault only where there never was a connection, or where for most of it the endpoint had the whole
+   * request: clients may send slowly.
+   */
+  #isFault(upstream: Upstream, code: FailureCode): boolean {
     const { requestComplete, responseStarted, activity, context } = this.#exchange;
-    if (code !== 'per-try-timeout' && code !== 'request-timeout') return true;
+    if ((code !== 'per-try-timeout' && code !== 'request-timeout') || !upstream.begun) return true;
     const now = context.now();
     return requestComplete && !responseStarted && (now - Math.max(activity, this.#startedAt)) * 2 >= now - this.#startedAt;
   }

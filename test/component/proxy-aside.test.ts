@@ -1,6 +1,7 @@
 import { createExposition } from '#proxy';
 import type { TimeoutFields } from '#snapshot';
 import test, { type ExecutionContext } from 'ava';
+import { originServer } from './proxy-http2-rig.ts';
 import { answering, backendTo, closedPort, fetchRaw, getRequest, ok, policyOf, rawServer, RawClient, startRig, statusOf, type RawServer, type Rig } from './proxy-rig.ts';
 
 const closing = 'Connection: close\r\n';
@@ -77,6 +78,19 @@ test.serial('a client that sends slowly is not the endpoint’s fault', async (t
     client.socket.destroy();
   }
   t.deepEqual(rig.proxy.setAside(), []);
+});
+
+test.serial('one to which there is no connection in all of an attempt’s time is at fault, whatever its client has sent by then', async (t) => {
+  const [mute, good] = [await rawServer(() => {}), await originServer('http2', () => ({ body: 'good' }))];
+  const rig = await startRig({ backends: { a: [mute.port, good.port] }, protocol: 'http2', policies: [policyOf({ timeouts: { backendRequest: '100ms' } })], rules: [{}], random: () => 0 });
+  t.teardown(async () => {
+    await rig.close();
+    await Promise.all([mute.close(), good.close()]);
+  });
+  const statuses: number[] = [];
+  for (let count = 0; count < 12; count++) statuses.push(statusOf(await fetchRaw(rig.listener.port, `POST / HTTP/1.1\r\nHost: x\r\n${closing}Content-Length: 5\r\n\r\nhello`)));
+  t.is(statuses.filter((status) => status === 504).length, 5);
+  t.like(rig.proxy.setAside(), [{ backend: 'a', endpoint: `127.0.0.1:${mute.port}` }]);
 });
 
 test.serial('the copies of a mirror find it out as well, and can be its trial', async (t) => {
