@@ -116,9 +116,11 @@ class Runtime implements Proxy {
   }
 
   async drain(ms: number): Promise<void> {
+    // One that was retired before ends with its process.
+    const isLast = ms > 0 && this.#context.draining;
     this.retire();
     this.#isEnding = true;
-    await Promise.all([...this.#bound].map((acceptor) => acceptor.close(ms)));
+    await Promise.all([...this.#bound].map((each) => (isLast && each instanceof Acceptor ? each.finish(ms) : each.close(ms))));
     await Promise.allSettled(this.#binding);
     this.#stop();
   }

@@ -8,11 +8,6 @@ import type { OutboundBinding } from './outbound.ts';
 /** HTTP on a connection that was accepted, with TLS ended where there is any. `serverName`: lower case, empty without one. */
 export function acceptClient(context: Context, binding: GatewayBinding | OutboundBinding, socket: Socket, serverName: string): void {
   const { metrics } = context;
-  if (binding.closing) {
-    socket.on('error', () => {});
-    socket.destroy();
-    return;
-  }
   metrics.count('client_connections_accepted');
   metrics.move('client_connections_active', 1);
   if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') {

@@ -10,21 +10,30 @@ export interface Party {
 
 /** A client that is about to send its next request gets an orderly last response instead of a closed connection. */
 const idleGraceMs = 200;
+/** As long at least has who comes while others are finished, its handshake was under way: the first request may be a round trip behind that. */
+const newcomerGraceMs = 1000;
 
 /** Lets clients finish what they have in flight for at most `drainMs` milliseconds, then cuts them. Fulfils when `closed` does. */
 export async function closeClients(clients: () => Iterable<Party>, closed: Promise<void>, drainMs: number): Promise<void> {
   // A connection that is not read any more, and waits for its time alone, does not keep the process: it would end with what comes behind this undone.
   const alive = setInterval(() => {}, 60_000);
   try {
-    if (drainMs > 0) {
-      await Promise.race([closed, wait(Math.min(drainMs, idleGraceMs))]);
-      for (const client of clients()) client.closeIdle();
-      await Promise.race([closed, wait(Math.max(0, drainMs - idleGraceMs))]);
-    }
+    if (drainMs > 0) await closeAsIdle(clients, Promise.race([closed, wait(drainMs)]));
     for (const client of clients()) client.cut('draining');
     await closed;
   } finally {
     clearInterval(alive);
+  }
+}
+
+async function closeAsIdle(clients: () => Iterable<Party>, over: Promise<void>): Promise<void> {
+  let isOver = false;
+  void over.then(() => (isOver = true));
+  let known = new Set(clients());
+  for (let graceMs = idleGraceMs; !isOver; graceMs = newcomerGraceMs) {
+    await Promise.race([over, wait(graceMs)]);
+    for (const client of known) client.closeIdle();
+    known = new Set(clients());
   }
 }
 

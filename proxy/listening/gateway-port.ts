@@ -62,8 +62,7 @@ export class GatewayPort implements Port {
       return;
     }
     socket.on('error', ignore);
-    if (this.#isClosing) socket.destroy();
-    else if (carries === 'https') this.#secureHttp(socket);
+    if (carries === 'https') this.#secureHttp(socket);
     else if (carries === 'tcp') this.#stream(socket, this.#sections.initial!, { protocol: 'tcp', serverName: '' });
     else this.#peek(socket);
   }
@@ -138,7 +137,11 @@ export class GatewayPort implements Port {
   #secureHttp(socket: Socket): void {
     const validation = validationOf(this.#sections, 'HTTPS');
     const http = this.#http;
-    this.#https ??= this.#secureServer(httpProtocols, validation, (secured, serverName) => acceptClient(this.#context, http, secured, serverName));
+    this.#https ??= this.#secureServer(httpProtocols, validation, (secured, serverName) => {
+      // The handshake was by the rules of before: whom the port lets in, or what it carries, has changed.
+      if (http === this.#http) acceptClient(this.#context, http, secured, serverName);
+      else secured.destroy();
+    });
     this.#wait(socket);
     this.#https.accept(socket);
   }
@@ -147,7 +150,7 @@ export class GatewayPort implements Port {
     this.#terminating ??= this.#secureServer([], validationOf(this.#sections, 'TLS'), (secured, serverName) => {
       const found = this.#sections.find(serverName);
       // It may have become one that passes through meanwhile: what was in the TLS must not go there in the clear.
-      if (found?.section.protocol === 'TLS' && found.section.mode !== 'Passthrough' && !this.#isClosing) this.#stream(secured, found, { protocol: 'tls', serverName });
+      if (found?.section.protocol === 'TLS' && found.section.mode !== 'Passthrough') this.#stream(secured, found, { protocol: 'tls', serverName });
       else this.#refuse(secured, serverName, { failure: 'no-listener' });
     });
     this.#wait(socket);

@@ -12,7 +12,7 @@ export interface Port {
   accept(socket: Socket): void;
   /** The port that was bound. */
   bound(port: number): void;
-  /** Accepts no more. */
+  /** Is about to accept no more; who is still accepted, or whose handshake is still under way, is served once. */
   closing(): void;
   /** All that is open. */
   parties(): Iterable<Party>;
@@ -69,9 +69,18 @@ export class Acceptor implements Bound {
     this.#behind.bound(this.#port);
   }
 
-  async close(drainMs: number): Promise<void> {
+  close(drainMs: number): Promise<void> {
+    return this.#close(this.#sockets.close(), drainMs);
+  }
+
+  /** The same, of a process that ends: who waits to be accepted is served as well. Where a port goes by itself, another may be about to bind it. */
+  finish(drainMs: number): Promise<void> {
+    return this.#close(this.#sockets.stopEmpty(drainMs / 2).then(() => this.#sockets.close()), drainMs);
+  }
+
+  async #close(closed: Promise<void>, drainMs: number): Promise<void> {
     this.#behind.closing();
-    await closeClients(() => this.#behind.parties(), this.#sockets.close(), drainMs);
+    await closeClients(() => this.#behind.parties(), closed, drainMs);
     this.#behind.ended();
   }
 }

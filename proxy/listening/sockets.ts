@@ -1,9 +1,11 @@
 import { createServer, type AddressInfo, type Server, type ServerOpts, type Socket } from 'node:net';
-import { boundUnsent } from '../sockets/index.ts';
+import { boundUnsent, somebodyWaits } from '../sockets/index.ts';
 
 const backlog = 4096;
 /** Of one port. */
 const socketsPerPort = 4;
+/** For those that wait to be accepted, at the end. Where one comes after the other there is none in which nobody does. Milliseconds. */
+const emptyingMs = 1000;
 
 export interface ListeningOptions {
   readonly address: string;
@@ -28,6 +30,8 @@ export class ListeningSockets {
   #servers: readonly Server[] = [];
   #open = 0;
   #isFull = false;
+  /** Connections so far, also those that were turned away. */
+  readonly #taken = new Map<Server, number>();
   readonly #left = (): void => this.#moved(-1);
 
   constructor(options: ListeningOptions) {
@@ -56,6 +60,24 @@ export class ListeningSockets {
     await Promise.all(this.#servers.map(close));
   }
 
+  /**
+   * Accepts who waits, for at most `ms` milliseconds, and then no more: to these the connection is open, and the kernel resets it when the socket
+   * closes. Each socket closes when a look at it (one in a turn of the event loop) has found nobody. Fulfils then.
+   */
+  async stopEmpty(ms: number): Promise<void> {
+    let isOver = false;
+    const timer = setTimeout(() => (isOver = true), Math.min(ms, emptyingMs));
+    await Promise.all(
+      this.#servers.map(async (server) => {
+        // What is left of this turn.
+        await turn();
+        for (let before = -1; !isOver && (before !== this.#taken.get(server) || somebodyWaits(server)); await turn()) before = this.#taken.get(server) ?? 0;
+        server.close();
+      }),
+    );
+    clearTimeout(timer);
+  }
+
   /** With SO_REUSEPORT alone, another program of the same user that has the port would go unnoticed, and share its connections with us. */
   async #probe(port: number): Promise<number> {
     const probe = createServer((socket) => socket.destroy());
@@ -68,11 +90,17 @@ export class ListeningSockets {
   async #listen(port: number, sockets: 'one' | 'several'): Promise<Server> {
     const { address, connections, accept, refused } = this.#options;
     const server = createServer(connections, (socket) => {
+      taken();
       this.#moved(1);
       socket.on('close', this.#left);
       accept(socket);
     });
-    server.on('drop', refused);
+    this.#taken.set(server, 0);
+    const taken = (): void => void this.#taken.set(server, (this.#taken.get(server) ?? 0) + 1);
+    server.on('drop', () => {
+      taken();
+      refused();
+    });
     await listen(server, { host: address, port, reusePort: sockets === 'several' });
     boundUnsent(server);
     // Of single connections (EMFILE while accepting): the server goes on.
@@ -98,6 +126,10 @@ function listen(server: Server, place: { readonly host: string; readonly port: n
       resolve();
     });
   });
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function close(server: Server): Promise<void> {

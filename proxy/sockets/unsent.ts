@@ -7,17 +7,25 @@ import type { Server, Socket } from 'node:net';
 const [tcp, notSentLowWater] = [6, 25];
 export const maxUnsentBytes = 524_288;
 
+/** Of `<poll.h>`: there is something to read, or somebody to accept. */
+const pollIn = 1;
+
 type SetSockOpt = (fd: number, level: number, name: number, value: Uint32Array, length: number) => number;
 
+type Poll = (descriptors: Int32Array, count: number, timeoutMs: number) => number;
+
 let setsockopt: SetSockOpt | undefined;
+let poll: Poll | undefined;
 const value = Uint32Array.of(maxUnsentBytes);
 
-/** Makes `boundUnsent` work; to be awaited once, when the process starts. False where there is no such option: not on Linux, or no koffi. */
+/** Makes `boundUnsent` and `somebodyWaits` work; to be awaited once, when the process starts. False where there is no such option: not on Linux, or no koffi. */
 export async function prepareUnsent(): Promise<boolean> {
   if (process.platform !== 'linux') return false;
   try {
     const { default: koffi } = await import('koffi');
-    setsockopt = koffi.load(null).func('int setsockopt(int, int, int, const void *, uint32_t)') as unknown as SetSockOpt;
+    const libc = koffi.load(null);
+    setsockopt = libc.func('int setsockopt(int, int, int, const void *, uint32_t)') as unknown as SetSockOpt;
+    poll = libc.func('int poll(void *, unsigned long, int)') as unknown as Poll;
     return true;
   } catch {
     return false;
@@ -32,6 +40,12 @@ export async function prepareUnsent(): Promise<boolean> {
 export function boundUnsent(socket: Server | Socket): void {
   const descriptor = descriptorOf(socket);
   if (setsockopt !== undefined && descriptor !== undefined) setsockopt(descriptor, tcp, notSentLowWater, value, 4);
+}
+
+/** Whether somebody waits to be accepted at this very moment (poll(2)). False where that can't be told. */
+export function somebodyWaits(server: Server): boolean {
+  const descriptor = descriptorOf(server);
+  return poll !== undefined && descriptor !== undefined && poll(Int32Array.of(descriptor, pollIn), 1, 0) > 0;
 }
 
 /** Undefined: it is not open. Node has no public way to a descriptor; this property is as old as Node. */

@@ -51,6 +51,7 @@ export class CaptureListener {
 
   /** Accepts no more, waits at most `drainMs` for what is open, then cuts it. Connections of the HTTP engine are not its own any more. */
   async close(drainMs: number): Promise<void> {
+    if (drainMs > 0) await this.#sockets.stopEmpty(drainMs / 2);
     void this.#sockets.close();
     this.#isClosing = true;
     this.#left();
