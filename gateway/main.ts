@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants, copyFileSync } from 'node:fs';
-import { anyAddress, assembleProcess, prepareV8, mergePages, readProcessSettings, readWorkers, runProcess, snapshotFile, ticketKeysMs, VariableReader, type ProcessParts } from '#proxy';
+import { anyAddress, assembleProcess, prepareV8, mergePages, readProcessSettings, readWorkers, runProcess, ticketKeysMs, VariableReader, type ProcessParts } from '#proxy';
 import { startGateway } from './gateway.ts';
 import { answerParent, forkWorker, hearTickets, Workers } from './workers/index.ts';
 
@@ -21,32 +20,32 @@ const { count, index } = settings.workers;
 const graceMs = 2000;
 const [end, now] = [new AbortController(), new AbortController()];
 const signalled = (): void => (end.signal.aborted ? now : end).abort();
-process.on('SIGTERM', signalled);
-// A terminal sends it to all of them; the first process tells the others.
+// A terminal, or who ends a whole group of processes, sends it to all of them, and the first process tells the others besides: they end once.
+process.on('SIGTERM', index === 0 ? signalled : () => end.abort());
 process.on('SIGINT', index === 0 ? signalled : () => {});
-if (index > 0) process.on('disconnect', () => end.abort());
+if (index > 0) {
+  // The process that started it is gone, perhaps before this one could hear of it; one that goes while all of them end is in a hurry.
+  if (process.connected) process.on('disconnect', signalled);
+  else signalled();
+}
 
 /** The other processes, where this is the one that starts them. */
-function startWorkers({ log, metrics }: ProcessParts): Workers | undefined {
+async function startWorkers({ log, metrics, lendSnapshot }: ProcessParts): Promise<Workers | undefined> {
+  if (index > 0 || count === 1) return undefined;
+  // So that they can serve before the controller answers, though they may not have run here before.
+  for (let worker = 1; worker < count; worker++) await lendSnapshot(worker);
   // A signal to end that came before them tells nobody.
-  if (index > 0 || count === 1 || end.signal.aborted) return undefined;
+  if (end.signal.aborted) return undefined;
   const workers = new Workers({
     count: count - 1,
+    prepare: lendSnapshot,
     spawn: (worker) => forkWorker(process.argv[1]!, { ...process.env, WEFT_WORKER: String(worker) }),
     log,
     now: () => performance.now(),
     random: Math.random,
     restarted: () => metrics.count('worker_restarts'),
   });
-  for (const { signal } of [end, now]) signal.addEventListener('abort', () => workers.end());
-  for (let worker = 1; worker < count && settings.stateFolder !== undefined; worker++) {
-    try {
-      // So that it can serve before the controller answers, though it has not run here before.
-      copyFileSync(snapshotFile(settings.stateFolder, 0), snapshotFile(settings.stateFolder, worker), constants.COPYFILE_EXCL);
-    } catch {
-      // There is none yet, or it has its own.
-    }
-  }
+  end.signal.addEventListener('abort', () => workers.end());
   workers.start();
   return workers;
 }
@@ -88,7 +87,7 @@ try {
     parts.log('error', 'internal error', { error: error.stack ?? String(error) });
   });
   const { namespace, pod } = settings;
-  const workers = startWorkers(parts);
+  const workers = await startWorkers(parts);
   shareTickets(parts, workers);
   const gateway = startGateway({
     node: { id: `gateway/${namespace}/${name}/${pod}${index === 0 ? '' : `/${index}`}`, role: 'gateway', namespace, name },
@@ -102,7 +101,10 @@ try {
   });
   parts.log('info', 'started', { gateway: `${namespace}/${name}`, startMs: Math.round(performance.now()) });
   const running = {
-    waitsFor: () => (gateway.ready() ? workers?.notReady() : 'no listeners yet'),
+    waitsFor: () => {
+      if (!gateway.ready()) return 'no listeners yet';
+      return gateway.sockets().size === 0 ? 'no listener can be bound' : workers?.notReady();
+    },
     config: () => ({
       gateway: `${namespace}/${name}`,
       sockets: Object.fromEntries(gateway.sockets()),

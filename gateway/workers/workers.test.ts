@@ -34,12 +34,12 @@ class FakeProcess implements WorkerProcess {
   }
 }
 
-function started(count: number) {
+function started(count: number, prepare = async (_index: number): Promise<void> => {}) {
   const spawned: { readonly index: number; readonly process: FakeProcess }[] = [];
   const log: string[] = [];
   let clock = 0;
   const workers = new Workers({
-    count, now: () => clock, random: () => 0,
+    count, prepare, now: () => clock, random: () => 0,
     log: (level, message, more) => void log.push(`${level} ${message}${more?.['startedAgainInMs'] === undefined ? '' : ` ${more['startedAgainInMs']}`}`),
     spawn: (index) => {
       const process = new FakeProcess();
@@ -77,6 +77,29 @@ test('one that ends before its time is started again, later each time; a long li
   spawned[2]!.process.exits('code 1');
   await until(() => spawned.length === 4);
   t.deepEqual(log.filter((line) => line.startsWith('error')), ['error worker ended before its time 100', 'error worker ended before its time 200', 'error worker ended before its time 50']);
+});
+
+test('what is needed is made ready before one is started again, and none is where all end meanwhile', async (t) => {
+  const asked: number[] = [];
+  let ready = (): void => {};
+  const { workers, spawned } = started(2, (index) => {
+    asked.push(index);
+    return new Promise((resolve) => (ready = resolve));
+  });
+  spawned[1]!.process.exits('SIGKILL');
+  await until(() => asked.length === 1);
+  t.deepEqual([asked, spawned.length], [[2], 2]);
+  ready();
+  await until(() => spawned.length === 3);
+  t.is(spawned[2]!.index, 2);
+  spawned[0]!.process.exits('SIGKILL');
+  await until(() => asked.length === 2);
+  workers.end();
+  spawned[2]!.process.exits('code 0');
+  await workers.ended(1000);
+  ready();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  t.is(spawned.length, 3);
 });
 
 test('metrics of those that answer', async (t) => {

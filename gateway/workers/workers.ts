@@ -5,6 +5,8 @@
 export interface WorkersOptions {
   /** How many beside this process. */
   readonly count: number;
+  /** Before one that has ended is started again. Never rejects. */
+  prepare?(index: number): Promise<void>;
   /** Starts one; the first is 1. */
   spawn(index: number): WorkerProcess;
   log(level: 'info' | 'warn' | 'error', message: string, more?: Readonly<Record<string, string | number>>): void;
@@ -93,7 +95,7 @@ export class Workers {
     return pages.flatMap(({ worker, text }) => (text === undefined ? [] : [{ worker, text }]));
   }
 
-  /** Tells all of them to end. To be repeated where they are to hurry. */
+  /** Tells all of them to end. */
   end(): void {
     this.#ending = true;
     for (const { process, timer } of this.#workers) {
@@ -144,7 +146,12 @@ export class Workers {
     const limit = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(worker.failures, 10));
     const wait = Math.round(limit / 2 + (random() * limit) / 2);
     log('error', 'worker ended before its time', { worker: worker.index, how, startedAgainInMs: wait });
-    worker.timer = setTimeout(() => this.#spawn(worker), wait).unref();
+    worker.timer = setTimeout(() => void this.#startAgain(worker), wait).unref();
+  }
+
+  async #startAgain(worker: Worker): Promise<void> {
+    await this.#options.prepare?.(worker.index);
+    if (!this.#ending) this.#spawn(worker);
   }
 
   #heard(worker: Worker, message: unknown): void {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { familyOf, type ControllerChannel, type ResourceKind, type VersionedResource } from '#snapshot';
-import { dialController, inSlices, keepLastGood, type LastGood } from '../control/index.ts';
+import { copyHoldings, dialController, inSlices, keepLastGood, type LastGood } from '../control/index.ts';
 import { createProxy } from '../proxy.ts';
 import { openSocketIO, type SocketIO } from '../sockets/index.ts';
 import { AccessLog, createExposition, createTracer, descriptorSink, Metrics, startAdmin, type AdminServer, type Exposition, type LogSink } from '../telemetry/index.ts';
@@ -35,6 +35,8 @@ export interface ProcessParts {
   lastGood(type: ResourceKind, name: string): VersionedResource | undefined;
   /** Serves /ready, /metrics and /config. Rejects where the port can't be bound. */
   admin(state: AdminState): Promise<AdminServer>;
+  /** Puts what this process holds in the place of what another worker has kept, for that to begin with. Never rejects. */
+  lendSnapshot(worker: number): Promise<void>;
   /** After the proxy: writes what waits to be written. */
   close(): Promise<void>;
 }
@@ -82,6 +84,10 @@ export async function assembleProcess(settings: ProcessSettings, role: 'sidecar'
         notReady,
         config: () => ({ role, namespace: settings.namespace, pod: settings.pod, source: sourceOf(kept), setAside: proxy.setAside(), ...(config() as object) }),
       }),
+    lendSnapshot: async (worker) => {
+      await kept?.flush();
+      if (settings.stateFolder !== undefined) await copyHoldings(snapshotFile(settings.stateFolder, 0), snapshotFile(settings.stateFolder, worker));
+    },
     close: async () => {
       await Promise.all([kept?.close(), accessLog?.close(), tracer?.close()]);
     },
@@ -97,7 +103,7 @@ async function socketIOOf({ socketIO }: ProcessSettings, metrics: Metrics, log: 
 }
 
 /** Where the process keeps the last good snapshot: each worker its own. */
-export function snapshotFile(folder: string, worker: number): string {
+function snapshotFile(folder: string, worker: number): string {
   return join(folder, worker === 0 ? 'snapshot.json' : `snapshot-${worker}.json`);
 }
 

@@ -28,16 +28,22 @@ export interface GatewayProcessOptions {
   readonly podIP?: string;
   /** The text of a module that is run before it. */
   readonly before?: string;
+  /** A descriptor in place of the pipe that is read here. */
+  readonly stdout?: number;
+  /** Port of its controller on this machine; there is none unless set. */
+  readonly controller?: number;
+  /** 0 unless set. */
+  readonly drainDelayMs?: number;
 }
 
-export function startGatewayProcess(t: ExecutionContext, folder: string, adminPort: number, { workers = 1, podIP = '127.0.0.1', before }: GatewayProcessOptions): GatewayProcess {
+export function startGatewayProcess(t: ExecutionContext, folder: string, adminPort: number, { workers = 1, podIP = '127.0.0.1', before, stdout, controller = 1, drainDelayMs = 0 }: GatewayProcessOptions): GatewayProcess {
   const env = {
-    PATH: process.env['PATH'], POD_NAME: 'p', POD_NAMESPACE: 'shop', POD_IP: podIP, WEFT_GATEWAY: 'gw', WEFT_CONTROLLER: 'localhost:1', WEFT_TOKEN_FILE: join(folder, 'token'),
-    WEFT_CA_FILE: join(folder, 'ca'), WEFT_STATE_DIR: folder, WEFT_ADMIN_PORT: String(adminPort), WEFT_WORKERS: String(workers), WEFT_DRAIN_SECONDS: '2', WEFT_DRAIN_DELAY_SECONDS: '0',
+    PATH: process.env['PATH'], POD_NAME: 'p', POD_NAMESPACE: 'shop', POD_IP: podIP, WEFT_GATEWAY: 'gw', WEFT_CONTROLLER: `localhost:${controller}`, WEFT_TOKEN_FILE: join(folder, 'token'),
+    WEFT_CA_FILE: join(folder, 'ca.crt'), WEFT_STATE_DIR: folder, WEFT_ADMIN_PORT: String(adminPort), WEFT_WORKERS: String(workers), WEFT_DRAIN_SECONDS: String(2 + drainDelayMs / 1000), WEFT_DRAIN_DELAY_SECONDS: String(drainDelayMs / 1000),
   };
-  const child = spawn(process.execPath, [...(before === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(before)}`]), program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...(before === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(before)}`]), program], { env, stdio: ['ignore', stdout ?? 'pipe', 'pipe'] });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += String(bytes)));
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (bytes) => (output += String(bytes)));
   t.teardown(() => child.kill('SIGKILL'));
   const admin = async (path: string) => {
     const response = await fetch(`http://${hostPort(podIP, adminPort)}${path}`).catch(() => undefined);

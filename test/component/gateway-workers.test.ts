@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -77,8 +77,9 @@ test.serial('workers end with the process that started them', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'weft-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const adminPort = await closedPort();
+  // As soon as it has one: that has not told anything yet.
   const running = startGatewayProcess(t, folder, adminPort, { workers: 2 });
-  await eventually(() => /"message":"worker started","worker":1,"pid":\d+/.test(running.output()) && /"started","worker":1/.test(running.output()), startMs).catch(() => t.fail(running.output()));
+  await eventually(() => /"message":"worker started","worker":1,"pid":\d+/.test(running.output()), startMs).catch(() => t.fail(running.output()));
   const pid = Number(/"worker":1,"pid":(\d+)/.exec(running.output())![1]);
   running.child.kill('SIGKILL');
   await eventually(() => {
@@ -89,6 +90,35 @@ test.serial('workers end with the process that started them', async (t) => {
       return true;
     }
   }, 10_000);
+  t.notRegex(running.output(), /internal error/);
+});
+
+test.serial('a worker that loses the process that started it before it runs ends as well', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const running = startGatewayProcess(t, folder, await closedPort(), { workers: 2, before: 'if (process.env.WEFT_WORKER) process.disconnect();' });
+  await eventually(() => /"message":"worker ended before its time","worker":1,"how":"code 0"/.test(running.output()), startMs).catch(() => t.fail(running.output()));
+  t.pass();
+});
+
+test.serial('a process none of whose listeners can be bound is not ready until one is', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const [port, adminPort] = [await closedPort(), await closedPort()];
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve));
+  t.teardown(() => taken.close());
+  const listener: Listener = {
+    kind: 'Listener', name: `shop/gw/${port}`, gateway: { kind: 'Gateway', namespace: 'shop', name: 'gw' }, address: '127.0.0.1', port,
+    sections: [{ name: 'tcp', hostname: '', protocol: 'TCP', routes: 'listener/shop/gw/tcp' }],
+  };
+  writeSnapshot(folder, [listener, streamTable('tcp', [])]);
+  const running = startGatewayProcess(t, folder, adminPort, {});
+  const failures = async (): Promise<string> => JSON.stringify((JSON.parse((await running.admin('/config')).body || '{}') as { failures?: unknown }).failures ?? {});
+  await eventually(async () => (await failures()).includes('EADDRINUSE'), startMs).catch(() => t.fail(running.output()));
+  t.deepEqual(await running.admin('/ready'), { status: 503, body: 'no listener can be bound\n' });
+  taken.close();
+  await eventually(async () => (await running.admin('/ready')).status === 200);
   t.pass();
 });
 

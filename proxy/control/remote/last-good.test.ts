@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'ava';
 import { channelPair, keepConnected, Publisher, runSteps, Subscriber, type Channel, type Endpoints, type Link, type Published, type ResourceKind } from '#snapshot';
 import { keepLastGood, type LastGood } from './last-good.ts';
@@ -237,4 +237,27 @@ test('a proxy that was connected once needs no file when the controller goes awa
   controller.put('a', '10.0.0.2');
   await until(() => each.address('a') === '10.0.0.2');
   await each.stop();
+});
+
+test('what could not be written is written later, though nothing changes any more, and no half of it is left', async (t) => {
+  const file = await fileIn();
+  const controller = new Controller();
+  controller.put('a', '10.0.0.1');
+  const failures: string[] = [];
+  const keeper = keepLastGood({ file, dial: () => controller.dial(), random: () => 0.05, saveMs: 10, retryMs: 20, failed: (message) => void failures.push(message) });
+  const subscriber = new Subscriber({ node: { id: 'x', role: 'sidecar', namespace: 'shop', name: 'web' }, check: () => undefined, apply: () => {}, now: () => performance.now() });
+  const link = keepConnected(subscriber, { dial: () => keeper.dial(), random: () => 0, after: (ms, turn) => {
+    const timer = setTimeout(turn, ms);
+    return () => clearTimeout(timer);
+  } });
+  // A folder in the file's place: all but the last step can be done.
+  await mkdir(join(file, 'in the way'), { recursive: true });
+  subscriber.want('Endpoints', 'a');
+  await until(() => failures.length > 1);
+  t.deepEqual((await readdir(dirname(file))).filter((name) => name.endsWith('.next')), []);
+  await rm(file, { recursive: true });
+  for (let turn = 0; turn < 400 && !(await readFile(file, 'utf8').catch(() => '')).includes('10.0.0.1'); turn++) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.regex(await readFile(file, 'utf8'), /10\.0\.0\.1/);
+  link.close();
+  await keeper.close();
 });

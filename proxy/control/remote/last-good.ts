@@ -12,6 +12,8 @@ export interface LastGoodOptions {
   readonly patienceMs?: number;
   /** Milliseconds from a change until it is written, 500 unless set. */
   readonly saveMs?: number;
+  /** From a write that failed to the next try, 10,000 unless set. */
+  readonly retryMs?: number;
   failed?(message: string): void;
 }
 
@@ -22,7 +24,9 @@ export interface LastGood {
   lastGood(type: ResourceKind, name: string): VersionedResource | undefined;
   /** From where the proxy is served. */
   source(): 'none' | 'kept' | 'controller';
-  /** Writes what is still to be written. */
+  /** Writes what is still to be written. Never rejects. */
+  flush(): Promise<void>;
+  /** The same, at the end. */
   close(): Promise<void>;
 }
 
@@ -91,10 +95,15 @@ class Keeper implements LastGood {
   async close(): Promise<void> {
     this.#closed = true;
     this.#ready?.close();
-    const due = this.#timer !== undefined;
-    clearTimeout(this.#timer);
+    await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#timer !== undefined) {
+      clearTimeout(this.#timer);
+      this.#saveNow();
+    }
     await this.#saving;
-    if (due) await this.#save();
   }
 
   #serveKept(kept: Holdings, dialled: Promise<ControllerChannel>): ControllerChannel {
@@ -178,20 +187,24 @@ class Keeper implements LastGood {
     if (changed) this.#saveSoon();
   }
 
-  #saveSoon(): void {
+  #saveSoon(ms = this.#options.saveMs ?? 500): void {
     if (this.#closed || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#saving = (this.#saving ?? Promise.resolve()).then(() => this.#save());
-    }, this.#options.saveMs ?? 500);
-    this.#timer.unref();
+    this.#timer = setTimeout(() => this.#saveNow(), ms).unref();
+  }
+
+  /** One after the other. */
+  #saveNow(): void {
+    this.#timer = undefined;
+    this.#saving = (this.#saving ?? Promise.resolve()).then(() => this.#save());
   }
 
   async #save(): Promise<void> {
-    this.#timer = undefined;
     try {
       await writeHoldings(this.#options.file, this.#holdings);
     } catch (error) {
       this.#options.failed?.(`the snapshot could not be kept in ${this.#options.file}: ${messageOf(error)}`);
+      // The next change may be long in coming, and a start before it would go back to an older state.
+      this.#saveSoon(this.#options.retryMs ?? 10_000);
     }
   }
 }

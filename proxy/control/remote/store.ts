@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { copyFile, open, readFile, rename, rm } from 'node:fs/promises';
 import { adoptResponse, resourceKinds, type ResourceKind, type VersionedResource } from '#snapshot';
 
 /** Resources by kind and name. */
@@ -48,14 +48,31 @@ function parsed(text: string): Saved {
 export async function writeHoldings(file: string, holdings: Holdings): Promise<void> {
   const next = `${file}.next`;
   await rm(next, { force: true });
-  const opened = await open(next, 'wx', 0o600);
   try {
-    await opened.writeFile(textOf(holdings));
-    await opened.sync();
-  } finally {
-    await opened.close();
+    const opened = await open(next, 'wx', 0o600);
+    try {
+      await opened.writeFile(textOf(holdings));
+      await opened.sync();
+    } finally {
+      await opened.close();
+    }
+    await rename(next, file);
+  } catch (error) {
+    // Half a file is of no use to anybody, and keeps a full disk full.
+    await rm(next, { force: true }).catch(() => {});
+    throw error;
   }
-  await rename(next, file);
+}
+
+/** In one step as well. Where there is nothing to copy, or no room for it, the other file stays as it is. */
+export async function copyHoldings(from: string, to: string): Promise<void> {
+  const next = `${to}.next`;
+  try {
+    await copyFile(from, next);
+    await rename(next, to);
+  } catch {
+    await rm(next, { force: true }).catch(() => {});
+  }
 }
 
 /** Characters that are written at a time; requests have their turn between two. */
