@@ -24,6 +24,8 @@ export interface Signals {
   readonly now: AbortSignal;
 }
 
+/** Beyond the end of the drain, for what is still to be written: who takes logs or spans may be slow, or gone. Milliseconds. */
+const lastWordsMs = 1500;
 /** By then the configuration is there, and no Pod waits for this one to start. Milliseconds. */
 const settledMs = 5000;
 
@@ -45,11 +47,12 @@ export async function runProcess(parts: ProcessParts, running: RunningProxy, end
   setTimeout(() => void releaseFilePages().catch((error: unknown) => log('debug', 'the memory of the start is kept', { error: String(error) })), settledMs).unref();
   await aborted(signals.end);
   log('info', 'ending');
+  const over = pause(ending.drainMs + lastWordsMs);
   proxy.retire();
   const delayMs = Math.min(ending.delayMs, ending.drainMs);
   await Promise.race([pause(delayMs), aborted(signals.now)]);
   await Promise.race([running.drain(ending.drainMs - delayMs), aborted(signals.now)]);
-  await Promise.race([parts.close(), aborted(signals.now)]);
+  await Promise.race([parts.close(), over, aborted(signals.now)]);
   await admin.close();
   log('info', 'ended');
 }
