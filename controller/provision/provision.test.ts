@@ -20,7 +20,7 @@ function gateway(spec: Partial<Gateway['spec']> = {}, name = 'edge'): Gateway {
 
 interface Made {
   readonly metadata: { name: string; labels: Record<string, string>; annotations: Record<string, string>; ownerReferences: object[] };
-  readonly spec: Record<string, unknown> & { ports: object[]; template: { metadata: Made['metadata']; spec: { containers: { env: { name: string; value?: string }[]; ports: object[] }[] } } };
+  readonly spec: Record<string, unknown> & { ports: object[]; template: { metadata: Made['metadata']; spec: { containers: { env: { name: string; value?: string }[]; ports: object[] }[]; volumes: { name: string }[] } } };
 }
 
 function made(of: Gateway, kind: string): Made {
@@ -73,12 +73,13 @@ test('a listener that is added restarts no Pod; replicas are nobody\'s but the u
 });
 
 test('workers are told to the proxy where there are several; one leaves Pods as they were', (t) => {
-  const variable = (workers: number): string | undefined => {
-    const deployment = provision(gateway(), { ...config, workers }).find(({ kind }) => kind === 'Deployment') as unknown as ReturnType<typeof made>;
-    return deployment.spec.template.spec.containers[0]?.env.find(({ name }) => name === 'WEFT_WORKERS')?.value;
-  };
+  const podOf = (workers: number) => (provision(gateway(), { ...config, workers }).find(({ kind }) => kind === 'Deployment') as unknown as ReturnType<typeof made>).spec.template.spec;
+  const variable = (workers: number): string | undefined => podOf(workers).containers[0]?.env.find(({ name }) => name === 'WEFT_WORKERS')?.value;
   t.is(variable(1), undefined);
   t.is(variable(4), '4');
+  // Each keeps a snapshot of its own.
+  const room = (workers: number): unknown => podOf(workers).volumes.find(({ name }) => name === 'weft-state');
+  t.deepEqual([room(1), room(4)], [{ name: 'weft-state', emptyDir: { sizeLimit: '64Mi' } }, { name: 'weft-state', emptyDir: { sizeLimit: '256Mi' } }]);
 });
 
 test('raw socket I/O is told to the proxy; the usual one leaves Pods as they were', (t) => {

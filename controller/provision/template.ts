@@ -47,6 +47,8 @@ const drainDelaySeconds = 5;
 /** Kubernetes' own default: a namespace that is deleted waits for half of it before it looks again. */
 const graceSeconds = 30;
 const tokenSeconds = 3600;
+/** For the last good snapshot of one process, and its successor while that is written. A Pod that has more is evicted. Mi. */
+const stateMi = 64;
 /** So long none of its Pods may get ready before its owner is told. An image may be large and a node busy. */
 const progressSeconds = 120;
 
@@ -131,7 +133,7 @@ function podSpec(gateway: Gateway, config: ProvisionConfig, { serviceAccount, se
       { name: 'weft-token', projected: { sources: [{ serviceAccountToken: { audience: 'weft-mesh.io', expirationSeconds: tokenSeconds, path: 'token' } }] } },
       // Not optional: the controller writes it into a namespace when that gets its first Gateway; a Pod that is faster waits for it.
       { name: 'weft-ca', configMap: { name: 'weft-ca' } },
-      { name: 'weft-state', emptyDir: { sizeLimit: '64Mi' } },
+      { name: 'weft-state', emptyDir: { sizeLimit: `${stateMi * config.workers}Mi` } },
     ],
   };
 }
