@@ -7,7 +7,7 @@ import type { FailureCode } from '../failures.ts';
 import { matchPreface } from '../http2/index.ts';
 import type { Binding } from '../listening/binding.ts';
 import type { TimeoutSettings } from '../retry/index.ts';
-import { deafen, drain, reset, spent } from '../sockets/index.ts';
+import { deafen, drain, endAfterWrites, reset, spent } from '../sockets/index.ts';
 import { plainAddress } from '../streams/address.ts';
 import { Forwarded } from './forwarded.ts';
 import { Http2Client } from './http2/client.ts';
@@ -132,7 +132,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
 
   end(trailers?: Buffer): void {
     if (this.#phase === 'tunnel') {
-      this.socket.end();
+      endAfterWrites(this.socket);
       return;
     }
     this.#place!.response.end(trailers);
@@ -214,7 +214,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     this.dropRead();
     this.#patience.since = this.context.now();
     this.#lingering = new Lingering(this.context.limits, this.socket.writableLength, uploadUntil);
-    this.socket.end();
+    endAfterWrites(this.socket);
     this.#paused = false;
     this.socket.resume();
     this.#watch(this.#due());
@@ -428,7 +428,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
   }
 
   destroy(): void {
-    this.socket.destroy();
+    reset(this.socket);
   }
 
   #gone(why: FailureCode = 'client-closed'): void {
@@ -469,8 +469,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     if (this.#phase === 'lingering') this.#lingeredOut(now);
     else if (this.#phase === 'tunnel') {
       if (this.#tunnel!.grownOld(now)) return this.#watch(this.#due());
-      this.socket.destroy();
-      this.#gone('stream-idle-timeout');
+      this.cut('stream-idle-timeout');
     } else if (this.#exchange !== undefined) {
       if (this.halfClosed && !this.#exchange.responseStarted) this.cut('client-closed');
       else this.#exchange.stoodStill();
@@ -483,8 +482,10 @@ export class ClientConnection extends BufferedConnection implements Client, Down
 
   /** A slow client gets the last response as long as it takes some of it. */
   #lingeredOut(now: number): void {
-    if (this.#lingering!.standsStill(this.socket.writableLength, now)) this.#gone();
-    else this.#waitOn(now);
+    if (!this.#lingering!.standsStill(this.socket.writableLength, now)) this.#waitOn(now);
+    // Closed in order, it would look as if what it has were all.
+    else if (this.socket.writableLength > 0) this.cut();
+    else this.#gone();
   }
 
   #waitOn(now: number): void {

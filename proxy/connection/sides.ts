@@ -92,10 +92,8 @@ export interface TunnelEnd {
   lentByClient(bytes: Buffer, start: number, end: number): void;
   /** The client sends no more. */
   clientEnded(): void;
-  /** The client is gone, or its connection was closed for another reason. */
+  /** The client is gone, or is cut off: its connection is closed by force, its stream was reset or is lost with its connection. */
   clientClosed(why: FailureCode): void;
-  /** Its stream was reset, or is lost with its connection. */
-  clientReset(why: FailureCode): void;
   /** What was written to the client has left. */
   clientDrained(): void;
   /** When a byte last went through, in milliseconds. */
@@ -118,6 +116,7 @@ export interface Tunnels {
   resume(): void;
   /** Ends our side, behind what was written. */
   end(): void;
+  /** At once, so that it can't be taken for an end in order. */
   destroy(): void;
   /** The tunnel is over: nobody takes what still comes. */
   tunnelOver(): void;

@@ -68,15 +68,10 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
     else this.#upstream.endRaw();
   }
 
+  /** RFC 8441, 5: what a reset is to a stream, one is to the endpoint's connection. */
   clientClosed(why: FailureCode): void {
     if (!this.#over) this.#exchange.failure = this.#isOld ? 'max-connection-duration' : why;
     this.#close();
-  }
-
-  /** RFC 8441, 5: what a reset is to a stream, one is to the endpoint's connection. */
-  clientReset(why: FailureCode): void {
-    if (!this.#over) this.#upstream.breakOff();
-    this.clientClosed(why);
   }
 
   clientDrained(): void {
@@ -147,7 +142,7 @@ export class Tunnel implements TunnelEnd, UpstreamUser {
     if (this.#clientEnded && this.#upstreamEnded) {
       this.#upstream.closeWhenWritten();
       this.#client.end();
-    } else this.#upstream.close();
+    } else this.#upstream.breakOff();
     this.#exchange.endTunnel();
     this.#client.tunnelOver();
   }

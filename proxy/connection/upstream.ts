@@ -4,7 +4,7 @@ import type { PooledEndpoint } from '../configuration/backends.ts';
 import type { Context } from '../context.ts';
 import type { FailureCode } from '../failures.ts';
 import { putTrailers } from '../exchange/heads.ts';
-import { reset } from '../sockets/index.ts';
+import { endAfterWrites, reset } from '../sockets/index.ts';
 import { PacedConnection } from './paced.ts';
 import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
@@ -175,7 +175,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   }
 
   endRaw(): void {
-    this.socket.end();
+    endAfterWrites(this.socket);
   }
 
   /** Writes bytes that nobody else will change. */
@@ -230,7 +230,9 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   closeWhenWritten(): void {
     if (this.#phase === 'closed') return;
     this.#user = undefined;
-    this.socket.end(() => this.close());
+    if (this.socket.writableFinished) return this.close();
+    this.socket.once('finish', () => this.close());
+    endAfterWrites(this.socket);
     this.resume();
     this.#context.wheel.schedule(this, this.#context.now() + lastWriteMs);
   }
@@ -238,6 +240,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   /** Timer: not connected in time, idle for too long, the last bytes of a tunnel are not taken, or the rest of a response that nobody wants does not come. */
   expired(): void {
     if (this.#phase === 'connecting') this.#fail('connect-timeout', 'connect');
+    else if (this.#user === undefined && this.#phase === 'raw') this.breakOff();
     else if (this.#user === undefined) this.close();
   }
 

@@ -9,6 +9,7 @@ import { Splice } from './splice.ts';
 class Peer extends Duplex {
   taken = '';
   hasEnd = false;
+  wasReset = false;
   #takes = false;
   #waiting: (() => void)[] = [];
 
@@ -38,6 +39,7 @@ class Peer extends Duplex {
   }
 
   resetAndDestroy(): void {
+    this.wasReset = true;
     this.destroy();
   }
 }
@@ -101,6 +103,18 @@ test('a side that breaks while it ends does not take the other with it; what has
   await world.at(1600);
   t.true(client.destroyed);
   t.deepEqual(world.ends, [{ bytesIn: 0, bytesOut: 6, broken: 'age' }]);
+});
+
+test('the end of one side is not the other\'s before that has all: until then it can be broken off, and is seen to be', async (t) => {
+  const world = new World({ idleMs: 0, endsAt: Infinity });
+  const { client, upstream } = world;
+  upstream.push('answer');
+  upstream.push(null);
+  await world.settled();
+  upstream.destroy(new Error('ECONNRESET'));
+  await world.settled();
+  t.deepEqual([client.taken, client.hasEnd, client.destroyed, client.wasReset], ['', false, true, true]);
+  t.deepEqual(world.ends, [{ bytesIn: 0, bytesOut: 6, broken: 'upstream' }]);
 });
 
 test('a connection that ends before its age has come is not touched by it, nor one that is broken', async (t) => {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Timer } from '../connection/timer.ts';
-import { reset } from '../sockets/index.ts';
+import { endAfterWrites, reset } from '../sockets/index.ts';
 import type { Lifetime, SpliceEnd } from '../types.ts';
 import { bulkBytes, sliceBytes, type TimerWheel, type Turns, type Waiter, type WheelTimer } from '../time/index.ts';
 
@@ -89,7 +89,7 @@ export class Splice implements WheelTimer {
     wheel.cancel(this);
     wheel.schedule(age, now() + endingMs);
     for (const side of this.#sides) {
-      side.end();
+      endAfterWrites(side);
       // Unread bytes would make a reset of the end.
       side.resume();
     }
@@ -101,7 +101,7 @@ export class Splice implements WheelTimer {
     if (ahead.length > 0) this.#write(direction, from, to, ahead);
     // A side that ended before says so no more.
     if (from.readableEnded) {
-      to.end();
+      endAfterWrites(to);
       return;
     }
     const reader = new PacedReader(this.#options.turns, from, to);
@@ -110,7 +110,7 @@ export class Splice implements WheelTimer {
       reader.read(bytes.length);
       this.#write(direction, from, to, bytes);
     });
-    from.on('end', () => to.end());
+    from.on('end', () => endAfterWrites(to));
     to.on('drain', () => {
       this.#moved = true;
       reader.resume();

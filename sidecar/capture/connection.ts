@@ -78,7 +78,8 @@ export class CapturedConnection {
     this.#phase = 'closed';
     this.#stopHearing();
     this.#given.abort();
-    this.#dropEarly();
+    // It has not ended in order: neither has what it said, which the destination has not got.
+    this.#dropEarly(reset);
     this.#ended();
   };
 
@@ -217,9 +218,9 @@ export class CapturedConnection {
     });
   }
 
-  #dropEarly(): void {
+  #dropEarly(drop: (socket: Socket) => void = close): void {
     void this.#early?.then(({ socket, unused }) => {
-      socket.destroy();
+      drop(socket);
       unused();
     }, ignore);
   }
@@ -228,4 +229,8 @@ export class CapturedConnection {
     this.#env.metrics.count('tcp_connections_failed');
     reset(this.#client);
   }
+}
+
+function close(socket: Socket): void {
+  socket.destroy();
 }

@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { createController, ManifestStore, translateInSteps } from '#controller';
-import { createProxy, Metrics } from '#proxy';
+import { createExposition, createProxy, Metrics } from '#proxy';
 import { startCapture, type Address, type Capture } from '#sidecar';
 import { channelPair, type Channel, type DeltaResponse, type ResourceKind } from '#snapshot';
 import { stringify } from 'yaml';
@@ -11,6 +11,8 @@ import { boundServer, type StreamServer } from './streams-rig.ts';
 export interface CaptureRig {
   readonly capture: Capture;
   readonly metrics: Metrics;
+  /** Lines of /metrics that begin so. */
+  metricLines(start: string): Promise<readonly string[]>;
   /** A connection that the workload opens to the address, or (inbound) that comes from outside. */
   dial(to: Address, direction?: 'outbound' | 'inbound'): Socket;
   close(): Promise<void>;
@@ -47,9 +49,11 @@ export async function startCaptureRig(objects: readonly object[], options: { rea
     // Short where nobody answers; long enough for a busy machine where somebody does.
     resolveTimeoutMs: options.controller === 'away' ? 200 : 2000,
   });
+  const exposition = createExposition(metrics);
   return {
     capture,
     metrics,
+    metricLines: async (start) => (await exposition()).body.split('\n').filter((line) => line.startsWith(start)),
     dial: (to, direction = 'outbound') => {
       next = to;
       const socket = connect({ port: direction === 'outbound' ? capture.outboundPort : capture.inboundPort, host: '127.0.0.1', allowHalfOpen: true });

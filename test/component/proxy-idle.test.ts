@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createExposition } from '#proxy';
 import test, { type ExecutionContext } from 'ava';
 import { Authority } from './authority.ts';
-import { applyTo, backendNamed, fetchRaw, ok, startRig, statusOf } from './proxy-rig.ts';
+import { Sockets } from './passing/sockets.ts';
+import { applyTo, backendNamed, fetchRaw, ok, policyOf, RawClient, rawServer, startRig, statusOf } from './proxy-rig.ts';
 import { eventually } from './streams-rig.ts';
 
 const closing = 'Connection: close\r\n';
@@ -140,4 +141,29 @@ test.serial('an endpoint that closes them no more: that is seen as well', async 
   }
   t.is(opened[1], opened[0]! + 1, 'at first it is still believed');
   t.is(opened.at(-1), opened.at(-2), 'then connections are used again');
+});
+
+test('a response that is told by its end is not ended in its midst, however long its client takes nothing', async (t) => {
+  const sockets = new Sockets();
+  const server = await rawServer((socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+  const timeouts = { streamIdle: '200ms' };
+  const rig = await startRig({ backends: { a: [server.port] }, policies: [policyOf({ timeouts })], listenerPolicy: policyOf({ timeouts }), rules: [{}] });
+  const client = new RawClient(rig.listener.port);
+  client.send('GET / HTTP/1.0\r\nHost: x\r\n\r\n');
+  await client.until((text) => text.includes('\r\n\r\n'));
+  client.socket.pause();
+  const toClient = sockets.toClient(rig.listener.port, client.socket)!;
+  let sent = 0;
+  for (; toClient.writableLength === 0; sent += 10_000) {
+    server.sockets[0]!.write('x'.repeat(10_000));
+    await sleep(1);
+  }
+  server.sockets[0]!.end();
+  await eventually(() => toClient.destroyed);
+  client.socket.resume();
+  t.true((await client.all()).length < sent);
+  t.is(client.error, 'ECONNRESET');
+  sockets.close();
+  await rig.close();
+  await server.close();
 });

@@ -3,7 +3,7 @@ import test from 'ava';
 import { createProxy, Metrics, type Bound, type Proxy } from '#proxy';
 import type { Destination, TimeoutFields } from '#snapshot';
 import { responseOf } from './proxy-http2-rig.ts';
-import { applyTo, answering, backendNamed, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, rawServer, RawClient, startRig, statusOf, tableOf, type RawServer } from './proxy-rig.ts';
+import { applyTo, answering, backendNamed, bodyOf, closedPort, endpointsOf, fetchRaw, getRequest, ok, policyOf, rawServer, RawClient, startRig, statusOf, tableOf, type RawServer } from './proxy-rig.ts';
 import { socketIO } from './socket-io.ts';
 import { eventually, startStreamRig } from './streams-rig.ts';
 
@@ -178,6 +178,31 @@ test('the log says how a tunnel came to its end', async (t) => {
   await rig.close();
   await server.close();
 });
+
+for (const side of ['client', 'endpoint', 'proxy, for nothing moves,'] as const) {
+  test(`a tunnel that the ${side} breaks off ends in order for nobody`, async (t) => {
+    const server = await webSocketServer();
+    const rig = await startRig({ backends: { a: [server.port] }, policies: [policyOf({ timeouts: { streamIdle: '300ms' } })], rules: [{}] });
+    const client = new RawClient(rig.listener.port);
+    await client.send(handshake).until((text) => text.endsWith('welcome'));
+    const [endpoint] = server.sockets;
+    const seen: string[] = [];
+    for (const [name, socket] of [['client', client.socket], ['endpoint', endpoint!]] as const) {
+      socket.prependListener('end', () => {
+        seen.push(`${name}: end`);
+        socket.end();
+      });
+      socket.on('error', (error: NodeJS.ErrnoException) => seen.push(`${name}: ${error.code}`));
+    }
+    const closed = [client.socket, endpoint!].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    if (side === 'client') client.socket.resetAndDestroy();
+    else if (side === 'endpoint') endpoint!.resetAndDestroy();
+    await Promise.all(closed);
+    t.deepEqual(seen.toSorted(), ['client: ECONNRESET', 'endpoint: ECONNRESET'].filter((each) => !each.startsWith(side)));
+    await rig.close();
+    await server.close();
+  });
+}
 
 interface Mesh {
   readonly proxy: Proxy;

@@ -124,7 +124,7 @@ export class RequestStream implements Downstream, Tunnels, StreamUser, WheelTime
     if (stream !== this.#stream) return;
     const { endedBy } = this.client;
     if (this.#tunnel === undefined) this.exchange.clientGone(endedBy);
-    else this.#tunnel.clientReset(endedBy);
+    else this.#tunnel.clientClosed(endedBy);
     this.#release();
   }
 
