@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type OnReadOpts, type Socket }
 import { publicIO } from './public.ts';
 import { openRawIO } from './raw.ts';
 import type { SocketIO, SocketMode } from './types.ts';
+import { prepareBroken } from './broken.ts';
 import { prepareUnsent } from './unsent.ts';
 
 /** For all of the check. Milliseconds. */
@@ -21,6 +22,7 @@ export interface OpenedIO {
 /** To be called once, when the process starts: sockets are bounded from then on (`boundUnsent`). Raw only where it is asked for, and where a check on loopback finds that this Node's handles are as we take them to be; else public. Never rejects. */
 export async function openSocketIO(asked: SocketMode): Promise<OpenedIO> {
   await prepareUnsent();
+  await prepareBroken();
   if (asked === 'public') return { io: publicIO };
   const io = openRawIO();
   const refused = io === undefined ? 'Node does not give away what its handles tell' : await faultOf(io);

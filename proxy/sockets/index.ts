@@ -1,3 +1,4 @@
+export { isBroken } from './broken.ts';
 export { endAfterWrites } from './end-after-writes.ts';
 export { openSocketIO, type OpenedIO } from './check.ts';
 export { publicIO } from './public.ts';

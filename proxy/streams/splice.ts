@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Timer } from '../connection/timer.ts';
-import { endAfterWrites, reset } from '../sockets/index.ts';
+import { endAfterWrites, isBroken, reset } from '../sockets/index.ts';
 import type { Lifetime, SpliceEnd } from '../types.ts';
 import { bulkBytes, sliceBytes, type TimerWheel, type Turns, type Waiter, type WheelTimer } from '../time/index.ts';
 
@@ -101,7 +101,7 @@ export class Splice implements WheelTimer {
     if (ahead.length > 0) this.#write(direction, from, to, ahead);
     // A side that ended before says so no more.
     if (from.readableEnded) {
-      endAfterWrites(to);
+      passEnd(from, to);
       return;
     }
     const reader = new PacedReader(this.#options.turns, from, to);
@@ -110,7 +110,7 @@ export class Splice implements WheelTimer {
       reader.read(bytes.length);
       this.#write(direction, from, to, bytes);
     });
-    from.on('end', () => endAfterWrites(to));
+    from.on('end', () => passEnd(from, to));
     to.on('drain', () => {
       this.#moved = true;
       reader.resume();
@@ -167,6 +167,11 @@ class PacedReader implements Waiter {
   resume(): void {
     if (!this.awaitsTurn && !this.#to.writableNeedDrain && !this.#from.destroyed) this.#from.resume();
   }
+}
+
+function passEnd(from: Socket, to: Socket): void {
+  if (isBroken(from)) from.destroy(new Error('ECONNRESET'));
+  else endAfterWrites(to);
 }
 
 /** What is to be said about an error, `close` says. */

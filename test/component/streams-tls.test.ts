@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { ListenerSection } from '#snapshot';
 import { Authority } from './authority.ts';
 import { applyTo, answering, backendNamed, backendTo, endpointsOf, getRequest, ok, rawServer, tableOf } from './proxy-rig.ts';
-import { certificateFor, echoServer, eventually, exchangeBytes, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, tlsExchange, type StreamRig } from './streams-rig.ts';
+import { boundServer, certificateFor, echoServer, eventually, exchangeBytes, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, tlsExchange, type StreamRig } from './streams-rig.ts';
 
 const passthrough = (name: string, hostname = ''): ListenerSection => ({ name, hostname, protocol: 'TLS', mode: 'Passthrough', routes: `listener/shop/gw/${name}` });
 const terminate = (name: string, hostname: string, ...certificates: readonly string[]): ListenerSection => ({ name, hostname, protocol: 'TLS', mode: 'Terminate', certificates, routes: `listener/shop/gw/${name}` });
@@ -230,6 +230,36 @@ test('a section that no longer ends TLS while a handshake is under way: nothing 
   through!.destroy();
   t.is(await exchanged, '');
   plain.close();
+});
+
+test('a client that breaks off while TLS is being agreed upon, or right after, is not taken for one that has ended', async (t) => {
+  const rig = await startStreamRig();
+  const ended: number[] = [];
+  const sockets: Socket[] = [];
+  const server = await boundServer(createServer({ allowHalfOpen: true }, (socket) => {
+    const connection = sockets.push(socket);
+    socket.on('error', () => {}).on('end', () => ended.push(connection)).resume();
+    socket.write('from the server');
+  }), sockets);
+  setCertificates(rig, 'a.example');
+  setBackends(rig.proxy, { a: [server.port] });
+  applyTo(rig.proxy, { streamTables: { changed: [streamTable('tls', [{ kind: 'TLSRoute', backends: [streamBackend('a')] }])] } });
+  const { port } = await rig.listen([terminate('tls', '', 'a.example')]);
+  for (let round = 0; round < 150; round++) {
+    const carrier = connect({ port, host: '127.0.0.1' }).on('error', () => {});
+    const client = connectTls({ socket: carrier, rejectUnauthorized: false, servername: 'a.example' }).on('error', () => {}).resume();
+    client.write('one');
+    client.write('two');
+    await new Promise((resolve) => setTimeout(resolve, round % 10));
+    const closed = new Promise((resolve) => carrier.once('close', resolve));
+    carrier.resetAndDestroy();
+    await closed;
+  }
+  await eventually(async () => (await rig.metricLines('weft_client_connections_active'))[0] === 'weft_client_connections_active 0');
+  t.true(sockets.length > 0);
+  t.deepEqual(ended, []);
+  await rig.close();
+  server.close();
 });
 
 test('drain of a mixed port: handshakes and joined connections go on as long as is allowed, then all is cut', async (t) => {
