@@ -230,9 +230,7 @@ export class Http1Upstream extends PacedConnection implements DirectUpstream, Bo
   closeWhenWritten(): void {
     if (this.#phase === 'closed') return;
     this.#user = undefined;
-    if (this.socket.writableFinished) return this.close();
-    this.socket.once('finish', () => this.close());
-    endAfterWrites(this.socket);
+    endAfterWrites(this.socket, () => this.close());
     this.resume();
     this.#context.wheel.schedule(this, this.#context.now() + lastWriteMs);
   }

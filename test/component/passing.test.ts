@@ -46,10 +46,10 @@ const anything: fc.Arbitrary<Visit> = fc.record({
 
 /** One side ends behind bytes that the other does not take; then it is over: by the proxy's end, by a time limit, or because the one is gone. */
 const halfway: fc.Arbitrary<Visit> = fc
-  .record({ kind: fc.constantFrom(...kinds), writes: fc.constantFrom('client', 'server'), over: fc.constantFrom('cut', 'idle', 'gone'), then: fc.integer({ min: 1, max: 300 }) })
-  .map(({ kind, writes, over, then }) => {
+  .record({ kind: fc.constantFrom(...kinds), writes: fc.constantFrom('client', 'server'), over: fc.constantFrom('cut', 'idle', 'gone'), answers: fc.integer({ min: 1, max: 300 }) })
+  .map(({ kind, writes, over, answers }) => {
     const wait = (ms: number): Move => ({ does: 'wait', ms });
-    const answer: readonly Move[] = [{ does: 'write', bytes: then }, wait(30)];
+    const answer: readonly Move[] = [{ does: 'write', bytes: answers }, wait(30)];
     const writer: readonly Move[] = [{ does: 'stuff' }, { does: 'end' }, ...(over === 'gone' ? [wait(30), { does: 'reset' } as const] : [])];
     const reader: readonly Move[] = [{ does: 'pause' }, wait(150), ...(over === 'gone' ? [...answer, ...answer] : [wait(150)])];
     const [client, server] = writes === 'client' ? [writer, reader] : [reader, writer];
