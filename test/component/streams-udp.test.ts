@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { readdirSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
 import type { Listener, ListenerSection } from '#snapshot';
 import { applyTo } from './proxy-rig.ts';
 import { eventually, invalidBackend, setBackends, startStreamRig, streamBackend, streamTable, type StreamRig } from './streams-rig.ts';
@@ -315,4 +316,80 @@ test('a policy says how long a flow is kept; of who sent one datagram only no lo
   t.is(rig.log.length, 5);
   t.deepEqual(rig.log.filter(({ failure }) => failure !== undefined), []);
   t.deepEqual(rig.faults, []);
+});
+
+/** One client says something to whoever its flow leads to, which answers so often; or the endpoints become others. */
+type UdpStep = { readonly client: number; readonly bytes: number; readonly answers: readonly number[] } | { readonly endpoints: readonly number[] } | 'no route' | 'route';
+
+const datagramBytes = fc.oneof(fc.constantFrom(0, 1, 1472, 9000, 65_507), fc.integer({ min: 0, max: 2000 }));
+const udpStep: fc.Arbitrary<UdpStep> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ client: fc.nat(2), bytes: datagramBytes, answers: fc.array(datagramBytes, { maxLength: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({ endpoints: fc.constantFrom([0], [1], [0, 1], []) }) },
+  { weight: 1, arbitrary: fc.constantFrom('no route' as const, 'route' as const) },
+);
+
+test('property: whatever is sent, when endpoints and routes come and go: each datagram once, whole and in order, in the flow of its client', async (t) => {
+  t.timeout(120_000);
+  const run = async (steps: readonly UdpStep[]): Promise<void> => {
+    const rig = await startStreamRig();
+    const heard: { readonly server: number; readonly from: number; readonly bytes: Buffer }[] = [];
+    let answers: readonly number[] = [];
+    const servers = [createSocket('udp4'), createSocket('udp4')];
+    const clients = Array.from({ length: 3 }, () => createSocket('udp4'));
+    const got: Buffer[][] = clients.map(() => []);
+    for (const socket of [...servers, ...clients]) await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    const ports = servers.map((socket) => socket.address().port);
+    for (const [server, socket] of servers.entries()) {
+      socket.on('message', (bytes, { port, address }) => {
+        heard.push({ server, from: port, bytes });
+        for (const [index, length] of answers.entries()) socket.send(Buffer.alloc(length, index + 1), port, address);
+      });
+    }
+    for (const [index, socket] of clients.entries()) socket.on('message', (bytes) => got[index]!.push(bytes));
+    const use = (endpoints: readonly number[]): void => setBackends(rig.proxy, { a: endpoints.map((index) => ports[index]!) }, 'udp');
+    let [reachable, isRouted, dropped]: [readonly number[], boolean, number] = [[0, 1], true, 0];
+    use(reachable);
+    route(rig, streamBackend('a'));
+    const { port } = await rig.listen([section], udp);
+    /** By client: which server, and from which port of the proxy. */
+    const flows = new Map<number, { readonly server: number; readonly from: number }>();
+    for (const [index, step] of steps.entries()) {
+      if (step === 'route' || step === 'no route') {
+        isRouted = step === 'route';
+        route(rig, ...(isRouted ? [streamBackend('a')] : []));
+      } else if ('endpoints' in step) {
+        use((reachable = step.endpoints));
+        for (const [client, { server }] of flows) if (!reachable.includes(server)) flows.delete(client);
+      } else {
+        answers = step.answers;
+        const bytes = Buffer.alloc(step.bytes, index + 1);
+        const before = heard.length;
+        for (const each of got) each.length = 0;
+        clients[step.client]!.send(bytes, port, '127.0.0.1');
+        if (!isRouted || reachable.length === 0) {
+          dropped++;
+          flows.delete(step.client);
+          await eventually(async () => (await counter(rig, 'weft_udp_datagrams_dropped')) === dropped);
+        } else {
+          await eventually(() => heard.length > before && got[step.client]!.length >= answers.length);
+          const { server, from, bytes: arrived } = heard[before]!;
+          const flow = flows.get(step.client);
+          if (!arrived.equals(bytes) || !reachable.includes(server)) throw new Error(`${arrived.length} of ${bytes.length} bytes at ${server}`);
+          if (flow !== undefined && reachable.includes(flow.server) && (flow.server !== server || flow.from !== from)) throw new Error('another flow');
+          if ([...flows].some(([client, other]) => client !== step.client && other.from === from && other.server === server)) throw new Error("another client's flow");
+          flows.set(step.client, { server, from });
+        }
+        const expected = !isRouted || reachable.length === 0 ? [] : answers.map((length, place) => Buffer.alloc(length, place + 1));
+        if (heard.length > before + 1) throw new Error('more than once');
+        for (const [client, each] of got.entries()) if (!Buffer.concat(each).equals(client === step.client ? Buffer.concat(expected) : Buffer.alloc(0)) || each.length !== (client === step.client ? expected.length : 0)) throw new Error(`client ${client} got ${each.map(({ length }) => length).join()}`);
+      }
+    }
+    const { faults } = rig;
+    await rig.close();
+    const active = (await rig.metricLines('weft_streams_active')).filter((line) => !line.endsWith(' 0'));
+    for (const socket of [...servers, ...clients]) socket.close();
+    if (faults.length > 0 || active.length > 0) throw new Error(`${faults.join()} ${active.join()}`);
+  };
+  await fc.assert(fc.asyncProperty(fc.array(udpStep, { minLength: 1, maxLength: 25 }), run), { numRuns: 40, endOnFailure: true });
+  t.pass();
 });
