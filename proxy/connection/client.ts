@@ -214,7 +214,8 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     this.dropRead();
     this.#patience.since = this.context.now();
     this.#lingering = new Lingering(this.context.limits, this.socket.writableLength, uploadUntil);
-    endAfterWrites(this.socket);
+    // Its end may go unheard: who has sent enough is not read any more.
+    endAfterWrites(this.socket, () => this.#lingering !== undefined && this.#waitOn(this.context.now()));
     this.#paused = false;
     this.socket.resume();
     this.#watch(this.#due());
@@ -453,7 +454,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
     const { limits } = this.context;
     switch (this.#phase) {
       case 'lingering':
-        return this.#lingering!.hasAll ? this.#patience.since + limits.lingerMs : this.#patience.standingUntil();
+        return this.socket.writableLength === 0 ? this.#patience.since + limits.lingerMs : this.#patience.standingUntil();
       case 'tunnel':
         return Math.min(this.#tunnel!.idleMs > 0 ? this.#tunnel!.activity + this.#tunnel!.idleMs : Infinity, this.#tunnel!.endsAt);
       case 'open':

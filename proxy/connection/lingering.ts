@@ -19,11 +19,6 @@ export class Lingering {
     this.#unsent = unsent;
   }
 
-  /** Whether all had left when last looked at. */
-  get hasAll(): boolean {
-    return this.#unsent === 0;
-  }
-
   drop(bytes: Buffer, now: number): 'some' | 'enough' {
     this.#dropped += bytes.length;
     spent(bytes);

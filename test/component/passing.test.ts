@@ -140,7 +140,7 @@ function faultsOf({ kind, turn, timeouts }: Visit, { client, server, line }: Pla
   const isForced = isCut || client.hasReset || server.hasReset;
   for (const [name, from, to] of [['server', client, server], ['client', server, client]] as const) {
     // What ends by force over TLS lacks the goodbye, which Node does not tell; a reset that it swallows is not found where the other side has ended. At its age a connection is given an end.
-    const tellsEnds = !(kind === 'tls ended' && (name === 'client' || server.hasEnded)) && !(kind === 'tls begun' && name === 'server') && timeouts.maxConnectionDuration === undefined;
+    const tellsEnds = !(kind === 'tls ended' && (name === 'client' || server.hasEnded)) && !(kind === 'tls begun' && (name === 'server' || client.hasEnded)) && timeouts.maxConnectionDuration === undefined;
     // A connection that is still being opened can't be reset, only given up.
     if (name === 'server' && from.hasReset && to.got === 0) continue;
     const isAll = from.hasEnded && to.got === from.sent;

@@ -167,3 +167,26 @@ test('a response that is told by its end is not ended in its midst, however long
   await rig.close();
   await server.close();
 });
+
+test('a client that sent much more than it asked for, and took its last response slowly, is let go when it has that', async (t) => {
+  const sockets = new Sockets();
+  const server = await rawServer((socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+  const rig = await startRig({ backends: { a: [server.port] }, limits: { lingerMs: 40 } });
+  const client = new RawClient(rig.listener.port);
+  client.send('GET / HTTP/1.0\r\nHost: x\r\n\r\n');
+  await client.until((text) => text.includes('\r\n\r\n'));
+  client.socket.pause();
+  const toClient = sockets.toClient(rig.listener.port, client.socket)!;
+  for (; toClient.writableLength === 0; await sleep(1)) server.sockets[0]!.write('x'.repeat(10_000));
+  server.sockets[0]!.end();
+  client.send('x'.repeat(400_000));
+  await eventually(() => toClient.bytesRead > 131_072);
+  client.socket.resume();
+  await client.all();
+  t.is(client.error, undefined);
+  await eventually(() => toClient.destroyed);
+  client.close();
+  sockets.close();
+  await rig.close();
+  await server.close();
+});
