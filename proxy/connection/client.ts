@@ -485,7 +485,7 @@ export class ClientConnection extends BufferedConnection implements Client, Down
   #lingeredOut(now: number): void {
     if (!this.#lingering!.standsStill(this.socket.writableLength, now)) this.#waitOn(now);
     // Closed in order, it would look as if what it has were all.
-    else if (this.socket.writableLength > 0) this.cut();
+    else if (this.socket.writableLength > 0) this.cut('client-closed');
     else this.#gone();
   }
 

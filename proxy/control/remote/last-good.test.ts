@@ -239,6 +239,36 @@ test('a proxy that was connected once needs no file when the controller goes awa
   await each.stop();
 });
 
+test('a controller that goes away in the middle of its first words costs nothing of what an earlier run had', async (t) => {
+  const file = await fileIn();
+  const controller = new Controller();
+  for (const name of ['a', 'b', 'c']) controller.put(name, '10.0.0.1');
+  const first = proxy(file, controller);
+  for (const name of ['a', 'b', 'c']) first.subscriber.want('Endpoints', name);
+  await until(() => ['a', 'b', 'c'].every((name) => first.address(name) !== undefined));
+  await first.stop();
+
+  controller.put('a', '10.0.0.2');
+  // What it has not said yet has no answer.
+  const second = proxy(file, controller);
+  second.subscriber.want('Endpoints', 'a');
+  await until(() => second.address('a') === '10.0.0.2');
+  // And this one is gone.
+  controller.resources.delete('Endpoints c');
+  second.subscriber.want('Endpoints', 'c');
+  await until(() => second.subscriber.answered('Endpoints', 'c') === 'absent');
+  controller.leave();
+  await second.stop();
+
+  const third = proxy(file, controller);
+  for (const name of ['a', 'b', 'c']) third.subscriber.want('Endpoints', name);
+  await until(() => third.address('a') !== undefined && third.address('b') !== undefined);
+  t.is(third.address('a'), '10.0.0.2');
+  t.is(third.address('b'), '10.0.0.1');
+  t.is(third.address('c'), undefined);
+  await third.stop();
+});
+
 test('what could not be written is written later, though nothing changes any more, and no half of it is left', async (t) => {
   const file = await fileIn();
   const controller = new Controller();

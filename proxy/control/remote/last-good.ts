@@ -12,6 +12,8 @@ export interface LastGoodOptions {
   readonly patienceMs?: number;
   /** Milliseconds from a change until it is written, 500 unless set. */
   readonly saveMs?: number;
+  /** How long what an earlier run held is kept without being asked for. Milliseconds, ten minutes unless set. */
+  readonly unusedMs?: number;
   /** From a write that failed to the next try, 10,000 unless set. */
   readonly retryMs?: number;
   failed?(message: string): void;
@@ -81,7 +83,9 @@ class Keeper implements LastGood {
     if (kept === undefined) return this.#recording(await this.#options.dial());
     const dialled = Promise.resolve(this.#options.dial());
     const first = await Promise.race([dialled.catch(() => undefined), later(this.#options.patienceMs ?? 500)]);
-    return first === undefined ? this.#serveKept(kept, dialled) : this.#recording(first);
+    if (first === undefined) return this.#serveKept(kept, dialled);
+    this.#forgetLater();
+    return this.#recording(first);
   }
 
   lastGood(type: ResourceKind, name: string): VersionedResource | undefined {
@@ -126,7 +130,7 @@ class Keeper implements LastGood {
         }
       }
       if (this.#closed) this.#ready?.close();
-      setTimeout(() => this.#forgetUnused(), unusedMs).unref();
+      this.#forgetLater();
       // The proxy dials again at once, and gets the stream that is ready.
       ourSide.close();
     })();
@@ -155,8 +159,12 @@ class Keeper implements LastGood {
     };
   }
 
+  #forgetLater(): void {
+    setTimeout(() => this.#forgetUnused(), this.#options.unusedMs ?? unusedMs).unref();
+  }
+
   #forgetUnused(): void {
-    for (const [kind, named] of this.#holdings) {
+    for (const [kind, named] of [...this.#holdings, ...this.#earlier]) {
       const wanted = this.#wanted.get(kind);
       if (wanted?.has('*') === true) continue;
       for (const name of named.keys()) if (wanted?.has(name) !== true) named.delete(name);
@@ -169,8 +177,11 @@ class Keeper implements LastGood {
     if (named === undefined) return;
     let changed = false;
     for (const name of subscribe) this.#wanted.get(type)?.add(name);
-    for (const name of unsubscribe) this.#wanted.get(type)?.delete(name);
-    for (const name of unsubscribe) changed = named.delete(name) || changed;
+    for (const name of unsubscribe) {
+      this.#wanted.get(type)?.delete(name);
+      this.#earlier.get(type)?.delete(name);
+      changed = named.delete(name) || changed;
+    }
     const answered = nonce === undefined ? undefined : unanswered.get(nonce);
     if (nonce !== undefined) unanswered.delete(nonce);
     for (const name of answered?.removed ?? []) {
@@ -198,9 +209,14 @@ class Keeper implements LastGood {
     this.#saving = (this.#saving ?? Promise.resolve()).then(() => this.#save());
   }
 
+  /** With what the controller may not have come to yet: it can go away in the middle of its first words. */
+  #known(): Holdings {
+    return new Map([...this.#holdings].map(([kind, named]) => [kind, new Map([...(this.#earlier.get(kind) ?? []), ...named])]));
+  }
+
   async #save(): Promise<void> {
     try {
-      await writeHoldings(this.#options.file, this.#holdings);
+      await writeHoldings(this.#options.file, this.#known());
     } catch (error) {
       this.#options.failed?.(`the snapshot could not be kept in ${this.#options.file}: ${messageOf(error)}`);
       // The next change may be long in coming, and a start before it would go back to an older state.
