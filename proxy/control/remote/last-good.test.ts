@@ -24,7 +24,7 @@ class Controller {
     this.dials += 1;
     if (this.away) throw new Error('away');
     const [theirs, ours] = channelPair();
-    const view = { find: (type: ResourceKind, name: string) => this.resources.get(`${type} ${name}`), own: () => [] };
+    const view = { find: (type: ResourceKind, name: string) => this.resources.get(`${type} ${name}`), own: (type: ResourceKind) => [...this.resources.keys()].flatMap((key) => (key.startsWith(`${type} `) ? [key.slice(type.length + 1)] : [])) };
     const publisher = new Publisher({
       send: (message) => {
         this.sent += 1;
@@ -267,6 +267,25 @@ test('a controller that goes away in the middle of its first words costs nothing
   t.is(third.address('b'), '10.0.0.1');
   t.is(third.address('c'), undefined);
   await third.stop();
+});
+
+test('of all that is its own, a proxy that starts anew hears what is gone, and keeps it no longer', async (t) => {
+  const file = await fileIn();
+  const controller = new Controller();
+  for (const name of ['a', 'b', 'c']) controller.put(name, '10.0.0.1');
+  const first = proxy(file, controller);
+  first.subscriber.want('Endpoints', '*');
+  await until(() => ['a', 'b', 'c'].every((name) => first.address(name) !== undefined));
+  await first.stop();
+
+  controller.resources.delete('Endpoints c');
+  controller.put('b', '10.0.0.2');
+  const second = proxy(file, controller);
+  second.subscriber.want('Endpoints', '*');
+  await until(() => ['a', 'b'].every((name) => second.address(name) !== undefined));
+  await second.stop();
+  const kept = (JSON.parse(await readFile(file, 'utf8')) as { readonly resources: { readonly Endpoints: readonly { readonly version: string }[] } }).resources.Endpoints;
+  t.deepEqual(kept.map(({ version }) => version).toSorted(), ['a@10.0.0.1', 'b@10.0.0.2']);
 });
 
 test('what could not be written is written later, though nothing changes any more, and no half of it is left', async (t) => {

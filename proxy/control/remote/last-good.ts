@@ -145,7 +145,7 @@ class Keeper implements LastGood {
       send: (message) => {
         const request = decodeRequest(message);
         if (request.ok) this.#sent(request.value, unanswered);
-        channel.send(message);
+        channel.send(request.ok && request.value.subscribe.includes('*') ? this.#withEarlier(request.value) : message);
       },
       onMessage: (listener) =>
         channel.onMessage((message) => {
@@ -157,6 +157,12 @@ class Keeper implements LastGood {
       onClose: (listener) => channel.onClose(listener),
       close: () => channel.close(),
     };
+  }
+
+  /** For `*` a controller says only what there is, and of what a proxy says to hold what is gone: so that is all of an earlier run, in no version. */
+  #withEarlier(request: DeltaRequest): string {
+    const earlier = [...(this.#earlier.get(request.type)?.keys() ?? [])].map((name) => [name, ''] as const);
+    return JSON.stringify({ ...request, initialVersions: { ...Object.fromEntries(earlier), ...request.initialVersions } });
   }
 
   #forgetLater(): void {
