@@ -211,6 +211,36 @@ test('why a resource can not be in force: what is refused of it, or of what it r
   t.is(subscriber.refusal('Destination', 'n'), undefined, 'the last good one serves');
 });
 
+test('what is refused is so until the next stream has said something else', (t) => {
+  const subscriber = new Subscriber({ node: { id: 'a', role: 'sidecar', namespace: 'b', name: 'c' }, check: () => undefined, apply: () => {}, now: () => 0 });
+  const [endpoints] = whole.Endpoints as readonly [r.Endpoints];
+  let nonce = 0;
+  const give = (resources: readonly object[], removed: readonly string[] = []): unknown => subscriber.receive(JSON.stringify({ type: 'Endpoints', nonce: String(++nonce), removed, resources: resources.map((resource) => ({ name: (resource as r.Endpoints).name, version: String(nonce), resource })) }));
+  const refused = (): readonly string[] => ['n', 'm', 'o', 'p'].filter((name) => subscriber.refusal('Endpoints', name) !== undefined);
+  const connect = (): DeltaRequest => {
+    const sent: DeltaRequest[] = [];
+    subscriber.disconnected();
+    subscriber.connected((message) => sent.push(JSON.parse(message) as DeltaRequest));
+    return sent.find(({ type }) => type === 'Endpoints')!;
+  };
+  subscriber.connected(() => {});
+  for (const name of ['n', 'm', 'o', 'p']) subscriber.want('Endpoints', name);
+  give([{ ...endpoints, name: 'p' }]);
+  give(['n', 'm', 'o', 'p'].map((name) => ({ ...endpoints, name, authorization: 1 })));
+  t.deepEqual(refused(), ['n', 'm', 'o']);
+  subscriber.want('Certificate', '*');
+  subscriber.receive(JSON.stringify({ type: 'Certificate', nonce: 'x', removed: [], resources: [{ name: 'n', version: '1', resource: { ...whole.Certificate[0], authorization: 1 } }] }));
+  t.truthy(subscriber.refusal('Certificate', 'n'));
+  t.deepEqual(Object.keys(connect().initialVersions ?? {}), ['p']);
+  t.deepEqual(refused(), ['n', 'm', 'o'], 'a controller that is slow to speak is no way around it');
+  // Of one that has gone back to what is held, or that is no longer a proxy's own, nothing may be said.
+  t.is(subscriber.refusal('Certificate', 'n'), undefined);
+  t.is(subscriber.answered('Endpoints', 'p'), 'present');
+  give([{ ...endpoints, name: 'm' }], ['o']);
+  t.deepEqual(refused(), ['n']);
+  t.deepEqual([subscriber.answered('Endpoints', 'm'), subscriber.answered('Endpoints', 'o')], ['present', 'absent']);
+});
+
 test('what an earlier run took is asked for only where this one was told nothing that it could use', (t) => {
   const [earlier] = whole.Endpoints as readonly [r.Endpoints];
   const asked: string[] = [];

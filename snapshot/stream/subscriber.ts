@@ -131,8 +131,8 @@ export class Subscriber {
     let node: ProxyNode | undefined = this.#env.node;
     for (const [type, state] of this.#types) {
       state.lastNonce = undefined;
-      // What is refused still comes again; a controller that has gone back to what is held brings nothing.
-      state.rejected.clear();
+      // Until it is answered anew, what can't be served stays refused. A controller that has gone back to what is held, or has less of its own, answers nothing.
+      for (const name of state.rejected.keys()) if (!state.subscribed.has(name) || state.held.get(name)?.version !== undefined) state.rejected.delete(name);
       if (state.subscribed.size === 0) continue;
       // What can't be carried out comes again, to be answered: a controller that was started meanwhile has not heard of it.
       const versions = [...state.held].flatMap(([name, { version }]) => (version === undefined ? [] : [[name, state.reported.has(name) ? '' : version] as const]));
