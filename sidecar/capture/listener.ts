@@ -51,11 +51,12 @@ export class CaptureListener {
 
   /** Accepts no more, waits at most `drainMs` for what is open, then cuts it. Connections of the HTTP engine are not its own any more. */
   async close(drainMs: number): Promise<void> {
+    const over = new Promise((resolve) => setTimeout(resolve, drainMs).unref());
     if (drainMs > 0) await this.#sockets.stopEmpty(drainMs / 2);
     void this.#sockets.close();
     this.#isClosing = true;
     this.#left();
-    if (drainMs > 0) await Promise.race([this.#empty.promise, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
+    if (drainMs > 0) await Promise.race([this.#empty.promise, over]);
     for (const connection of this.#connections) connection.cut();
     for (const socket of this.#resolving) reset(socket);
   }
