@@ -252,7 +252,7 @@ export class Attempts {
   #leave(status: number, failure: FailureCode | undefined): void {
     this.#cancelTimer();
     this.#endpoint!.active--;
-    endAttemptSpan(this.#exchange, { startedAt: this.#startedAt, endpoint: this.endpointText, status, failure });
+    if (this.#exchange.attemptSpan !== undefined) endAttemptSpan(this.#exchange, { startedAt: this.#startedAt, endpoint: this.endpointText, status, failure });
     this.#exchange.upstream = undefined;
   }
 
