@@ -82,7 +82,7 @@ test.serial('a client that sends slowly is not the endpoint’s fault', async (t
 
 test.serial('one to which there is no connection in all of an attempt’s time is at fault, whatever its client has sent by then', async (t) => {
   const [mute, good] = [await rawServer(() => {}), await originServer('http2', () => ({ body: 'good' }))];
-  const rig = await startRig({ backends: { a: [mute.port, good.port] }, protocol: 'http2', policies: [policyOf({ timeouts: { backendRequest: '100ms' } })], rules: [{}], random: () => 0 });
+  const rig = await startRig({ backends: { a: [mute.port, good.port] }, protocol: 'http2', policies: [policyOf({ timeouts: { backendRequest: '400ms' } })], rules: [{}], random: () => 0 });
   t.teardown(async () => {
     await rig.close();
     await Promise.all([mute.close(), good.close()]);

@@ -146,7 +146,7 @@ test.serial('an endpoint that closes them no more: that is seen as well', async 
 test('a response that is told by its end is not ended in its midst, however long its client takes nothing', async (t) => {
   const sockets = new Sockets();
   const server = await rawServer((socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
-  const timeouts = { streamIdle: '200ms' };
+  const timeouts = { streamIdle: '1s' };
   const rig = await startRig({ backends: { a: [server.port] }, policies: [policyOf({ timeouts })], listenerPolicy: policyOf({ timeouts }), rules: [{}] });
   const client = new RawClient(rig.listener.port);
   client.send('GET / HTTP/1.0\r\nHost: x\r\n\r\n');

@@ -154,7 +154,7 @@ test('a call whose client takes nothing ends without a status, in the log as for
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
     stream.write('x'.repeat(1000));
   });
-  const { rig, lines } = await recorded(t, { backends: { a: [origin.port] }, protocol: 'http2', policies: [policyOf({ timeouts: { streamIdle: '200ms' } })] });
+  const { rig, lines } = await recorded(t, { backends: { a: [origin.port] }, protocol: 'http2', policies: [policyOf({ timeouts: { streamIdle: '1s' } })] });
   const client = new StreamClient(`http://127.0.0.1:${rig.listener.port}`, { settings: { initialWindowSize: 10 } });
   const stream = client.open({ ':method': 'POST', ':path': '/', 'content-type': 'application/grpc' });
   const trailers: unknown[] = [];

@@ -182,7 +182,7 @@ test('the log says how a tunnel came to its end', async (t) => {
 for (const side of ['client', 'endpoint', 'proxy, for nothing moves,'] as const) {
   test(`a tunnel that the ${side} breaks off ends in order for nobody`, async (t) => {
     const server = await webSocketServer();
-    const rig = await startRig({ backends: { a: [server.port] }, policies: [policyOf({ timeouts: { streamIdle: '300ms' } })], rules: [{}] });
+    const rig = await startRig({ backends: { a: [server.port] }, policies: [policyOf({ timeouts: side.startsWith('proxy') ? { streamIdle: '1s' } : {} })], rules: [{}] });
     const client = new RawClient(rig.listener.port);
     await client.send(handshake).until((text) => text.endsWith('welcome'));
     const [endpoint] = server.sockets;

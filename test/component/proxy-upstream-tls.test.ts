@@ -119,7 +119,7 @@ test('TLS 1.1, another authority, an expired certificate and another name: 502, 
 });
 
 test('handshakes are counted, those that came about and those that failed', async (t) => {
-  const policies = [policyOf({ timeouts: { connect: '300ms' } })];
+  const policies = [policyOf({ timeouts: { connect: '2s' } })];
   for (const protocol of ['http1', 'http2'] as const) {
     const server = await serve(t);
     const counted = async (authorities: string): Promise<readonly number[]> => {
