@@ -13,7 +13,7 @@ for (const how of ['stays', 'has left, so that what it is sent is answered with 
     const server = createServer({ ...secrets, allowHalfOpen: true, pskCallback: () => psk });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const accepted = once(server, 'secureConnection') as Promise<[TLSSocket]>;
-    const client = connect({ ...secrets, port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true, pskCallback: () => ({ psk, identity: 'x' }), checkServerIdentity: () => undefined });
+    const client = connect({ ...secrets, port: (server.address() as AddressInfo).port, host: '127.0.0.1', pskCallback: () => ({ psk, identity: 'x' }), checkServerIdentity: () => undefined });
     const [socket] = await accepted;
     server.close();
     socket.on('error', t.fail);
