@@ -9,6 +9,8 @@ export interface CountedRule {
 
 /** What a series is of. */
 interface Counted {
+  /** The name of its route, in whatever namespace. */
+  readonly route: string;
   readonly rule: string;
   /** Undefined: of the rule itself. */
   readonly backend: string | undefined;
@@ -33,7 +35,7 @@ export class TableSeries {
     const { kind, namespace, name } = counted.ref;
     const ofBackend = backend === undefined ? undefined : nameOfBackend(backend);
     const series = this.#metrics.series({ source: this.#source, routeKind: kind, routeNamespace: namespace, routeName: name, rule: nameOf(counted), backend: ofBackend ?? '' });
-    this.#hold(series, { rule: keyOf(counted), backend: ofBackend });
+    this.#hold(series, { route: name, rule: keyOf(counted), backend: ofBackend });
     return series;
   }
 
@@ -42,12 +44,17 @@ export class TableSeries {
    * is counted on from where it was, however often its table changes.
    */
   release(after?: TableSeries): void {
-    const rules = after === undefined || this.#held.size === 0 ? undefined : Map.groupBy(after.#rules(), keyOf);
+    const rules = after === undefined ? undefined : after.#rulesOf(new Set(this.#held.values().map(({ route }) => route)));
     for (const [series, counted] of this.#held) {
       if (rules?.get(counted.rule)?.some((one) => has(one, counted)) === true) after!.#hold(series, counted);
       else this.#metrics.release(series);
     }
     this.#held.clear();
+  }
+
+  /** Of routes of these names, by key. Others need none made: of ten thousand rules few are counted, as a rule. */
+  #rulesOf(routes: ReadonlySet<string>): ReadonlyMap<string, readonly CountedRule[]> {
+    return routes.size === 0 ? new Map() : Map.groupBy(Iterator.from(this.#rules()).filter(({ ref }) => routes.has(ref.name)), keyOf);
   }
 
   #hold(series: number, counted: Counted): void {
