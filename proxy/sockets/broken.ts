@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { openLibc } from './libc.ts';
 import { descriptorOf } from './unsent.ts';
 
 /** Of a `sockaddr` of any family that sockets of ours have. */
@@ -16,15 +17,9 @@ let getsockopt: GetSockOpt | undefined;
 
 /** Makes `isBroken` work; to be awaited once, when the process starts. Without koffi nothing is ever found to be broken. */
 export async function prepareBroken(): Promise<void> {
-  if (process.platform !== 'linux') return;
-  try {
-    const { default: koffi } = await import('koffi');
-    const libc = koffi.load(null);
-    getpeername = libc.func('int getpeername(int, _Out_ void *, _Inout_ uint32_t *)') as unknown as GetPeerName;
-    getsockopt = libc.func('int getsockopt(int, int, int, _Out_ void *, _Inout_ uint32_t *)') as unknown as GetSockOpt;
-  } catch {
-    // It is as before.
-  }
+  const libc = await openLibc();
+  getpeername = libc?.func('int getpeername(int, _Out_ void *, _Inout_ uint32_t *)') as GetPeerName | undefined;
+  getsockopt = libc?.func('int getsockopt(int, int, int, _Out_ void *, _Inout_ uint32_t *)') as GetSockOpt | undefined;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'node:net';
+import { openLibc } from './libc.ts';
 
 /**
  * Of `<linux/tcp.h>`: so much may wait in the kernel that was not sent yet before a socket takes no more (tcp(7), `TCP_NOTSENT_LOWAT`). What is on
@@ -20,16 +21,10 @@ const value = Uint32Array.of(maxUnsentBytes);
 
 /** Makes `boundUnsent` and `somebodyWaits` work; to be awaited once, when the process starts. False where there is no such option: not on Linux, or no koffi. */
 export async function prepareUnsent(): Promise<boolean> {
-  if (process.platform !== 'linux') return false;
-  try {
-    const { default: koffi } = await import('koffi');
-    const libc = koffi.load(null);
-    setsockopt = libc.func('int setsockopt(int, int, int, const void *, uint32_t)') as unknown as SetSockOpt;
-    poll = libc.func('int poll(void *, unsigned long, int)') as unknown as Poll;
-    return true;
-  } catch {
-    return false;
-  }
+  const libc = await openLibc();
+  setsockopt = libc?.func('int setsockopt(int, int, int, const void *, uint32_t)') as SetSockOpt | undefined;
+  poll = libc?.func('int poll(void *, unsigned long, int)') as Poll | undefined;
+  return libc !== undefined;
 }
 
 /**
